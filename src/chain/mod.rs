@@ -1,0 +1,1 @@
+//! Pure chain assembly.

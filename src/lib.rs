@@ -1,0 +1,42 @@
+//! A TLS-terminating reverse proxy that assembles certificate chains.
+//!
+//! The house has floors; a room imports only from floors below it (`tests/floors.rs` keeps it so, `docs/ARCHITECTURE.md`
+//! says why):
+//!
+//! ```text
+//! F7  cli                      arguments in, exit code out
+//! F6  app                      wiring: build everything, spawn workers, wait, drain
+//! F5  config                   file + environment + flags -> every room's Settings
+//! F4  admin                    /livez /readyz /certificates /reload
+//! F3  reload    proxy          disk -> snapshot        |  socket -> request -> upstream
+//! F2  tls                      rustls glue, snapshot
+//! F1  certs                    files -> certificates
+//! F0  chain  live  telemetry   pure assembly | one cell | logging
+//! ```
+//!
+//! With `default-features = false` only [`chain`] is left: no tokio, no hyper, no file access. The feature `certs` adds
+//! the reading of certificate and key files.
+
+pub mod chain;
+
+#[cfg(feature = "certs")]
+pub mod certs;
+
+#[cfg(feature = "proxy")]
+pub mod admin;
+#[cfg(feature = "proxy")]
+pub mod app;
+#[cfg(feature = "proxy")]
+pub mod cli;
+#[cfg(feature = "proxy")]
+pub mod config;
+#[cfg(feature = "proxy")]
+pub mod live;
+#[cfg(feature = "proxy")]
+pub mod proxy;
+#[cfg(feature = "proxy")]
+pub mod reload;
+#[cfg(feature = "proxy")]
+pub mod telemetry;
+#[cfg(feature = "proxy")]
+pub mod tls;

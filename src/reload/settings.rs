@@ -1,0 +1,22 @@
+//! What the operator says about renewal.
+
+use std::time::Duration;
+
+use crate::chain::Policy;
+
+/// Everything the reload room is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Refuse to start or reload unless every chain is complete.
+    pub strict: bool,
+    /// Which of several complete chains is served.
+    pub policy: Policy,
+    /// Whether files are watched and polled at all.
+    pub watch: bool,
+    /// How often files are read besides: NFS and bind mounts send no events.
+    pub poll_interval: Duration,
+    /// How long the file system must be quiet before files are read: leaf and key are written apart.
+    pub debounce: Duration,
+    /// Swap in a chain even if it is worse than the one served.
+    pub allow_worse: bool,
+}

@@ -1,0 +1,10 @@
+//! What the operator says about TLS.
+
+use std::time::Duration;
+
+/// Everything the TLS room is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// From accept to the end of the handshake; a client that takes longer is dropped.
+    pub handshake_timeout: Duration,
+}
