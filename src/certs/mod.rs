@@ -1,0 +1,5 @@
+//! Files -> certificates and keys.
+
+mod settings;
+
+pub use settings::{BundleSettings, Roots, Settings};

@@ -1,0 +1,5 @@
+//! Socket -> request -> upstream.
+
+mod settings;
+
+pub use settings::{Limits, Settings, Timeouts, UpstreamAddress};

@@ -1,0 +1,3 @@
+//! Logging.
+
+pub mod log;
