@@ -1,0 +1,83 @@
+//! The store: every certificate that may stand between a leaf and an anchor.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::{Certificate, Name, Sha256};
+
+/// The searchable set of intermediates. Order and repetition of insertion never matter.
+#[derive(Clone, Debug, Default)]
+pub struct Store {
+    certificates: Vec<Arc<Certificate>>,
+    fingerprints: HashSet<Sha256>,
+    by_subject: HashMap<Name, ByKeyId>,
+}
+
+/// The certificates of one subject, by subjectKeyIdentifier. Some private CAs give every CA certificate the same subject
+/// (SPIRE does): then only the key identifier keeps a search from trying a thousand keys.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ByKeyId {
+    pub(super) without: Vec<Arc<Certificate>>,
+    pub(super) with: HashMap<Box<[u8]>, Vec<Arc<Certificate>>>,
+}
+
+impl Store {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds `certificate` and tells whether it is new: the whole DER decides.
+    pub fn insert(&mut self, certificate: Arc<Certificate>) -> bool {
+        if !self.fingerprints.insert(certificate.fingerprint()) {
+            return false;
+        }
+        let of_subject = self.by_subject.entry(certificate.subject().clone()).or_default();
+        match certificate.subject_key_id() {
+            None => of_subject.without.push(certificate.clone()),
+            Some(key_id) => of_subject.with.entry(key_id.into()).or_default().push(certificate.clone()),
+        }
+        self.certificates.push(certificate);
+        true
+    }
+
+    /// How many different certificates there are.
+    pub fn len(&self) -> usize {
+        self.certificates.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.certificates.is_empty()
+    }
+
+    /// Whether this very certificate is in the store.
+    pub fn contains(&self, certificate: &Certificate) -> bool {
+        self.fingerprints.contains(&certificate.fingerprint())
+    }
+
+    /// Every certificate, in the order of insertion.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Certificate>> {
+        self.certificates.iter()
+    }
+
+    pub(super) fn by_subject(&self, subject: &Name) -> Option<&ByKeyId> {
+        self.by_subject.get(subject)
+    }
+}
+
+impl FromIterator<Arc<Certificate>> for Store {
+    fn from_iter<I: IntoIterator<Item = Arc<Certificate>>>(certificates: I) -> Self {
+        let mut store = Self::new();
+        store.extend(certificates);
+        store
+    }
+}
+
+impl Extend<Arc<Certificate>> for Store {
+    fn extend<I: IntoIterator<Item = Arc<Certificate>>>(&mut self, certificates: I) {
+        for certificate in certificates {
+            self.insert(certificate);
+        }
+    }
+}
