@@ -18,14 +18,14 @@ pub fn assemble(leaf: &Arc<Certificate>, store: &Store, context: &Context<'_>) -
     let mut graph = Graph::new(leaf, store, context);
     let is_self_signed = leaf.is_self_issued() && graph.signature(Graph::LEAF, Graph::LEAF) == SignatureCheck::Valid;
     let stands_for_itself = is_self_signed || context.anchors.contains(leaf);
-    let mut budget = Budget::new();
+    let mut budget = Budget::to_choose();
     let path = if is_self_signed {
         None
     } else {
         best_path(&mut graph, &[Graph::LEAF], context.policy, &mut budget)
     };
     let (mut trail, alternatives) = match &path {
-        Some(path) => weigh(&mut graph, path, context.policy, &mut budget),
+        Some(path) => weigh(&mut graph, path, context.policy),
         None => Default::default(),
     };
     trail.budget_exhausted = budget.is_exhausted();
@@ -45,7 +45,7 @@ pub fn assemble(leaf: &Arc<Certificate>, store: &Store, context: &Context<'_>) -
     }
     Assembly {
         status: status(&chain, !flaws.is_empty(), context),
-        wanted: (chain.end == End::Open).then(|| Wanted::by(chain.certificates.last().unwrap_or(leaf))),
+        wanted: matches!(chain.end, End::Open | End::Cycle).then(|| Wanted::by(chain.certificates.last().unwrap_or(leaf))),
         chain,
         flaws,
         warnings,
@@ -67,6 +67,7 @@ fn chain_of(graph: &Graph<'_>, path: &Path, context: &Context<'_>) -> Chain {
         }
         search::End::SelfSigned(root) => End::SelfSigned(graph.certificate(root).clone()),
         search::End::Open => End::Open,
+        search::End::Cycle => End::Cycle,
     };
     Chain { certificates, end }
 }
@@ -79,6 +80,7 @@ fn status(chain: &Chain, has_flaws: bool, context: &Context<'_>) -> Status {
         End::Leaf => Status::SelfSigned,
         // Whether what is missing is the root alone cannot be told from here; with an intermediate above the leaf it mostly is.
         End::SelfSigned(_) => Status::Unanchored,
+        End::Cycle => Status::Incomplete,
         End::Open if chain.intermediates().is_empty() => Status::Incomplete,
         End::Open => Status::Unanchored,
     }
@@ -123,7 +125,7 @@ fn self_check(chain: &Chain, context: &Context<'_>, flaws: &mut Vec<Flaw>, warni
     let anchor = match &chain.end {
         End::Anchor(anchor) | End::SelfSigned(anchor) => anchor,
         End::Open if !chain.intermediates().is_empty() => &chain.certificates[chain.certificates.len() - 1],
-        End::Open | End::Leaf => return,
+        End::Cycle | End::Leaf | End::Open => return,
     };
     if let Err(error) = self_check::verify(chain, anchor, context) {
         match self_check::stricter_rule(&error, chain, anchor, context) {

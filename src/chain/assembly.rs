@@ -31,7 +31,7 @@ impl Assembly {
     pub fn unused<'c>(&self, certificates: &'c [Arc<Certificate>]) -> impl Iterator<Item = &'c Arc<Certificate>> {
         let end = match &self.chain.end {
             End::Anchor(end) | End::SelfSigned(end) => Some(end.clone()),
-            End::Open | End::Leaf => None,
+            End::Cycle | End::Leaf | End::Open => None,
         };
         let sent = self.chain.certificates.clone();
         certificates
@@ -54,6 +54,8 @@ pub struct Chain {
 pub enum End {
     /// By this configured anchor.
     Anchor(Arc<Certificate>),
+    /// By certificates that are in the chain already: CAs that certify one another and no root among them.
+    Cycle,
     /// The leaf stands for itself: it is self-signed, or an anchor.
     Leaf,
     /// By somebody whose certificate is not there.

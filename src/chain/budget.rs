@@ -8,15 +8,24 @@ pub(super) const MOST_INTERMEDIATES: usize = 20;
 /// signature; here a signature is verified once, so a visit is cheap, and what bounds the search is links times depth.
 const MOST_VISITS: usize = 200_000;
 
+/// Candidates looked at to find the chains that were not chosen. They are only shown: a few hundred links are plenty, and weighing must
+/// not cost more than choosing.
+const MOST_VISITS_TO_COMPARE: usize = 5_000;
+
 /// Counts the candidates looked at.
 #[derive(Debug)]
 pub(super) struct Budget {
     visited: usize,
+    most: usize,
 }
 
 impl Budget {
-    pub(super) fn new() -> Self {
-        Self { visited: 0 }
+    pub(super) fn to_choose() -> Self {
+        Self { visited: 0, most: MOST_VISITS }
+    }
+
+    pub(super) fn to_compare() -> Self {
+        Self { visited: 0, most: MOST_VISITS_TO_COMPARE }
     }
 
     /// Counts one more; `false` where no more are allowed.
@@ -26,6 +35,6 @@ impl Budget {
     }
 
     pub(super) fn is_exhausted(&self) -> bool {
-        self.visited > MOST_VISITS
+        self.visited > self.most
     }
 }

@@ -34,6 +34,8 @@ pub(super) enum End {
     SelfSigned(NodeId),
     /// At a certificate whose issuer is not there.
     Open,
+    /// At a certificate all of whose issuers are in the path already.
+    Cycle,
 }
 
 /// What is searched for in one go.
@@ -57,7 +59,6 @@ enum Goal {
     ThisAnchor(NodeId),
     SelfSigned,
     Open,
-    /// A certificate all of whose issuers are in the path already.
     Cycle,
 }
 
@@ -67,9 +68,8 @@ pub(super) fn best_path(graph: &mut Graph<'_>, prefix: &[NodeId], policy: Policy
         let found = if demands.include(Criterion::Anchor) {
             to_anchor(graph, prefix, policy, demands, budget)
         } else {
-            [Goal::SelfSigned, Goal::Open]
-                .into_iter()
-                .find_map(|goal| shortest(graph, prefix, demands, goal, None, budget))
+            to_self_signed(graph, prefix, demands, budget)
+                .or_else(|| shortest(graph, prefix, demands, Goal::Open, None, budget))
         };
         if found.is_some() || budget.is_exhausted() {
             return found;
@@ -89,7 +89,7 @@ fn to_anchor(
     let start = *prefix.last()?;
     let mut reachable = reachable(graph, start, demands);
     if policy == Policy::Short {
-        let distances = reachable.distances(None);
+        let distances = reachable.distances(&reachable.anchors);
         return shortest(graph, prefix, demands, Goal::AnyAnchor, Some(&distances), budget);
     }
     // The oldest root is the one that old clients have.
@@ -97,12 +97,16 @@ fn to_anchor(
         let certificate = graph.certificate(*anchor);
         (certificate.not_before().as_secs(), certificate.fingerprint())
     });
-    reachable.anchors.dedup_by_key(|(anchor, _)| *anchor);
-    let targets: Vec<NodeId> = reachable.anchors.iter().map(|(anchor, _)| *anchor).collect();
-    targets.into_iter().find_map(|anchor| {
-        let distances = reachable.distances(Some(anchor));
-        shortest(graph, prefix, demands, Goal::ThisAnchor(anchor), Some(&distances), budget)
+    reachable.anchors.chunk_by(|left, right| left.0 == right.0).find_map(|issued_by_one| {
+        let distances = reachable.distances(issued_by_one);
+        shortest(graph, prefix, demands, Goal::ThisAnchor(issued_by_one[0].0), Some(&distances), budget)
     })
+}
+
+fn to_self_signed(graph: &mut Graph<'_>, prefix: &[NodeId], demands: Demands, budget: &mut Budget) -> Option<Path> {
+    let reachable = reachable(graph, *prefix.last()?, demands);
+    let distances = reachable.distances(&reachable.self_signed);
+    shortest(graph, prefix, demands, Goal::SelfSigned, Some(&distances), budget)
 }
 
 /// What can be reached from a node, signatures left out of account: a bound that costs nothing.
@@ -111,14 +115,20 @@ struct Reachable {
     links: Vec<(NodeId, NodeId)>,
     /// Anchor and the certificate it issued; an anchor stands once for each.
     anchors: Vec<(NodeId, NodeId)>,
+    /// The same for self-signed certificates of the store.
+    self_signed: Vec<(NodeId, NodeId)>,
 }
 
 fn reachable(graph: &mut Graph<'_>, start: NodeId, demands: Demands) -> Reachable {
-    let mut reachable = Reachable { links: Vec::new(), anchors: Vec::new() };
+    let mut reachable = Reachable { links: Vec::new(), anchors: Vec::new(), self_signed: Vec::new() };
     let mut seen = HashSet::from([start]);
     let mut waiting = VecDeque::from([start]);
     while let Some(child) = waiting.pop_front() {
         for link in candidates(graph, child, demands) {
+            if graph.node(link.to).refusals.contains(&Refusal::SelfSigned) {
+                reachable.self_signed.push((link.to, child));
+                continue;
+            }
             if refusal_of_link(graph, link, demands).is_some() {
                 continue;
             }
@@ -140,22 +150,22 @@ impl Path {
     pub(super) fn end_node(&self) -> Option<NodeId> {
         match self.end {
             End::Anchor(end) | End::SelfSigned(end) => Some(end),
-            End::Open => None,
+            End::Open | End::Cycle => None,
         }
     }
 }
 
 impl Reachable {
-    /// How many intermediates at least lie above each certificate on its way to `target`, or to any anchor.
-    fn distances(&self, target: Option<NodeId>) -> HashMap<NodeId, usize> {
+    /// How many intermediates at least lie above each certificate on its way to one of `ends`, given with what they issued.
+    fn distances(&self, ends: &[(NodeId, NodeId)]) -> HashMap<NodeId, usize> {
         let mut below: HashMap<NodeId, Vec<NodeId>> = HashMap::new();
         for (child, issuer) in &self.links {
             below.entry(*issuer).or_default().push(*child);
         }
         let mut distances = HashMap::new();
         let mut waiting = VecDeque::new();
-        for (anchor, child) in &self.anchors {
-            if target.is_none_or(|target| target == *anchor) && distances.insert(*child, 0).is_none() {
+        for (_, child) in ends {
+            if distances.insert(*child, 0).is_none() {
                 waiting.push_back((*child, 0));
             }
         }
@@ -277,7 +287,7 @@ fn end_of(graph: &mut Graph<'_>, walk: &mut Walk<'_>, top: NodeId, budget: &mut 
         Goal::Cycle => {
             let issuers = issuers(graph, top);
             let in_path = |issuer: &NodeId| refusal_of_loop(graph, &walk.path, *issuer).is_some();
-            issuers.iter().all(in_path).then_some(End::Open)
+            issuers.iter().all(in_path).then_some(End::Cycle)
         }
     }
 }

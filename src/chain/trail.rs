@@ -36,6 +36,8 @@ pub struct Step {
 pub enum Verdict {
     /// It is in the chain, or its end.
     Chosen,
+    /// Nothing speaks against it, but there are so many ways on from it that they were not compared.
+    NotCompared,
     /// It would do, but another is better by this criterion.
     Passed(Criterion),
     /// It is not used for these reasons.
@@ -46,6 +48,7 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Chosen => f.write_str("chosen"),
+            Self::NotCompared => f.write_str("passed over: too many ways to compare"),
             Self::Passed(criterion) => write!(f, "passed over: {criterion}"),
             Self::Refused(refusals) => {
                 f.write_str("refused: ")?;

@@ -12,9 +12,10 @@ use super::{Certificate, Criterion, KeyIdMatch, Policy, Refusal};
 const MOST_CONFLICTS_LISTED: usize = 8;
 
 /// Goes along `chosen` once more.
-pub(super) fn weigh(graph: &mut Graph<'_>, chosen: &Path, policy: Policy, budget: &mut Budget) -> (Trail, Vec<Path>) {
+pub(super) fn weigh(graph: &mut Graph<'_>, chosen: &Path, policy: Policy) -> (Trail, Vec<Path>) {
     let mut trail = Trail::default();
     let mut alternatives = Vec::new();
+    let mut budget = Budget::to_compare();
     for (position, child) in chosen.nodes.iter().enumerate() {
         let prefix = &chosen.nodes[..=position];
         let next = chosen.nodes.get(position + 1).copied().or_else(|| chosen.end_node());
@@ -29,11 +30,14 @@ pub(super) fn weigh(graph: &mut Graph<'_>, chosen: &Path, policy: Policy, budget
                 Verdict::Chosen
             } else if let Some(refusals) = refusals(graph, chosen, prefix, link) {
                 Verdict::Refused(refusals)
-            } else {
-                let other = best_through(graph, chosen, prefix, link, policy, budget);
-                let criterion = other.as_ref().map_or(Criterion::Anchor, |other| difference(graph, chosen, other));
-                alternatives.extend(other);
+            } else if let Some(other) = best_through(graph, chosen, prefix, link, policy, &mut budget) {
+                let criterion = difference(graph, chosen, &other);
+                alternatives.push(other);
                 Verdict::Passed(criterion)
+            } else if budget.is_exhausted() {
+                Verdict::NotCompared
+            } else {
+                Verdict::Passed(Criterion::Anchor)
             };
             trail.steps.push(Step {
                 child: graph.certificate(*child).clone(),
