@@ -1,1 +1,87 @@
-//! config
+//! File + environment + flags -> every room's Settings, or every error at once.
+//!
+//! A key goes down one way: its entry in `raw` (type, manual, default for the manual), its place in `resolve` (default, range,
+//! cross-checks), the room's `Settings`. Its flag and its environment variable follow from its name (`keys`), so to add a
+//! knob, touch `raw`, `resolve`, the room's `Settings` and `config/fullchain.toml`; tests hold them together.
+
+mod addresses;
+mod bundles;
+mod choices;
+mod error;
+mod flags;
+mod keys;
+mod layer;
+mod machine;
+mod precedence;
+mod raw;
+mod resolve;
+mod setting;
+mod sieve;
+mod units;
+mod value;
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use crate::{admin, certs, proxy, reload, telemetry, tls};
+
+pub use error::{Error, Fault, Place, Problem};
+pub use flags::{Environment, Flags};
+pub use keys::{Key, Kind, keys, schema};
+pub use machine::Machine;
+pub use units::parse_duration;
+
+use precedence::Layers;
+
+/// Everything the operator says, resolved: each room takes its part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// Certificate files, the store, the anchors.
+    pub certs: certs::Settings,
+    /// The TLS handshake.
+    pub tls: tls::Settings,
+    /// Listeners, requests and upstreams.
+    pub proxy: proxy::Settings,
+    /// Renewal.
+    pub reload: reload::Settings,
+    /// The admin listener.
+    pub admin: admin::Settings,
+    /// Logs.
+    pub log: telemetry::log::Settings,
+    /// How many threads handle connections.
+    pub workers: NonZeroUsize,
+    /// How the process ends.
+    pub drain: Drain,
+}
+
+/// How long the process goes on after it was told to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drain {
+    /// From `/readyz` failing to the listeners closing: load balancers need time to notice.
+    pub delay: Duration,
+    /// From the listeners closing to connections being cut.
+    pub grace: Duration,
+}
+
+/// Reads the config file that `flags` and `environment` lead to and resolves everything said in the three places; a flag
+/// goes before a variable, a variable before the file, the file before the default.
+///
+/// # Errors
+///
+/// [`Error`]: nothing was said at all, the file cannot be read, or every fault found in the three places.
+pub fn load(flags: &Flags, environment: &Environment, machine: Machine) -> Result<Config, Error> {
+    let layers = Layers::read(flags, environment)?;
+    if layers.are_silent() {
+        return Err(Error::NothingSaid);
+    }
+    resolve::config(layers, machine)
+}
+
+/// Like [`load`], but resolves only where the admin listener is: the rest may be absent.
+///
+/// # Errors
+///
+/// [`Error`]: the file cannot be read, or the faults of its syntax and of the admin address.
+pub fn load_admin(flags: &Flags, environment: &Environment) -> Result<admin::Settings, Error> {
+    resolve::admin(Layers::read(flags, environment)?)
+}

@@ -7,4 +7,6 @@
 )]
 
 mod chain;
+mod cli;
+mod config;
 mod rig;

@@ -1,0 +1,133 @@
+//! The certificates to serve: those of the file, or the one that flags and variables describe.
+
+use std::path::PathBuf;
+
+use super::error::{Fault, Place, Problem};
+use super::layer::{Given, Layer};
+use super::precedence::Layers;
+use super::raw::Certificate;
+use super::setting::Setting;
+use crate::certs::BundleSettings;
+
+/// The configured certificates. At least one is wanted.
+pub(super) fn bundles(layers: &mut Layers) -> Vec<BundleSettings> {
+    let (bundles, faults) = read(layers);
+    layers.faults.extend(faults);
+    bundles
+}
+
+fn read(layers: &Layers) -> (Vec<BundleSettings>, Vec<Fault>) {
+    let flags = first_table(&layers.flags);
+    let mut variables = first_table(&layers.environment);
+    if let (Some((flags, _)), Some((variables, _))) = (&flags, &mut variables) {
+        // A flag that says what the certificate is goes before the variables that say it differently.
+        if flags.cert.read().is_some() {
+            variables.pfx = Setting::default();
+        }
+        if flags.pfx.read().is_some() {
+            (variables.cert, variables.key) = Default::default();
+        }
+    }
+    let described: Vec<_> = flags.into_iter().chain(variables).collect();
+    let descriptions: Vec<Description<'_>> = if described.is_empty() {
+        let tables = layers.file.iter().flat_map(|file| {
+            file.raw.certificate.iter().map(move |table| Description {
+                parts: vec![(table.get_ref().clone(), file)],
+                place: Some(file.place(table.span())),
+            })
+        });
+        tables.collect()
+    } else {
+        vec![Description {
+            parts: described,
+            place: None,
+        }]
+    };
+    if descriptions.is_empty() {
+        let hint = "write a [[certificate]] with cert and key, or pfx and password_file, or give --cert and --key";
+        return (
+            Vec::new(),
+            vec![
+                Problem::new("no certificate is given")
+                    .hint(hint)
+                    .at(Place::Missing("certificate")),
+            ],
+        );
+    }
+    let mut faults = Vec::new();
+    let bundles = descriptions
+        .iter()
+        .filter_map(|description| description.bundle(&mut faults))
+        .collect();
+    (bundles, faults)
+}
+
+/// The one certificate that flags, or variables, describe.
+fn first_table(layer: &Layer) -> Option<(Certificate, &Layer)> {
+    layer
+        .raw
+        .certificate
+        .first()
+        .map(|table| (table.get_ref().clone(), layer))
+}
+
+/// A certificate as it was written.
+struct Description<'a> {
+    /// By one layer or, best first, by several.
+    parts: Vec<(Certificate, &'a Layer)>,
+    /// Where its table starts, if it has one.
+    place: Option<Place>,
+}
+
+impl Description<'_> {
+    fn bundle(&self, faults: &mut Vec<Fault>) -> Option<BundleSettings> {
+        let before = faults.len();
+        let certificate = self.one(|part| &part.cert, faults);
+        let key = self.one(|part| &part.key, faults);
+        let pfx = self.one(|part| &part.pfx, faults);
+        let password_file = self.one(|part| &part.password_file, faults);
+        let allow_ca_leaf = self.one(|part| &part.allow_ca_leaf, faults);
+        if faults.len() > before {
+            return None;
+        }
+        let place = |given: &Option<Given<PathBuf>>| given.as_ref().map(|given| given.place.clone());
+        let switch = allow_ca_leaf.as_ref().map(|given| given.place.clone());
+        let fault = match (place(&certificate), place(&pfx), place(&key)) {
+            (Some(_), None, _) | (None, Some(_), None) => None,
+            (Some(_), Some(pfx), _) => {
+                let problem = Problem::new("a certificate is either cert or pfx, not both");
+                Some(problem.hint("a PKCS#12 file holds the certificate and its key").at(pfx))
+            }
+            (None, Some(_), Some(key)) => {
+                let problem = Problem::new("a pfx holds its own key");
+                Some(problem.hint("leave the key out, or give cert instead of pfx").at(key))
+            }
+            (None, None, Some(key)) => Some(
+                Problem::new("a key without its certificate")
+                    .hint("give cert with it")
+                    .at(key),
+            ),
+            (None, None, None) => {
+                let place = self.place.clone().or_else(|| place(&password_file)).or(switch);
+                let problem = Problem::new("no certificate file is given");
+                let problem = problem.hint("give cert and key, or pfx and password_file");
+                Some(problem.at(place.unwrap_or(Place::Missing("certificate"))))
+            }
+        };
+        faults.extend(fault);
+        Some(BundleSettings {
+            certificate: certificate.or(pfx)?.path(),
+            key: key.map(Given::path),
+            password_file: password_file.map(Given::path),
+            allow_ca_leaf: allow_ca_leaf.is_some_and(|given| given.value),
+        })
+    }
+
+    fn one<T: Clone>(&self, pick: impl Fn(&Certificate) -> &Setting<T>, faults: &mut Vec<Fault>) -> Option<Given<T>> {
+        let given = self
+            .parts
+            .iter()
+            .find_map(|(part, layer)| pick(part).read().map(|read| layer.given(read)))?;
+        given.map_err(|fault| faults.push(fault)).ok()
+    }
+}

@@ -1,0 +1,239 @@
+//! The config file as it is written: every key with its type, its manual (the doc comment: its first line is the help of the
+//! flag, the whole is what an editor shows) and its default for both.
+//!
+//! What the code takes where a key is absent stands in `resolve`; tests hold the two and `config/fullchain.toml` together.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::addresses::AdminAddress;
+use super::choices::{Filter, Root};
+use super::setting::{List, Setting};
+use super::units::ByteSize;
+use super::value::Automatic;
+use crate::chain::{Policy, Sha256};
+use crate::proxy::UpstreamAddress;
+use crate::telemetry::log::Format;
+
+/// The configuration of fullchain.
+///
+/// Every key can also be given as a flag of `fullchain serve` (`timeouts.header` is `--timeouts-header`) or as an environment
+/// variable (`FULLCHAIN_TIMEOUTS_HEADER`; several values separated by commas). A flag goes before a variable, a variable
+/// before this file. A relative path in this file starts at the directory of the file.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(title = "fullchain.toml")]
+pub(super) struct Raw {
+    /// Addresses that speak TLS.
+    #[schemars(extend("default" = ["0.0.0.0:8443"]))]
+    pub(super) listen: List<SocketAddr>,
+
+    /// Addresses that speak plain HTTP and redirect to https.
+    #[schemars(extend("default" = []))]
+    pub(super) redirect_from: List<SocketAddr>,
+
+    /// Address of the admin listener (health, certificates, reload), or "off".
+    ///
+    /// Where it is given and cannot be bound, fullchain does not start; the default that cannot be bound is only warned about.
+    #[schemars(extend("default" = "127.0.0.1:9180"))]
+    pub(super) admin: Setting<AdminAddress>,
+
+    /// Where requests go, such as http://127.0.0.1:8080; several are taken in turn.
+    ///
+    /// The next upstream is tried where one does not accept a connection.
+    pub(super) upstream: List<UpstreamAddress>,
+
+    /// Threads that handle connections; "auto" is one per core.
+    #[schemars(extend("default" = "auto"))]
+    pub(super) workers: Setting<Automatic>,
+
+    /// Start even where another process listens on the same address.
+    ///
+    /// New connections are then shared between both processes until the other one ends: a hand-over to a new version.
+    #[schemars(extend("default" = false))]
+    pub(super) takeover: Setting<bool>,
+
+    /// Refuse to start or reload unless every chain is complete.
+    ///
+    /// Without it the best chain there is gets served and the log says what is missing.
+    #[schemars(extend("default" = false))]
+    pub(super) strict: Setting<bool>,
+
+    /// Refuse clients that name no host or one that no certificate covers.
+    ///
+    /// Without it they get the first certificate.
+    #[schemars(extend("default" = false))]
+    pub(super) strict_sni: Setting<bool>,
+
+    /// Which of several complete chains is served: the shortest, or one that old clients find a root for.
+    ///
+    /// "compat" keeps up an unexpired cross-certificate, so that a client with an old root store still knows the root.
+    #[schemars(extend("default" = "short"))]
+    pub(super) policy: Setting<Policy>,
+
+    /// Files and directories with intermediates: the store that chains are assembled from.
+    ///
+    /// PEM, DER and PKCS#7, in any order and with any text around. What lies beside a leaf in its own file counts too.
+    #[schemars(extend("default" = []))]
+    pub(super) intermediates: List<PathBuf>,
+
+    /// Trusted roots: "system", "none", or files and directories.
+    ///
+    /// Roots say where a chain ends; they are never sent.
+    #[schemars(extend("default" = "system"))]
+    pub(super) roots: List<Root>,
+
+    /// SHA-256 of certificates and public keys that are never used.
+    #[schemars(extend("default" = []))]
+    pub(super) disallow: List<Sha256>,
+
+    /// The certificates to serve, one table each; the first is served where a client names no host.
+    #[schemars(with = "Vec<Certificate>")]
+    pub(super) certificate: Vec<Spanned<Certificate>>,
+
+    /// How long a request may take at each of its stages.
+    pub(super) timeouts: Timeouts,
+
+    /// How much a client may ask for.
+    pub(super) limits: Limits,
+
+    /// How renewed certificates are noticed and taken.
+    pub(super) reload: Reload,
+
+    /// How the process ends.
+    pub(super) drain: Drain,
+
+    /// What is logged, to standard error.
+    pub(super) log: Log,
+}
+
+/// A certificate to serve: `cert` with `key`, or `pfx` with `password_file`.
+///
+/// Given as flags or variables, these keys describe one certificate, which takes the place of all those in the file.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Certificate {
+    /// File with the certificate, and whatever lies beside it: PEM, DER or PKCS#7.
+    ///
+    /// The leaf is found by the key it fits, not by its place in the file.
+    pub(super) cert: Setting<PathBuf>,
+
+    /// File with the private key, where it is not in the same file as the certificate.
+    pub(super) key: Setting<PathBuf>,
+
+    /// PKCS#12 file with certificate and private key.
+    pub(super) pfx: Setting<PathBuf>,
+
+    /// File whose first line is the password of the PKCS#12 file or of the private key.
+    ///
+    /// There is no key and no flag for the password itself: it would show in process lists and backups.
+    pub(super) password_file: Setting<PathBuf>,
+
+    /// Serve a leaf even though it is a CA certificate.
+    #[schemars(extend("default" = false))]
+    pub(super) allow_ca_leaf: Setting<bool>,
+}
+
+/// How long a request may take at each of its stages.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Timeouts {
+    /// From accepting a connection to the end of its TLS handshake.
+    #[schemars(extend("default" = "10s"))]
+    pub(super) handshake: Setting<Duration>,
+
+    /// From the first byte of a request to the end of its header.
+    #[schemars(extend("default" = "10s"))]
+    pub(super) header: Setting<Duration>,
+
+    /// How long a client connection without progress is kept.
+    #[schemars(extend("default" = "60s"))]
+    pub(super) idle: Setting<Duration>,
+
+    /// Connecting to an upstream.
+    #[schemars(extend("default" = "3s"))]
+    pub(super) connect: Setting<Duration>,
+
+    /// From sending a request upstream to the header of the response.
+    #[schemars(extend("default" = "60s"))]
+    pub(super) first_byte: Setting<Duration>,
+
+    /// How long an unused upstream connection is kept; shorter than the upstream keeps it.
+    #[schemars(extend("default" = "4s"))]
+    pub(super) upstream_idle: Setting<Duration>,
+}
+
+/// How much a client may ask for.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Limits {
+    /// Size of a request's header.
+    #[schemars(extend("default" = "128KiB"))]
+    pub(super) header_bytes: Setting<ByteSize>,
+
+    /// Fields in a request's header.
+    #[schemars(extend("default" = 200))]
+    pub(super) header_fields: Setting<usize>,
+
+    /// Concurrent client connections; "auto" is 90 % of the file descriptors allowed to the process.
+    #[schemars(extend("default" = "auto"))]
+    pub(super) connections: Setting<Automatic>,
+}
+
+/// How renewed certificates are noticed and taken.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Reload {
+    /// Watch and poll the files; SIGHUP and `fullchain reload` work either way.
+    #[schemars(extend("default" = true))]
+    pub(super) watch: Setting<bool>,
+
+    /// How often files are read even without a notice from the file system.
+    #[schemars(extend("default" = "30s"))]
+    pub(super) poll_interval: Setting<Duration>,
+
+    /// How long files must be quiet before they are read.
+    #[schemars(extend("default" = "500ms"))]
+    pub(super) debounce: Setting<Duration>,
+
+    /// Take a chain even if it is worse than the one served.
+    ///
+    /// Worse is: less complete, expiring earlier, with fewer names or without a type of key.
+    #[schemars(extend("default" = false))]
+    pub(super) allow_worse: Setting<bool>,
+}
+
+/// How the process ends.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Drain {
+    /// From failing /readyz to closing the listeners.
+    #[schemars(extend("default" = "0s"))]
+    pub(super) delay: Setting<Duration>,
+
+    /// How long requests in progress may take once the listeners are closed.
+    #[schemars(extend("default" = "30s"))]
+    pub(super) grace: Setting<Duration>,
+}
+
+/// What is logged, to standard error.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Log {
+    /// How lines look: "auto" is human on a terminal and JSON otherwise.
+    #[schemars(extend("default" = "auto"))]
+    pub(super) format: Setting<Format>,
+
+    /// What is logged: off, error, warn, info, debug or trace, also for single modules.
+    #[schemars(extend("default" = "info"))]
+    pub(super) level: Setting<Filter>,
+
+    /// Log each request.
+    #[schemars(extend("default" = true))]
+    pub(super) access: Setting<bool>,
+}

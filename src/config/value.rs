@@ -1,0 +1,161 @@
+//! What a single value may be, and how it is read.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+
+use schemars::{Schema, json_schema};
+
+use super::error::Problem;
+
+/// A type that a key can have.
+///
+/// Flags and environment variables are nothing but text, so every type can be read from text; a config file may also hold a
+/// number or a truth value where the type has one.
+pub(super) trait Value: Sized {
+    /// What stands for the value in a manual: `ADDRESS`.
+    const NAME: &'static str;
+    /// What to write, with an example: the end of the sentence "expected ...".
+    const EXPECTED: &'static str;
+
+    /// Reads text.
+    fn parse(text: &str) -> Result<Self, Problem>;
+
+    /// Reads a number.
+    fn of_number(number: i64) -> Result<Self, Problem> {
+        Err(Problem::mismatch(Self::EXPECTED, format_args!("the number {number}")))
+    }
+
+    /// Reads a truth value.
+    fn of_switch(on: bool) -> Result<Self, Problem> {
+        Err(Problem::mismatch(Self::EXPECTED, on))
+    }
+
+    /// What an editor is told (JSON Schema).
+    fn schema() -> Schema;
+
+    /// `text` is not such a value.
+    fn mismatch(text: &str) -> Problem {
+        Problem::mismatch(Self::EXPECTED, format_args!("{text:?}"))
+    }
+}
+
+impl Value for bool {
+    const NAME: &'static str = "true|false";
+    const EXPECTED: &'static str = "true or false";
+
+    fn parse(text: &str) -> Result<Self, Problem> {
+        text.parse().map_err(|_| Self::mismatch(text))
+    }
+
+    fn of_switch(on: bool) -> Result<Self, Problem> {
+        Ok(on)
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "type": "boolean" })
+    }
+}
+
+impl Value for usize {
+    const NAME: &'static str = "NUMBER";
+    const EXPECTED: &'static str = "a whole number";
+
+    fn parse(text: &str) -> Result<Self, Problem> {
+        text.parse().map_err(|_| Self::mismatch(text))
+    }
+
+    fn of_number(number: i64) -> Result<Self, Problem> {
+        number.try_into().map_err(|_| Problem::mismatch(Self::EXPECTED, number))
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "type": "integer", "minimum": 0 })
+    }
+}
+
+/// A number that the machine decides unless the operator does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Automatic {
+    /// What suits the machine.
+    Auto,
+    /// This many.
+    Exactly(NonZeroUsize),
+}
+
+impl Automatic {
+    /// The operator's number, or `suitable`.
+    pub(super) fn or(self, suitable: NonZeroUsize) -> NonZeroUsize {
+        match self {
+            Self::Auto => suitable,
+            Self::Exactly(number) => number,
+        }
+    }
+}
+
+impl Value for Automatic {
+    const NAME: &'static str = "NUMBER|auto";
+    const EXPECTED: &'static str = "a number from 1 or \"auto\"";
+
+    fn parse(text: &str) -> Result<Self, Problem> {
+        match text {
+            // 0 stands for "as many as suits" in many programs; nothing else could be meant by it here.
+            "auto" | "0" => Ok(Self::Auto),
+            _ => text.parse().map(Self::Exactly).map_err(|_| Self::mismatch(text)),
+        }
+    }
+
+    fn of_number(number: i64) -> Result<Self, Problem> {
+        Self::parse(&number.to_string()).map_err(|_| Problem::mismatch(Self::EXPECTED, number))
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "oneOf": [{ "type": "integer", "minimum": 0 }, { "const": "auto" }] })
+    }
+}
+
+impl Value for PathBuf {
+    const NAME: &'static str = "PATH";
+    const EXPECTED: &'static str = "a path";
+
+    fn parse(text: &str) -> Result<Self, Problem> {
+        match text {
+            "" => Err(Self::mismatch(text)),
+            _ => Ok(Self::from(text)),
+        }
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "type": "string", "minLength": 1 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_automatic_or_positive() {
+        assert_eq!(Automatic::parse("auto"), Ok(Automatic::Auto));
+        assert_eq!(Automatic::of_number(0), Ok(Automatic::Auto));
+        assert_eq!(
+            Automatic::of_number(4),
+            Ok(Automatic::Exactly(NonZeroUsize::new(4).unwrap()))
+        );
+        for text in ["-1", "many", "", "1.5"] {
+            assert!(Automatic::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn only_true_and_false_are_truth_values() {
+        assert_eq!(bool::parse("true"), Ok(true));
+        assert_eq!(
+            bool::parse("yes").unwrap_err().message,
+            "expected true or false, found \"yes\""
+        );
+        assert_eq!(
+            bool::of_number(1).unwrap_err().message,
+            "expected true or false, found the number 1"
+        );
+    }
+}

@@ -1,0 +1,495 @@
+//! The config file, the environment and the flags: what is taken and what is said about mistakes.
+
+use std::fs;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use fullchain::certs::Roots;
+use fullchain::chain::Policy;
+use fullchain::config::{self, Config, Environment, Flags, Kind, Machine, keys};
+use fullchain::{admin, telemetry};
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+const MACHINE: Machine = Machine {
+    cores: NonZeroUsize::new(8).unwrap(),
+    open_files: 1_000,
+};
+
+/// The least that can be served.
+const LEAST: &str = "upstream = \"http://backend\"\n[[certificate]]\ncert = \"tls.crt\"\nkey = \"tls.key\"\n";
+
+/// Flags; several values separated by blanks.
+fn flags(file: Option<PathBuf>, given: &[(&str, &str)]) -> Flags {
+    let mut flags = Flags::new(file);
+    for (name, values) in given {
+        let key = keys().iter().find(|key| key.flag == *name).unwrap();
+        flags.set(key, values.split_whitespace().map(str::to_owned).collect());
+    }
+    flags
+}
+
+fn environment(given: &[(&str, &str)]) -> Environment {
+    given.iter().copied().collect()
+}
+
+/// Loads `text` as `fullchain.toml` with flags and variables; faults as a user sees them, without the directory.
+fn load_with(text: &str, given: &[(&str, &str)], environment: &Environment) -> Result<Config, String> {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("fullchain.toml");
+    fs::write(&file, text).unwrap();
+    let flags = flags(Some(file), given);
+    let prefix = format!("{}/", directory.path().display());
+    config::load(&flags, environment, MACHINE).map_err(|error| error.to_string().replace(&prefix, ""))
+}
+
+fn load(text: &str) -> Result<Config, String> {
+    load_with(text, &[], &Environment::default())
+}
+
+fn faults(text: &str) -> String {
+    load(text).unwrap_err()
+}
+
+fn shipped(name: &str) -> (String, Config) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config").join(name);
+    let flags = Flags::new(Some(path.clone()));
+    let config = config::load(&flags, &Environment::default(), MACHINE).unwrap_or_else(|error| panic!("{error}"));
+    (fs::read_to_string(path).unwrap(), config)
+}
+
+#[test]
+fn the_shipped_files_are_valid() {
+    for name in ["minimal.toml", "fullchain.toml"] {
+        let (_, config) = shipped(name);
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+        assert_eq!(config.certs.bundles[0].certificate, directory.join("tls.crt"), "{name}");
+    }
+}
+
+#[test]
+fn the_full_file_says_nothing_but_the_defaults_of_the_code() {
+    let (_, mut full) = shipped("fullchain.toml");
+    let (_, mut minimal) = shipped("minimal.toml");
+    // The one difference there should be: an address that is given must be bound.
+    let admin::Settings::Default(address) = minimal.admin else {
+        panic!("{:?}", minimal.admin)
+    };
+    assert_eq!(full.admin, admin::Settings::Asked(address));
+    minimal.admin = full.admin;
+    // The store is a sample in the minimal file.
+    full.certs.intermediates.clear();
+    minimal.certs.intermediates.clear();
+    assert_eq!(full, minimal);
+}
+
+#[test]
+fn the_full_file_has_every_key_in_its_table_with_the_default_of_the_manual_and_a_comment() {
+    let (text, _) = shipped("fullchain.toml");
+    let mut table = "";
+    let mut found = Vec::new();
+    let lines: Vec<&str> = text.lines().collect();
+    for (index, line) in lines.iter().enumerate() {
+        if line.starts_with('[') {
+            table = line.trim_matches(['[', ']']);
+        } else if let Some((key, value)) = line.trim_start_matches("# ").split_once(" = ") {
+            let dotted = if table.is_empty() {
+                key.to_owned()
+            } else {
+                format!("{table}.{key}")
+            };
+            assert!(lines[index - 1].starts_with("# "), "{dotted} has no comment");
+            found.push((dotted, value.trim_matches(['[', ']']).replace('"', "")));
+        }
+    }
+    let known: Vec<_> = keys().iter().map(config::Key::dotted).collect();
+    assert_eq!(
+        found.iter().map(|(dotted, _)| dotted.clone()).collect::<Vec<_>>(),
+        known
+    );
+    for (key, (dotted, value)) in keys().iter().zip(&found) {
+        if let Some(default) = &key.default {
+            assert_eq!(value, default, "{dotted}");
+        }
+    }
+}
+
+#[test]
+fn an_unknown_key_is_told_with_its_place_and_the_nearest_known_one() {
+    let text = format!("{LEAST}[timeouts]\n  headr = \"10s\"\n");
+    assert_eq!(
+        faults(&text),
+        "fullchain.toml:6:3: timeouts.headr: no such key\n  hint: did you mean `header`?"
+    );
+}
+
+#[test]
+fn a_key_in_the_wrong_table_is_told_where_it_belongs() {
+    let text = "header = \"10s\"\ncert = \"tls.crt\"\nupstream = \"http://a\"\n[[certificate]]\npfx = \"a.pfx\"\nlisten = []\n";
+    assert_eq!(
+        faults(text),
+        "fullchain.toml:1:1: header: no such key\n  hint: `header` belongs in [timeouts]\n\
+         fullchain.toml:2:1: cert: no such key\n  hint: `cert` belongs in [[certificate]]\n\
+         fullchain.toml:6:1: certificate.listen: no such key\n  \
+         hint: `listen` is in no table: write it above the first [table]"
+    );
+}
+
+#[test]
+fn every_fault_is_told_at_once_in_the_order_of_the_file() {
+    let text = r#"listen = ["8443", "127.0.0.1:1", "127.0.0.1:1"]
+upstream = ["https://backend", "http://backend/path"]
+workers = "many"
+upstreem = "http://backend"
+roots = ["system", "roots.pem"]
+disallow = "abc"
+policy = "shortest"
+
+[[certificate]]
+cert = "a.crt"
+pfx = "a.pfx"
+
+[[certificate]]
+key = "b.key"
+
+[[certificate]]
+
+[timeouts]
+header = 10
+idle = "0s"
+
+[limits]
+header_bytes = "4KiB"
+header_fields = 0
+
+[reload]
+watch = "yes"
+poll_interval = "1ms"
+
+[log]
+level = "inof"
+"#;
+    let expected = r#"fullchain.toml:1:11: listen: expected an address such as "0.0.0.0:8443" or "[::]:8443", found "8443"
+  hint: write "0.0.0.0:8443", or "[::]:8443" for IPv6 too
+fullchain.toml:1:34: listen: 127.0.0.1:1 is taken already, by fullchain.toml:1:19: listen
+fullchain.toml:2:13: upstream: https:// is not spoken to upstreams, only http:// is, so far
+fullchain.toml:2:32: upstream: "http://backend/path" has a path; requests keep theirs
+  hint: write "http://backend"
+fullchain.toml:3:11: workers: expected a number from 1 or "auto", found "many"
+fullchain.toml:4:1: upstreem: no such key
+  hint: did you mean `upstream`?
+fullchain.toml:5:10: roots: "system" and "none" stand alone
+  hint: to trust files besides the system's roots, name the system's bundle as a file too
+fullchain.toml:6:12: disallow: expected a SHA-256 digest: 64 hexadecimal digits, with or without colons, found "abc"
+fullchain.toml:7:10: policy: expected "short" or "compat", found "shortest"
+fullchain.toml:11:7: certificate.pfx: a certificate is either cert or pfx, not both
+  hint: a PKCS#12 file holds the certificate and its key
+fullchain.toml:14:7: certificate.key: a key without its certificate
+  hint: give cert with it
+fullchain.toml:16:1: certificate: no certificate file is given
+  hint: give cert and key, or pfx and password_file
+fullchain.toml:19:10: timeouts.header: 10 of what?
+  hint: write "10s" for seconds; the units are ms, s, m, h, d
+fullchain.toml:20:8: timeouts.idle: must be at least 1ms
+fullchain.toml:23:16: limits.header_bytes: is not within 8KiB and 16MiB
+fullchain.toml:24:17: limits.header_fields: is not within 1 and 24576
+fullchain.toml:27:9: reload.watch: expected true or false, found "yes"
+fullchain.toml:28:17: reload.poll_interval: must be at least 100ms
+fullchain.toml:31:9: log.level: expected one of off, error, warn, info, debug, trace, or a filter such as "info,fullchain::reload=debug", found "inof""#;
+    assert_eq!(faults(text), expected);
+}
+
+#[test]
+fn what_is_missing_is_told_with_what_to_write() {
+    assert_eq!(
+        faults("listen = []\n"),
+        "certificate: no certificate is given\n  \
+         hint: write a [[certificate]] with cert and key, or pfx and password_file, or give --cert and --key\n\
+         listen: the list is empty\n  hint: give at least one address, such as \"0.0.0.0:8443\"\n\
+         upstream: no upstream is given\n  \
+         hint: say where requests go: upstream = \"http://127.0.0.1:8080\", --upstream or FULLCHAIN_UPSTREAM"
+    );
+}
+
+#[test]
+fn a_table_written_as_a_value_and_the_reverse_are_told() {
+    let text = "timeouts = 5\ncertificate = \"tls.crt\"\nupstream = \"http://a\"\n[listen]\na = 1\n";
+    let told = faults(text);
+    assert!(
+        told.contains("fullchain.toml:1:12: timeouts: expected a table\n  hint: write [timeouts]"),
+        "{told}"
+    );
+    assert!(
+        told.contains("fullchain.toml:2:15: certificate: expected a table\n  hint: write [[certificate]]"),
+        "{told}"
+    );
+    assert!(
+        told.contains("fullchain.toml:4:1: listen: expected an address"),
+        "{told}"
+    );
+    assert!(faults("[certificate]\ncert = \"a\"\n").contains("write [[certificate]]"));
+}
+
+#[test]
+fn a_file_that_is_not_toml_is_told_with_its_place() {
+    let told = faults("upstream = \"http://a\"\nlisten = [\n");
+    assert!(told.starts_with("fullchain.toml:"), "{told}");
+    assert!(!told.contains("no certificate"), "{told}");
+    assert!(
+        faults("a = 1\na = 2\n").contains("fullchain.toml:2:1: duplicate key"),
+        "{}",
+        faults("a = 1\na = 2\n")
+    );
+}
+
+#[test]
+fn a_number_beyond_every_type_is_told_with_its_place() {
+    let told = faults(&format!("workers = {}\n{LEAST}", "9".repeat(60)));
+    assert!(told.starts_with("fullchain.toml:1:11: "), "{told}");
+}
+
+#[test]
+fn columns_count_characters_and_lines_may_end_like_on_windows() {
+    let text = LEAST.replace('\n', "\r\n") + "\"ключ\" = 1\r\n";
+    assert_eq!(
+        faults(&text).lines().next().unwrap(),
+        "fullchain.toml:5:1: certificate.ключ: no such key"
+    );
+    let text = format!("log = {{ format = \"ü\", levl = 1 }}\n{LEAST}");
+    assert!(
+        faults(&text).contains("fullchain.toml:1:23: log.levl: no such key"),
+        "{}",
+        faults(&text)
+    );
+}
+
+#[test]
+fn a_file_that_is_none_is_an_error_that_names_it() {
+    let flags = Flags::new(Some("/nonexistent/fullchain.toml".into()));
+    let error = config::load(&flags, &Environment::default(), MACHINE).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "/nonexistent/fullchain.toml: cannot read the config file"
+    );
+    let directory = TempDir::new().unwrap();
+    let flags = Flags::new(Some(directory.path().to_owned()));
+    assert!(matches!(
+        config::load(&flags, &Environment::default(), MACHINE),
+        Err(config::Error::Unreadable { .. })
+    ));
+}
+
+#[test]
+fn a_flag_goes_before_a_variable_and_a_variable_before_the_file() {
+    let text = format!(
+        "workers = 1\npolicy = \"compat\"\n{LEAST}[timeouts]\nheader = \"1s\"\nidle = \"1s\"\nconnect = \"1s\"\n"
+    );
+    let flags = [("timeouts-header", "3s")];
+    let environment = environment(&[
+        ("FULLCHAIN_TIMEOUTS_HEADER", "2s"),
+        ("FULLCHAIN_TIMEOUTS_IDLE", "2s"),
+        ("FULLCHAIN_WORKERS", "2"),
+    ]);
+    let config = load_with(&text, &flags, &environment).unwrap();
+    assert_eq!(config.proxy.timeouts.header, Duration::from_secs(3));
+    assert_eq!(config.proxy.timeouts.idle, Duration::from_secs(2));
+    assert_eq!(config.proxy.timeouts.connect, Duration::from_secs(1));
+    assert_eq!(config.workers.get(), 2);
+    assert_eq!(config.reload.policy, Policy::Compat);
+}
+
+#[test]
+fn every_key_can_be_set_by_its_variable() {
+    for key in keys().iter().filter(|key| key.table.as_deref() != Some("certificate")) {
+        // Nonsense to most types: whoever reads it complains under the name of the variable.
+        let told = load_with(LEAST, &[], &environment(&[(&key.variable, "\u{0}")]));
+        match told {
+            Err(told) => assert!(told.starts_with(&key.variable), "{told}"),
+            // A path may be called anything.
+            Ok(_) => assert!(
+                key.value_name.contains("PATH") && key.kind == Kind::Many,
+                "{}",
+                key.variable
+            ),
+        }
+    }
+}
+
+#[test]
+fn several_values_in_a_variable_are_separated_by_commas() {
+    let environment = environment(&[
+        ("FULLCHAIN_UPSTREAM", "http://a:1, http://b:2,"),
+        ("FULLCHAIN_INTERMEDIATES", "one.pem,two"),
+        ("FULLCHAIN_ROOTS", "none"),
+        ("FULLCHAIN_CERT", "a,b.crt"),
+        ("FULLCHAIN_LOG_LEVEL", "info,fullchain::reload=debug"),
+    ]);
+    let config = config::load(&Flags::default(), &environment, MACHINE).unwrap();
+    let upstreams: Vec<_> = config
+        .proxy
+        .upstreams
+        .iter()
+        .map(|upstream| (upstream.host.as_str(), upstream.port))
+        .collect();
+    assert_eq!(upstreams, [("a", 1), ("b", 2)]);
+    assert_eq!(config.certs.intermediates, [Path::new("one.pem"), Path::new("two")]);
+    assert_eq!(config.certs.roots, Roots::None);
+    // What takes one value is not taken apart.
+    assert_eq!(config.certs.bundles[0].certificate, Path::new("a,b.crt"));
+    assert_eq!(config.log.level, "info,fullchain::reload=debug");
+}
+
+#[test]
+fn a_fault_of_a_flag_or_variable_is_told_under_its_name() {
+    let told = load_with(
+        LEAST,
+        &[("listen", "nonsense")],
+        &environment(&[("FULLCHAIN_WORKERS", "many"), ("FULLCHAIN_UPSTREAMS", "http://a")]),
+    );
+    assert_eq!(
+        told.unwrap_err(),
+        "--listen: expected an address such as \"0.0.0.0:8443\" or \"[::]:8443\", found \"nonsense\"\n\
+         FULLCHAIN_UPSTREAMS: no such variable\n  hint: did you mean FULLCHAIN_UPSTREAM?\n\
+         FULLCHAIN_WORKERS: expected a number from 1 or \"auto\", found \"many\""
+    );
+}
+
+#[test]
+fn variables_that_others_set_and_empty_ones_are_no_faults() {
+    let environment = environment(&[
+        ("FULLCHAIN_SERVICE_HOST", "10.0.0.1"),
+        ("FULLCHAIN_PORT", "tcp://10.0.0.1:443"),
+        ("FULLCHAIN_PORT_443_TCP", "tcp://10.0.0.1:443"),
+        ("FULLCHAIN_VERSION", "1"),
+        ("FULLCHAIN_LISTEN", ""),
+        ("PATH", "/bin"),
+    ]);
+    let config = load_with(LEAST, &[], &environment).unwrap();
+    assert_eq!(config.proxy, load(LEAST).unwrap().proxy);
+}
+
+#[test]
+fn a_certificate_on_the_command_line_takes_the_place_of_those_in_the_file() {
+    let flags = [("pfx", "site.pfx"), ("password-file", "site.password")];
+    let config = load_with(
+        LEAST,
+        &flags,
+        &environment(&[("FULLCHAIN_CERT", "a.crt"), ("FULLCHAIN_KEY", "a.key")]),
+    )
+    .unwrap();
+    let [bundle] = config.certs.bundles.as_slice() else {
+        panic!("{:?}", config.certs.bundles)
+    };
+    assert_eq!(bundle.certificate, Path::new("site.pfx"));
+    assert_eq!(bundle.key, None);
+    assert_eq!(bundle.password_file.as_deref(), Some(Path::new("site.password")));
+}
+
+#[test]
+fn flags_and_variables_describe_one_certificate_together() {
+    let environment = environment(&[
+        ("FULLCHAIN_PASSWORD_FILE", "secret"),
+        ("FULLCHAIN_UPSTREAM", "http://a"),
+    ]);
+    let config = config::load(&flags(None, &[("pfx", "site.pfx")]), &environment, MACHINE).unwrap();
+    assert_eq!(
+        config.certs.bundles[0].password_file.as_deref(),
+        Some(Path::new("secret"))
+    );
+}
+
+#[test]
+fn a_password_for_no_certificate_is_a_fault() {
+    let told = load_with(LEAST, &[("password-file", "secret")], &Environment::default()).unwrap_err();
+    assert_eq!(
+        told,
+        "--password-file: no certificate file is given\n  hint: give cert and key, or pfx and password_file"
+    );
+}
+
+#[test]
+fn a_relative_path_starts_at_the_file_that_says_it_or_at_the_current_directory() {
+    let text = "upstream = \"http://a\"\nintermediates = [\"store\", \"/etc/store\"]\nroots = \"root.pem\"\n[[certificate]]\ncert = \"tls.crt\"\n";
+    let config = load(text).unwrap();
+    let directory = config.certs.bundles[0].certificate.parent().unwrap().to_owned();
+    assert!(directory.is_absolute());
+    assert_eq!(
+        config.certs.intermediates,
+        [directory.join("store"), "/etc/store".into()]
+    );
+    assert_eq!(config.certs.roots, Roots::Files(vec![directory.join("root.pem")]));
+    let config = load_with(text, &[("intermediates", "here")], &Environment::default()).unwrap();
+    assert_eq!(config.certs.intermediates, [Path::new("here")]);
+}
+
+#[test]
+fn the_machine_decides_where_the_operator_does_not() {
+    let config = load(LEAST).unwrap();
+    assert_eq!((config.workers.get(), config.proxy.limits.connections), (8, 900));
+    let config = load(&format!("workers = 2\n{LEAST}[limits]\nconnections = 5\n")).unwrap();
+    assert_eq!((config.workers.get(), config.proxy.limits.connections), (2, 5));
+    assert_eq!(load(&format!("workers = 0\n{LEAST}")).unwrap().workers.get(), 8);
+}
+
+#[test]
+fn two_listeners_on_one_address_are_a_fault_whichever_they_are() {
+    let told = faults(&format!(
+        "redirect_from = \"0.0.0.0:8443\"\nadmin = \"127.0.0.1:1\"\n{LEAST}"
+    ));
+    assert_eq!(
+        told,
+        "fullchain.toml:1:17: redirect_from: 0.0.0.0:8443 is taken already, by listen"
+    );
+    assert!(load(&format!("listen = [\"127.0.0.1:0\", \"127.0.0.1:0\"]\n{LEAST}")).is_ok());
+}
+
+#[test]
+fn the_admin_listener_is_default_asked_for_or_off() {
+    assert!(matches!(load(LEAST).unwrap().admin, admin::Settings::Default(_)));
+    let at = |text: &str| load(&format!("admin = {text}\n{LEAST}"));
+    assert_eq!(
+        at("\"[::1]:1\"").unwrap().admin,
+        admin::Settings::Asked("[::1]:1".parse().unwrap())
+    );
+    assert_eq!(at("\"off\"").unwrap().admin, admin::Settings::Off);
+    assert!(at("false").unwrap_err().contains("write \"off\""));
+}
+
+#[test]
+fn the_admin_address_alone_needs_neither_certificate_nor_upstream() {
+    let environment = environment(&[("FULLCHAIN_ADMIN", "127.0.0.1:7")]);
+    let admin = config::load_admin(&Flags::default(), &environment).unwrap();
+    assert_eq!(admin, admin::Settings::Asked("127.0.0.1:7".parse().unwrap()));
+}
+
+#[test]
+fn switches_and_log_reach_their_rooms() {
+    let text = format!(
+        "strict = true\nstrict_sni = true\ntakeover = true\n{LEAST}allow_ca_leaf = true\n[reload]\nwatch = false\nallow_worse = true\n\
+         [log]\nformat = \"json\"\naccess = false\n[drain]\ndelay = \"5s\"\n"
+    );
+    let config = load(&text).unwrap();
+    assert!(config.reload.strict && config.tls.strict_sni && config.proxy.takeover && config.reload.allow_worse);
+    assert!(config.certs.bundles[0].allow_ca_leaf);
+    assert!(!config.reload.watch && !config.proxy.access_log);
+    assert_eq!(config.log.format, telemetry::log::Format::Json);
+    assert_eq!(config.drain.delay, Duration::from_secs(5));
+}
+
+proptest! {
+    /// Whatever stands in the file, the worst that comes of it is a fault.
+    #[test]
+    fn no_file_makes_it_panic(text in "\\PC*", at in any::<prop::sample::Index>(), length in 0..40_usize) {
+        let _ = load(&text);
+        let (full, _) = shipped("fullchain.toml");
+        let start = at.index(full.len());
+        let end = full.len().min(start + length);
+        let _ = load(&format!("{}{text}{}", &full[..start], &full[end..]));
+    }
+
+    #[test]
+    fn no_value_makes_it_panic(text in "\\PC*", key in prop::sample::select(keys())) {
+        let _ = load_with(LEAST, &[], &environment(&[(&key.variable, &text)]));
+    }
+}
