@@ -1,5 +1,22 @@
-//! The admin listener.
+//! The admin listener: plain HTTP/1.1, for probes, scripts and people on this machine.
+//!
+//! | Endpoint                 | Answers                                                                                 |
+//! |--------------------------|-----------------------------------------------------------------------------------------|
+//! | `GET /livez`             | `200`: the process runs                                                                 |
+//! | `GET /readyz`            | `200`: it takes connections; `503` and the reason while it starts or drains             |
+//! | `GET /certificates`      | `200`: what is served, as JSON                                                          |
+//! | `POST /reload[?force=1]` | `200`: every file was read again; `409`: something stays as it was; `503`: no reload task. JSON `{outcome, details}` |
+//!
+//! Anything else is `404`, another method `405`. A request with `Origin` is `403`: it was made by a web page, and no web
+//! page has any business here (a page can reach loopback addresses, and by DNS rebinding under its own name).
 
+pub mod client;
+mod endpoints;
+mod readiness;
+mod server;
 mod settings;
 
+pub use endpoints::{CertificatesView, Sources};
+pub use readiness::Readiness;
+pub use server::{BindError, Server};
 pub use settings::Settings;

@@ -4,11 +4,11 @@ use tokio::sync::{mpsc, oneshot};
 
 /// A request for a reload, with the place for its answer.
 #[derive(Debug)]
-pub(super) struct Request {
+pub(crate) struct Request {
     /// Swap in chains even where they are worse than those served.
-    pub(super) force: bool,
+    pub(crate) force: bool,
     /// Where the answer goes; nobody need be waiting.
-    pub(super) answer: oneshot::Sender<Outcome>,
+    pub(crate) answer: oneshot::Sender<Outcome>,
 }
 
 /// What came of a reload.
@@ -30,7 +30,7 @@ pub struct Handle {
 
 impl Handle {
     /// A handle and the end at which its requests arrive.
-    pub(super) fn new() -> (Self, mpsc::Receiver<Request>) {
+    pub(crate) fn new() -> (Self, mpsc::Receiver<Request>) {
         // One request in flight and one waiting: any number of further ones ask for the same.
         let (requests, receiver) = mpsc::channel(1);
         (Self { requests }, receiver)

@@ -1,3 +1,6 @@
 //! Logging.
 
+mod human;
 pub mod log;
+mod queue;
+mod timestamp;

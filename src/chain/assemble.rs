@@ -1,0 +1,134 @@
+//! From a leaf, a store and anchors to the chain that is served.
+
+use std::sync::Arc;
+
+use super::assembly::{Assembly, Chain, End, Flaw, Status, Wanted, Warning};
+use super::budget::Budget;
+use super::graph::{Graph, NodeId};
+use super::search::{self, Path, best_path, refusal_of_place};
+use super::signatures::SignatureCheck;
+use super::weigh::weigh;
+use super::{Certificate, Context, KeyIdMatch, Refusal, Store, self_check};
+
+/// Finds the best chain for `leaf` by the order of [`Criterion`], checks it as a client would, and keeps the trail.
+///
+/// The same leaf, set of certificates and context give the same bytes, in whatever order the certificates were added. There is always a
+/// chain, at least the leaf alone; [`Assembly::status`] says what it is worth.
+pub fn assemble(leaf: &Arc<Certificate>, store: &Store, context: &Context<'_>) -> Assembly {
+    let mut graph = Graph::new(leaf, store, context);
+    let is_self_signed = leaf.is_self_issued() && graph.signature(Graph::LEAF, Graph::LEAF) == SignatureCheck::Valid;
+    let stands_for_itself = is_self_signed || context.anchors.contains(leaf);
+    let mut budget = Budget::new();
+    let path = if is_self_signed {
+        None
+    } else {
+        best_path(&mut graph, &[Graph::LEAF], context.policy, &mut budget)
+    };
+    let (mut trail, alternatives) = match &path {
+        Some(path) => weigh(&mut graph, path, context.policy, &mut budget),
+        None => Default::default(),
+    };
+    trail.budget_exhausted = budget.is_exhausted();
+    let alternatives = alternatives.iter().map(|path| chain_of(&graph, path, context)).collect();
+    let chain = match &path {
+        Some(path) if !stands_for_itself || matches!(path.end, search::End::Anchor(_)) => {
+            chain_of(&graph, path, context)
+        }
+        _ => Chain {
+            certificates: vec![leaf.clone()],
+            end: if stands_for_itself { End::Leaf } else { End::Open },
+        },
+    };
+    let (mut flaws, mut warnings) = findings(&graph, path.as_ref());
+    if flaws.is_empty() {
+        self_check(&chain, context, &mut flaws, &mut warnings);
+    }
+    Assembly {
+        status: status(&chain, !flaws.is_empty(), context),
+        wanted: (chain.end == End::Open).then(|| Wanted::by(chain.certificates.last().unwrap_or(leaf))),
+        chain,
+        flaws,
+        warnings,
+        alternatives,
+        trail,
+    }
+}
+
+fn chain_of(graph: &Graph<'_>, path: &Path, context: &Context<'_>) -> Chain {
+    let mut certificates: Vec<_> = path.nodes.iter().map(|node| graph.certificate(*node).clone()).collect();
+    let end = match path.end {
+        search::End::Anchor(anchor) => {
+            let anchor = graph.certificate(anchor);
+            // Somebody's intermediate that is trusted here: other clients trust the root above it.
+            if context.send_intermediate_anchor && !anchor.is_self_issued() && !certificates.contains(anchor) {
+                certificates.push(anchor.clone());
+            }
+            End::Anchor(anchor.clone())
+        }
+        search::End::SelfSigned(root) => End::SelfSigned(graph.certificate(root).clone()),
+        search::End::Open => End::Open,
+    };
+    Chain { certificates, end }
+}
+
+fn status(chain: &Chain, has_flaws: bool, context: &Context<'_>) -> Status {
+    match &chain.end {
+        _ if has_flaws => Status::Invalid,
+        End::Anchor(_) => Status::Complete,
+        End::Leaf if context.anchors.contains(chain.leaf()) => Status::Complete,
+        End::Leaf => Status::SelfSigned,
+        // Whether what is missing is the root alone cannot be told from here; with an intermediate above the leaf it mostly is.
+        End::SelfSigned(_) => Status::Unanchored,
+        End::Open if chain.intermediates().is_empty() => Status::Incomplete,
+        End::Open => Status::Unanchored,
+    }
+}
+
+/// What is wrong with the certificates of a chain, and what is worth a warning.
+fn findings(graph: &Graph<'_>, path: Option<&Path>) -> (Vec<Flaw>, Vec<Warning>) {
+    let (mut flaws, mut warnings) = (Vec::new(), Vec::new());
+    let sent = path.map_or(&[Graph::LEAF][..], |path| &path.nodes);
+    let anchor = path.and_then(|path| match path.end {
+        search::End::Anchor(anchor) => Some(anchor),
+        _ => None,
+    });
+    let nodes: Vec<NodeId> = sent.iter().copied().chain(anchor).collect();
+    for (position, node) in nodes.iter().enumerate() {
+        let certificate = graph.certificate(*node);
+        let placed = (position > 0).then(|| refusal_of_place(graph, &nodes[..position], *node)).flatten();
+        for refusal in graph.node(*node).refusals.iter().chain(&placed) {
+            match refusal {
+                Refusal::ExpiresBeforeLeaf(at) => {
+                    warnings.push(Warning::ExpiresBeforeLeaf { certificate: certificate.clone(), at: *at });
+                }
+                Refusal::Expired(_) | Refusal::NotYetValid(_) if Some(*node) == anchor => {
+                    warnings.push(Warning::AnchorExpired { anchor: certificate.clone() });
+                }
+                refusal => flaws.push(Flaw::Certificate { certificate: certificate.clone(), refusal: refusal.clone() }),
+            }
+        }
+    }
+    let issuers = sent.iter().copied().skip(1).chain(path.and_then(Path::end_node));
+    for (child, issuer) in sent.iter().copied().zip(issuers) {
+        let (child, issuer) = (graph.certificate(child), graph.certificate(issuer));
+        if KeyIdMatch::of(child, issuer) == KeyIdMatch::Conflict {
+            warnings.push(Warning::KeyIdConflict { child: child.clone(), issuer: issuer.clone() });
+        }
+    }
+    (flaws, warnings)
+}
+
+/// Lets rustls-webpki judge the chain as it will be sent. An unanchored chain is judged as a client would that has its root.
+fn self_check(chain: &Chain, context: &Context<'_>, flaws: &mut Vec<Flaw>, warnings: &mut Vec<Warning>) {
+    let anchor = match &chain.end {
+        End::Anchor(anchor) | End::SelfSigned(anchor) => anchor,
+        End::Open if !chain.intermediates().is_empty() => &chain.certificates[chain.certificates.len() - 1],
+        End::Open | End::Leaf => return,
+    };
+    if let Err(error) = self_check::verify(chain, anchor, context) {
+        match self_check::stricter_rule(&error, chain, anchor, context) {
+            Some(warning) => warnings.push(warning),
+            None => flaws.push(Flaw::SelfCheck(error)),
+        }
+    }
+}

@@ -1,0 +1,31 @@
+//! How far a search may go, each limit with its origin.
+
+/// Intermediates in one chain. rustls-webpki allows 6 and mozilla::pkix too, Chromium's path builder has no limit of its own, OpenSSL
+/// allows 100; nothing seen in the wild has more than 4. A chain longer than 6 is found and warned about.
+pub(super) const MOST_INTERMEDIATES: usize = 20;
+
+/// Candidates looked at for one leaf. rustls-webpki and mozilla::pkix allow 200,000 calls of their builders, each of which may verify a
+/// signature; here a signature is verified once, so a visit is cheap, and what bounds the search is links times depth.
+const MOST_VISITS: usize = 200_000;
+
+/// Counts the candidates looked at.
+#[derive(Debug)]
+pub(super) struct Budget {
+    visited: usize,
+}
+
+impl Budget {
+    pub(super) fn new() -> Self {
+        Self { visited: 0 }
+    }
+
+    /// Counts one more; `false` where no more are allowed.
+    pub(super) fn visit(&mut self) -> bool {
+        self.visited += 1;
+        !self.is_exhausted()
+    }
+
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.visited > MOST_VISITS
+    }
+}

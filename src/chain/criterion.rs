@@ -1,0 +1,106 @@
+//! The order of preference between chains.
+
+use std::fmt;
+
+/// What is asked of a chain, most important first: of two chains, the one that meets the earlier criterion wins, whatever the
+/// later ones say. The first six are met or not; the last three compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Criterion {
+    /// No certificate breaks a constraint of RFC 5280: name constraints, key usage, path length, critical extensions.
+    Constraints,
+    /// Every certificate is valid now.
+    Validity,
+    /// The chain ends at a configured anchor.
+    Anchor,
+    /// No key identifier conflicts: OpenSSL and Windows clients refuse those.
+    KeyId,
+    /// No weak signature or key.
+    Strength,
+    /// Every certificate outlives the leaf.
+    OutlivesLeaf,
+    /// What the policy prefers: fewer certificates, or the oldest anchor.
+    Policy,
+    /// At the first place where they differ, the certificate that became valid later, or ends later.
+    Newer,
+    /// At the first place where they differ, the smaller fingerprint: arbitrary, and the same every time.
+    Fingerprint,
+}
+
+/// The criteria that are met or not, in their order.
+const MET_OR_NOT: [Criterion; 6] = [
+    Criterion::Constraints,
+    Criterion::Validity,
+    Criterion::Anchor,
+    Criterion::KeyId,
+    Criterion::Strength,
+    Criterion::OutlivesLeaf,
+];
+
+/// A set of criteria that every link of a chain must meet. The greater of two is the one to be preferred.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Demands(u8);
+
+impl Demands {
+    /// Every combination, the most preferred first: to search them in turn is to search in the order of preference.
+    pub(super) fn in_order() -> impl Iterator<Item = Self> {
+        (0..1 << MET_OR_NOT.len()).rev().map(Self)
+    }
+
+    pub(super) fn include(self, criterion: Criterion) -> bool {
+        MET_OR_NOT
+            .iter()
+            .position(|met_or_not| *met_or_not == criterion)
+            .is_some_and(|position| self.0 & (1 << (MET_OR_NOT.len() - 1 - position)) != 0)
+    }
+
+    /// The first criterion that `self` includes and `other` does not.
+    pub(super) fn first_beyond(self, other: Self) -> Option<Criterion> {
+        MET_OR_NOT
+            .into_iter()
+            .find(|criterion| self.include(*criterion) != other.include(*criterion))
+    }
+}
+
+impl fmt::Debug for Demands {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set()
+            .entries(MET_OR_NOT.iter().filter(|criterion| self.include(**criterion)))
+            .finish()
+    }
+}
+
+/// Why a chain through another certificate was preferred.
+impl fmt::Display for Criterion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Constraints => "breaks a constraint further up",
+            Self::Validity => "leads to a certificate that is not valid now",
+            Self::Anchor => "leads to no configured anchor",
+            Self::KeyId => "leads to a key id conflict",
+            Self::Strength => "leads to a weak signature or key",
+            Self::OutlivesLeaf => "leads to a certificate that expires before the leaf",
+            Self::Policy => "another is preferred by policy",
+            Self::Newer => "another is newer",
+            Self::Fingerprint => "another of the same age comes first by fingerprint",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_earlier_criterion_outweighs_all_later_ones_together() {
+        let order: Vec<_> = Demands::in_order().collect();
+        let place = |wanted: &[Criterion]| {
+            order
+                .iter()
+                .position(|demands| MET_OR_NOT.iter().all(|c| demands.include(*c) == wanted.contains(c)))
+                .unwrap()
+        };
+        assert_eq!(place(&MET_OR_NOT), 0);
+        assert_eq!(place(&[]), order.len() - 1);
+        assert!(place(&[Criterion::Validity]) < place(&MET_OR_NOT[2..]));
+    }
+}

@@ -1,0 +1,274 @@
+//! The verified-issuer graph: who can have issued what, as far as one assembly looks.
+//!
+//! Nodes are certificates in a role, links lead from a certificate to a candidate issuer of the same name. Links are found when they
+//! are asked for, their signatures checked when they are used, so that the cost lies in the links that matter.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::name_constraints;
+use super::signatures::SignatureCheck;
+use super::{Certificate, Context, KeyIdMatch, Refusal, Sha256, Store};
+
+/// The certificates reachable from one leaf.
+pub(super) struct Graph<'a> {
+    leaf: &'a Arc<Certificate>,
+    store: &'a Store,
+    context: &'a Context<'a>,
+    nodes: Vec<Node>,
+    ids: HashMap<(Sha256, Role), NodeId>,
+    signatures: HashMap<(NodeId, NodeId), SignatureCheck>,
+}
+
+/// The index of a node.
+pub(super) type NodeId = usize;
+
+/// What a certificate is looked at as: one may be both an intermediate and an anchor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Role {
+    Leaf,
+    Intermediate,
+    Anchor,
+}
+
+pub(super) struct Node {
+    pub(super) certificate: Arc<Certificate>,
+    pub(super) role: Role,
+    /// What speaks against this certificate wherever it stands in a chain of this leaf.
+    pub(super) refusals: Vec<Refusal>,
+    links: Option<Rc<Links>>,
+    conflicting: Option<Rc<[Link]>>,
+}
+
+/// The candidate issuers of one certificate, each list best first.
+#[derive(Default)]
+pub(super) struct Links {
+    pub(super) anchors: Vec<Link>,
+    /// Without those whose key id conflicts: see [`Graph::conflicting`].
+    pub(super) intermediates: Vec<Link>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Link {
+    pub(super) to: NodeId,
+    pub(super) key_id: KeyIdMatch,
+}
+
+impl<'a> Graph<'a> {
+    /// The node of the leaf.
+    pub(super) const LEAF: NodeId = 0;
+
+    pub(super) fn new(leaf: &'a Arc<Certificate>, store: &'a Store, context: &'a Context<'a>) -> Self {
+        let mut graph = Self {
+            leaf,
+            store,
+            context,
+            nodes: Vec::new(),
+            ids: HashMap::new(),
+            signatures: HashMap::new(),
+        };
+        graph.node_of(leaf, Role::Leaf);
+        graph
+    }
+
+    pub(super) fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id]
+    }
+
+    pub(super) fn certificate(&self, id: NodeId) -> &Arc<Certificate> {
+        &self.nodes[id].certificate
+    }
+
+    /// The candidate issuers of `child` whose key id does not conflict, and all anchors of the name.
+    pub(super) fn links(&mut self, child: NodeId) -> Rc<Links> {
+        if let Some(links) = &self.nodes[child].links {
+            return links.clone();
+        }
+        let certificate = self.certificate(child).clone();
+        let mut links = Links::default();
+        for anchor in self.context.anchors.by_subject(certificate.issuer()) {
+            links.anchors.push(self.link(&certificate, anchor, Role::Anchor));
+        }
+        if let Some(candidates) = self.store.by_subject(certificate.issuer()) {
+            let wanted = certificate.authority_key_id().key_id.as_deref();
+            let named = wanted.and_then(|key_id| candidates.with.get(key_id)).into_iter().flatten();
+            let unnamed = candidates.with.values().flatten().filter(|_| wanted.is_none());
+            for candidate in named.chain(unnamed).chain(&candidates.without) {
+                if KeyIdMatch::of(&certificate, candidate) != KeyIdMatch::Conflict {
+                    links.intermediates.push(self.link(&certificate, candidate, Role::Intermediate));
+                }
+            }
+        }
+        links.anchors.sort_by_key(|link| self.order(link));
+        links.intermediates.sort_by_key(|link| self.order(link));
+        let links = Rc::new(links);
+        self.nodes[child].links = Some(links.clone());
+        links
+    }
+
+    /// The candidate issuers of `child` whose key id conflicts. With a thousand CAs of one name there are a thousand of them, so
+    /// they are only made nodes of where nothing else leads anywhere.
+    pub(super) fn conflicting(&mut self, child: NodeId) -> Rc<[Link]> {
+        if let Some(links) = &self.nodes[child].conflicting {
+            return links.clone();
+        }
+        let certificate = self.certificate(child).clone();
+        let conflicting: Vec<_> = self.conflicting_certificates(&certificate).cloned().collect();
+        let mut links: Vec<_> = conflicting
+            .iter()
+            .map(|candidate| self.link(&certificate, candidate, Role::Intermediate))
+            .collect();
+        links.sort_by_key(|link| self.order(link));
+        let links: Rc<[Link]> = links.into();
+        self.nodes[child].conflicting = Some(links.clone());
+        links
+    }
+
+    /// The certificates behind [`Graph::conflicting`], in no particular order, without making nodes of them.
+    pub(super) fn conflicting_certificates(&self, child: &Certificate) -> impl Iterator<Item = &'a Arc<Certificate>> {
+        let candidates = self.store.by_subject(child.issuer());
+        candidates
+            .into_iter()
+            .flat_map(|candidates| candidates.with.values().flatten().chain(&candidates.without))
+            .filter(move |candidate| KeyIdMatch::of(child, candidate) == KeyIdMatch::Conflict)
+    }
+
+    /// Whether the key of `issuer` signed `child`; checked at most once.
+    pub(super) fn signature(&mut self, child: NodeId, issuer: NodeId) -> SignatureCheck {
+        if let Some(check) = self.signatures.get(&(child, issuer)) {
+            return *check;
+        }
+        let algorithms = self.context.algorithms.iter().chain(self.context.weak_algorithms);
+        let check = self
+            .context
+            .signatures
+            .check(&self.nodes[child].certificate, &self.nodes[issuer].certificate, algorithms);
+        self.signatures.insert((child, issuer), check);
+        check
+    }
+
+    fn link(&mut self, child: &Certificate, issuer: &Arc<Certificate>, role: Role) -> Link {
+        Link {
+            to: self.node_of(issuer, role),
+            key_id: KeyIdMatch::of(child, issuer),
+        }
+    }
+
+    fn node_of(&mut self, certificate: &Arc<Certificate>, role: Role) -> NodeId {
+        let key = (certificate.fingerprint(), role);
+        if let Some(id) = self.ids.get(&key) {
+            return *id;
+        }
+        let id = self.nodes.len();
+        self.nodes.push(Node {
+            certificate: certificate.clone(),
+            role,
+            refusals: Vec::new(),
+            links: None,
+            conflicting: None,
+        });
+        self.ids.insert(key, id);
+        self.nodes[id].refusals = match role {
+            Role::Leaf => self.refusals_of_leaf(),
+            Role::Intermediate => self.refusals_of_intermediate(id),
+            Role::Anchor => self.refusals_of_anchor(certificate),
+        };
+        id
+    }
+
+    fn refusals_of_leaf(&self) -> Vec<Refusal> {
+        let leaf = self.leaf;
+        let mut refusals = Vec::new();
+        if self.context.disallowed.contains(leaf) {
+            refusals.push(Refusal::Disallowed);
+        }
+        if leaf.is_ca() && !leaf.is_self_issued() && !self.context.allow_ca_leaf {
+            refusals.push(Refusal::LeafIsCa);
+        }
+        refusals.extend(self.refusals_of_content(leaf));
+        refusals.extend(self.refusals_of_time(leaf));
+        refusals.extend(weaknesses(leaf));
+        refusals
+    }
+
+    fn refusals_of_intermediate(&mut self, id: NodeId) -> Vec<Refusal> {
+        let certificate = self.certificate(id).clone();
+        let mut refusals = Vec::new();
+        if self.context.disallowed.contains(&certificate) {
+            refusals.push(Refusal::Disallowed);
+        }
+        if !certificate.is_ca() {
+            refusals.push(Refusal::NotACa);
+        }
+        if !certificate.may_sign_certificates() {
+            refusals.push(Refusal::MayNotSignCertificates);
+        }
+        let may_be_self_signed = certificate.is_self_issued()
+            && KeyIdMatch::of(&certificate, &certificate) != KeyIdMatch::Conflict;
+        if may_be_self_signed && self.signature(id, id) == SignatureCheck::Valid {
+            refusals.push(Refusal::SelfSigned);
+        }
+        refusals.extend(self.refusals_of_content(&certificate));
+        refusals.extend(self.refusals_of_names(&certificate));
+        refusals.extend(self.refusals_of_time(&certificate));
+        refusals.extend(weaknesses(&certificate));
+        refusals
+    }
+
+    /// Only subject, key, name constraints and dates of an anchor count; the rest of its certificate is not looked at (RFC 5280
+    /// section 6.1.1 (d), RFC 5937).
+    fn refusals_of_anchor(&self, certificate: &Arc<Certificate>) -> Vec<Refusal> {
+        let mut refusals = Vec::new();
+        if self.context.disallowed.contains(certificate) {
+            refusals.push(Refusal::Disallowed);
+        }
+        refusals.extend(self.refusals_of_names(certificate));
+        refusals.extend(self.refusals_of_time(certificate));
+        refusals.extend(certificate.key_algorithm().weakness().map(Refusal::WeakKey));
+        refusals
+    }
+
+    fn refusals_of_content(&self, certificate: &Certificate) -> impl Iterator<Item = Refusal> + use<> {
+        let unknown = certificate.unknown_critical_extension().map(str::to_owned);
+        let usage = (!certificate.may_serve_tls()).then_some(Refusal::ExtendedKeyUsage);
+        unknown.map(Refusal::UnknownCriticalExtension).into_iter().chain(usage)
+    }
+
+    fn refusals_of_names(&self, certificate: &Certificate) -> Option<Refusal> {
+        let constraints = certificate.name_constraints()?;
+        name_constraints::violation(constraints, self.leaf).map(Refusal::NameConstraint)
+    }
+
+    fn refusals_of_time(&self, certificate: &Certificate) -> Option<Refusal> {
+        let at = self.context.at.as_secs();
+        if at < certificate.not_before().as_secs() {
+            Some(Refusal::NotYetValid(certificate.not_before()))
+        } else if at > certificate.not_after().as_secs() {
+            Some(Refusal::Expired(certificate.not_after()))
+        } else if certificate.not_after().as_secs() < self.leaf.not_after().as_secs() {
+            Some(Refusal::ExpiresBeforeLeaf(certificate.not_after()))
+        } else {
+            None
+        }
+    }
+
+    /// Best first: key id, then not self-issued, then newer, then longer, then the smaller fingerprint.
+    fn order(&self, link: &Link) -> impl Ord + use<> {
+        let certificate = self.certificate(link.to);
+        (
+            link.key_id,
+            certificate.is_self_issued(),
+            Reverse(certificate.not_before().as_secs()),
+            Reverse(certificate.not_after().as_secs()),
+            certificate.fingerprint(),
+        )
+    }
+}
+
+fn weaknesses(certificate: &Certificate) -> impl Iterator<Item = Refusal> + use<> {
+    let signature = certificate.weak_signature().map(Refusal::WeakSignature);
+    let key = certificate.key_algorithm().weakness().map(Refusal::WeakKey);
+    signature.into_iter().chain(key)
+}

@@ -1,0 +1,211 @@
+//! Which identity a client is shown.
+//!
+//! 1. By name: the identities that carry the name of server_name (RFC 6066 section 3) exactly, then those that carry it
+//!    by wildcard. A client that names no host, or one that nobody answers for, gets the default: the first identity
+//!    configured, and whichever share a name with it. `strict_sni` refuses such a client instead.
+//! 2. Of these, in the order of configuration, the first whose key can sign with a scheme the client accepts.
+//!
+//! The same client always gets the same identity. It runs inside the handshake: no lock, no await, no allocation.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{CipherSuite, SignatureScheme};
+
+use super::Identity;
+use super::names::Names;
+
+/// Finds the identity for a ClientHello.
+#[derive(Debug)]
+pub(super) struct Resolver {
+    identities: Arc<[Identity]>,
+    names: Names,
+    /// The first identity and those that stand beside it, such as its twin with another kind of key.
+    default: Vec<usize>,
+    strict_sni: bool,
+}
+
+impl Resolver {
+    /// A resolver that prefers `identities` in the order given.
+    pub(super) fn new(identities: Arc<[Identity]>, strict_sni: bool) -> Self {
+        Self {
+            names: Names::new(identities.iter().map(Identity::names)),
+            default: default_identities(&identities),
+            identities,
+            strict_sni,
+        }
+    }
+
+    fn choose(&self, server_name: Option<&str>, offer: Offer<'_>) -> Option<&Identity> {
+        let named = server_name.map(|name| self.names.find(name));
+        match named {
+            Some(named) if named.clone().next().is_some() => self.first_that_signs(named, offer),
+            _ if self.strict_sni => None,
+            _ => self.first_that_signs(self.default.iter().copied(), offer),
+        }
+    }
+
+    fn first_that_signs(&self, candidates: impl Iterator<Item = usize> + Clone, offer: Offer<'_>) -> Option<&Identity> {
+        let mut candidates = candidates.filter_map(|candidate| self.identities.get(candidate));
+        // Where no key fits, rustls says so better than an absent identity would.
+        let first = candidates.clone().next();
+        candidates
+            .clone()
+            .find(|identity| offer.surely_accepts(identity))
+            .or_else(|| candidates.find(|identity| offer.accepts(identity)))
+            .or(first)
+    }
+}
+
+impl ResolvesServerCert for Resolver {
+    fn resolve(&self, client_hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let offer = Offer {
+            schemes: client_hello.signature_schemes(),
+            tls13: client_hello.cipher_suites().iter().any(is_tls13),
+        };
+        let identity = self.choose(client_hello.server_name(), offer)?;
+        Some(Arc::clone(identity.certified_key()))
+    }
+}
+
+/// What a client accepts as signature.
+#[derive(Clone, Copy)]
+struct Offer<'a> {
+    /// Its signature_algorithms extension; rustls has taken out what its TLS 1.2 cipher suites cannot use.
+    schemes: &'a [SignatureScheme],
+    /// Whether it speaks TLS 1.3.
+    tls13: bool,
+}
+
+impl Offer<'_> {
+    /// Whether the client accepts a signature by `identity`, whichever protocol version comes about.
+    ///
+    /// RFC 8446 section 4.2.3: in TLS 1.3 the RSA PKCS#1 schemes say what certificates may be signed with, not what the
+    /// handshake may.
+    fn surely_accepts(&self, identity: &Identity) -> bool {
+        identity
+            .schemes()
+            .iter()
+            .any(|scheme| !(self.tls13 && is_rsa_pkcs1(*scheme)) && self.schemes.contains(scheme))
+    }
+
+    fn accepts(&self, identity: &Identity) -> bool {
+        identity.schemes().iter().any(|scheme| self.schemes.contains(scheme))
+    }
+}
+
+fn default_identities(identities: &[Identity]) -> Vec<usize> {
+    let Some(first) = identities.first() else {
+        return Vec::new();
+    };
+    let names: HashSet<&str> = first.names().iter().map(AsRef::as_ref).collect();
+    let beside = |identity: &Identity| identity.names().iter().any(|name| names.contains(&**name));
+    identities
+        .iter()
+        .enumerate()
+        .filter(|(position, identity)| *position == 0 || beside(identity))
+        .map(|(position, _)| position)
+        .collect()
+}
+
+fn is_rsa_pkcs1(scheme: SignatureScheme) -> bool {
+    matches!(
+        scheme,
+        SignatureScheme::RSA_PKCS1_SHA256 | SignatureScheme::RSA_PKCS1_SHA384 | SignatureScheme::RSA_PKCS1_SHA512
+    )
+}
+
+fn is_tls13(suite: &CipherSuite) -> bool {
+    matches!(
+        suite,
+        CipherSuite::TLS13_AES_128_GCM_SHA256
+            | CipherSuite::TLS13_AES_256_GCM_SHA384
+            | CipherSuite::TLS13_CHACHA20_POLY1305_SHA256
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tls::rig::Pki;
+
+    const ECDSA: SignatureScheme = SignatureScheme::ECDSA_NISTP256_SHA256;
+    const PKCS1: SignatureScheme = SignatureScheme::RSA_PKCS1_SHA256;
+    const PSS: SignatureScheme = SignatureScheme::RSA_PSS_SHA256;
+
+    #[test]
+    fn of_one_name_the_first_configured_key_that_can_sign_is_shown_each_time() {
+        let pki = Pki::new();
+        let resolver = resolver(&[pki.rsa_identity(&["a.test"]), pki.identity(&["a.test"])], false);
+        for _ in 0..100 {
+            assert_eq!(shown(&resolver, Some("a.test"), &[ECDSA, PSS], true), Some(0));
+            assert_eq!(shown(&resolver, Some("a.test"), &[ECDSA], true), Some(1));
+        }
+    }
+
+    #[test]
+    fn pkcs1_counts_only_for_a_client_without_tls_1_3() {
+        let pki = Pki::new();
+        let resolver = resolver(&[pki.rsa_identity(&["a.test"]), pki.identity(&["a.test"])], false);
+        assert_eq!(shown(&resolver, Some("a.test"), &[PKCS1, ECDSA], true), Some(1));
+        assert_eq!(shown(&resolver, Some("a.test"), &[PKCS1, ECDSA], false), Some(0));
+        assert_eq!(shown(&resolver, Some("a.test"), &[PKCS1], true), Some(0));
+    }
+
+    #[test]
+    fn a_wildcard_helps_out_where_the_exact_names_key_cannot_sign() {
+        let pki = Pki::new();
+        let resolver = resolver(&[pki.identity(&["*.test"]), pki.rsa_identity(&["a.test"])], false);
+        assert_eq!(shown(&resolver, Some("a.test"), &[ECDSA, PSS], true), Some(1));
+        assert_eq!(shown(&resolver, Some("a.test"), &[ECDSA], true), Some(0));
+    }
+
+    #[test]
+    fn no_name_and_an_unknown_name_get_the_first_identity_or_its_twin() {
+        let pki = Pki::new();
+        let identities = [
+            pki.rsa_identity(&["a.test", "b.test"]),
+            pki.identity(&["c.test"]),
+            pki.identity(&["b.test"]),
+        ];
+        let resolver = resolver(&identities, false);
+        for name in [None, Some("unknown.test")] {
+            assert_eq!(shown(&resolver, name, &[PSS, ECDSA], true), Some(0));
+            assert_eq!(shown(&resolver, name, &[ECDSA], true), Some(2));
+        }
+    }
+
+    #[test]
+    fn strict_sni_refuses_no_name_and_an_unknown_name() {
+        let resolver = resolver(&[Pki::new().identity(&["a.test"])], true);
+        assert_eq!(shown(&resolver, Some("a.test"), &[ECDSA], true), Some(0));
+        assert_eq!(shown(&resolver, Some("unknown.test"), &[ECDSA], true), None);
+        assert_eq!(shown(&resolver, None, &[ECDSA], true), None);
+    }
+
+    #[test]
+    fn a_client_that_accepts_no_key_still_meets_the_identity_of_its_name() {
+        let pki = Pki::new();
+        let resolver = resolver(&[pki.identity(&["a.test"]), pki.identity(&["b.test"])], false);
+        assert_eq!(shown(&resolver, Some("b.test"), &[PSS], true), Some(1));
+    }
+
+    #[test]
+    fn without_identities_nothing_is_shown() {
+        assert_eq!(shown(&resolver(&[], false), None, &[ECDSA], true), None);
+    }
+
+    fn resolver(identities: &[Identity], strict_sni: bool) -> Resolver {
+        Resolver::new(identities.into(), strict_sni)
+    }
+
+    fn shown(resolver: &Resolver, name: Option<&str>, schemes: &[SignatureScheme], tls13: bool) -> Option<usize> {
+        let identity = resolver.choose(name, Offer { schemes, tls13 })?;
+        resolver
+            .identities
+            .iter()
+            .position(|other| std::ptr::eq(other, identity))
+    }
+}

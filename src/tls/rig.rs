@@ -1,0 +1,229 @@
+//! What the tests of this room share: a PKI of one root, a snapshot of it, and a client to shake hands with in memory.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, PKCS_RSA_SHA256};
+use rustls::client::{
+    ClientSessionMemoryCache, ClientSessionStore, Resumption, Tls12ClientSessionValue, Tls13ClientSessionValue,
+};
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::crypto::{CryptoProvider, SupportedKxGroup};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{
+    ClientConfig, ClientConnection, ConnectionCommon, DEFAULT_VERSIONS, HandshakeKind, NamedGroup, ProtocolVersion,
+    RootCertStore, ServerConnection, SideData, SignatureScheme, SupportedProtocolVersion,
+};
+
+use super::{Identity, Settings, Snapshot, Tickets};
+
+/// A root that issues leaves.
+pub(super) struct Pki {
+    root: CertifiedIssuer<'static, KeyPair>,
+}
+
+impl Pki {
+    pub(super) fn new() -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let root = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        Self { root }
+    }
+
+    /// An identity with an ECDSA P-256 key.
+    pub(super) fn identity(&self, names: &[&str]) -> Identity {
+        self.identity_with(names, KeyPair::generate().unwrap())
+    }
+
+    /// An identity with an RSA key of 2048 bits.
+    pub(super) fn rsa_identity(&self, names: &[&str]) -> Identity {
+        self.identity_with(names, KeyPair::generate_for(&PKCS_RSA_SHA256).unwrap())
+    }
+
+    /// A chain of a leaf alone, and its key.
+    pub(super) fn leaf(&self, names: &[&str], key: KeyPair) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let leaf = CertificateParams::new(names)
+            .unwrap()
+            .signed_by(&key, &self.root)
+            .unwrap();
+        (vec![leaf.der().clone()], key.into())
+    }
+
+    fn identity_with(&self, names: &[&str], key: KeyPair) -> Identity {
+        let (chain, key) = self.leaf(names, key);
+        Identity::new(chain, &key, names.iter().map(|name| Box::from(*name)).collect()).unwrap()
+    }
+}
+
+pub(super) fn settings() -> Settings {
+    Settings {
+        handshake_timeout: Duration::from_secs(10),
+        strict_sni: false,
+    }
+}
+
+/// A snapshot with ticket keys of its own.
+pub(super) fn snapshot<const N: usize>(identities: [Identity; N]) -> Snapshot {
+    Snapshot::new(identities.into(), &Tickets::new().unwrap(), &settings()).unwrap()
+}
+
+/// A client that trusts one root and remembers its sessions.
+pub(super) struct Client {
+    roots: Arc<RootCertStore>,
+    provider: CryptoProvider,
+    versions: Vec<&'static SupportedProtocolVersion>,
+    protocols: Vec<Vec<u8>>,
+    server_name: bool,
+    sessions: Arc<dyn ClientSessionStore>,
+    /// One for all handshakes: rustls resumes a session only under the verifier that it began with.
+    config: OnceLock<Arc<ClientConfig>>,
+}
+
+/// What client and server agreed on.
+#[derive(Debug)]
+pub(super) struct Agreed {
+    pub(super) chain: Vec<CertificateDer<'static>>,
+    pub(super) group: Option<NamedGroup>,
+    pub(super) kind: Option<HandshakeKind>,
+    pub(super) protocol: Option<Vec<u8>>,
+    pub(super) version: Option<ProtocolVersion>,
+}
+
+impl Client {
+    pub(super) fn of(pki: &Pki) -> Self {
+        let mut roots = RootCertStore::empty();
+        roots.add(pki.root.der().clone()).unwrap();
+        Self {
+            roots: Arc::new(roots),
+            provider: default_provider(),
+            versions: DEFAULT_VERSIONS.to_vec(),
+            protocols: Vec::new(),
+            server_name: true,
+            sessions: Arc::new(ClientSessionMemoryCache::new(8)),
+            config: OnceLock::new(),
+        }
+    }
+
+    pub(super) fn groups(mut self, groups: Vec<&'static dyn SupportedKxGroup>) -> Self {
+        self.provider.kx_groups = groups;
+        self
+    }
+
+    pub(super) fn protocols(mut self, protocols: &[&str]) -> Self {
+        self.protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+        self
+    }
+
+    /// The signature schemes the handshake may use; certificates may be signed with any.
+    pub(super) fn schemes(mut self, schemes: &[SignatureScheme]) -> Self {
+        let algorithms = &mut self.provider.signature_verification_algorithms;
+        let kept = algorithms.mapping.iter().filter(|(scheme, _)| schemes.contains(scheme));
+        algorithms.mapping = kept.copied().collect::<Vec<_>>().leak();
+        self
+    }
+
+    /// Offers every session to every host.
+    pub(super) fn that_confuses_names(mut self) -> Self {
+        self.sessions = Arc::new(Confused(ClientSessionMemoryCache::new(8)));
+        self
+    }
+
+    pub(super) fn version(mut self, version: &'static SupportedProtocolVersion) -> Self {
+        self.versions = vec![version];
+        self
+    }
+
+    pub(super) fn without_server_name(mut self) -> Self {
+        self.server_name = false;
+        self
+    }
+
+    /// A handshake with `snapshot`, verified for `name`, up to the arrival of the session tickets.
+    pub(super) fn handshake(&self, snapshot: &Snapshot, name: &str) -> Result<Agreed, rustls::Error> {
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        let config = self.config.get_or_init(|| Arc::new(self.config()));
+        let mut client = ClientConnection::new(Arc::clone(config), name).unwrap();
+        let mut server = ServerConnection::new(Arc::clone(snapshot.server_config())).unwrap();
+        while client.wants_write() || server.wants_write() {
+            transfer(&mut client, &mut server)?;
+            transfer(&mut server, &mut client)?;
+        }
+        assert!(!client.is_handshaking() && !server.is_handshaking());
+        Ok(Agreed {
+            chain: client.peer_certificates().unwrap_or_default().to_vec(),
+            group: client.negotiated_key_exchange_group().map(|group| group.name()),
+            kind: server.handshake_kind(),
+            protocol: server.alpn_protocol().map(<[u8]>::to_vec),
+            version: server.protocol_version(),
+        })
+    }
+
+    fn config(&self) -> ClientConfig {
+        let mut config = ClientConfig::builder_with_provider(Arc::new(self.provider.clone()))
+            .with_protocol_versions(&self.versions)
+            .unwrap()
+            .with_root_certificates(Arc::clone(&self.roots))
+            .with_no_client_auth();
+        config.alpn_protocols = self.protocols.clone();
+        config.enable_sni = self.server_name;
+        config.resumption = Resumption::store(Arc::clone(&self.sessions));
+        config
+    }
+}
+
+fn transfer<From: SideData, To: SideData>(
+    from: &mut ConnectionCommon<From>,
+    to: &mut ConnectionCommon<To>,
+) -> Result<(), rustls::Error> {
+    let mut bytes = Vec::new();
+    while from.wants_write() {
+        from.write_tls(&mut bytes).unwrap();
+    }
+    let mut unread = &*bytes;
+    while !unread.is_empty() {
+        to.read_tls(&mut unread).unwrap();
+        to.process_new_packets()?;
+    }
+    Ok(())
+}
+
+/// Keeps all sessions under one name.
+#[derive(Debug)]
+struct Confused(ClientSessionMemoryCache);
+
+impl Confused {
+    fn name() -> ServerName<'static> {
+        ServerName::try_from("any.test").unwrap()
+    }
+}
+
+impl ClientSessionStore for Confused {
+    fn set_kx_hint(&self, _: ServerName<'static>, group: NamedGroup) {
+        self.0.set_kx_hint(Self::name(), group);
+    }
+
+    fn kx_hint(&self, _: &ServerName<'_>) -> Option<NamedGroup> {
+        self.0.kx_hint(&Self::name())
+    }
+
+    fn set_tls12_session(&self, _: ServerName<'static>, value: Tls12ClientSessionValue) {
+        self.0.set_tls12_session(Self::name(), value);
+    }
+
+    fn tls12_session(&self, _: &ServerName<'_>) -> Option<Tls12ClientSessionValue> {
+        self.0.tls12_session(&Self::name())
+    }
+
+    fn remove_tls12_session(&self, _: &ServerName<'static>) {
+        self.0.remove_tls12_session(&Self::name());
+    }
+
+    fn insert_tls13_ticket(&self, _: ServerName<'static>, value: Tls13ClientSessionValue) {
+        self.0.insert_tls13_ticket(Self::name(), value);
+    }
+
+    fn take_tls13_ticket(&self, _: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
+        self.0.take_tls13_ticket(&Self::name())
+    }
+}

@@ -1,0 +1,45 @@
+//! Signature algorithms that no client accepts any more.
+//!
+//! They verify nothing that is trusted: with them, chain assembly can tell a link that is weak from one that is missing, and say so.
+
+use aws_lc_rs::signature::{RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY, RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY};
+use aws_lc_rs::signature::{RsaParameters, UnparsedPublicKey};
+use rustls::pki_types::{AlgorithmIdentifier, InvalidSignature, SignatureVerificationAlgorithm, alg_id};
+
+/// RSA with SHA-1, and RSA keys from 1024 bits.
+pub static WEAK_ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[
+    &WeakRsa {
+        parameters: &RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,
+        signature_algorithm: SHA1_WITH_RSA,
+    },
+    &WeakRsa {
+        parameters: &RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
+        signature_algorithm: alg_id::RSA_PKCS1_SHA256,
+    },
+];
+
+/// sha1WithRSAEncryption with NULL parameters (RFC 3279 section 2.2.1).
+const SHA1_WITH_RSA: AlgorithmIdentifier =
+    AlgorithmIdentifier::from_slice(&[0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x05, 0x05, 0x00]);
+
+#[derive(Debug)]
+struct WeakRsa {
+    parameters: &'static RsaParameters,
+    signature_algorithm: AlgorithmIdentifier,
+}
+
+impl SignatureVerificationAlgorithm for WeakRsa {
+    fn public_key_alg_id(&self) -> AlgorithmIdentifier {
+        alg_id::RSA_ENCRYPTION
+    }
+
+    fn signature_alg_id(&self) -> AlgorithmIdentifier {
+        self.signature_algorithm
+    }
+
+    fn verify_signature(&self, public_key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), InvalidSignature> {
+        UnparsedPublicKey::new(self.parameters, public_key)
+            .verify(message, signature)
+            .map_err(|_| InvalidSignature)
+    }
+}

@@ -1,0 +1,11 @@
+//! Chain assembly, one file a topic.
+
+mod constraints;
+mod cross_signed;
+mod key_ids;
+mod limbo;
+mod missing;
+mod order;
+mod random_graph;
+mod time;
+mod trail;

@@ -1,0 +1,10 @@
+//! Every integration test, in one binary: it links once and shares the rig.
+#![allow(
+    clippy::unwrap_used,
+    unreachable_pub,
+    missing_docs,
+    reason = "a test fails by panicking, and its rig is read, not published"
+)]
+
+mod chain;
+mod rig;

@@ -1,0 +1,3 @@
+//! The rig: what tests speak in.
+
+pub mod pki;
