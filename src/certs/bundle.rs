@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::certificates::Certificates;
-use super::contents::Contents;
+use super::contents::{Contents, StoredKey};
 use super::files::Files;
 use super::key::{KeyReader, PrivateKey};
 use super::password::Password;
+use super::work::Work;
 use super::{BundleSettings, Error};
 use crate::chain::{Certificate, Sha256};
 
@@ -140,31 +141,13 @@ impl<'a> Opened<'a> {
             };
             return Err(unreadable.drain(..).next().unwrap_or(missing));
         }
-        let mut keys = Vec::new();
-        let mut refused = Vec::new();
-        for key in contents.keys {
-            match key.open(password.as_ref()) {
-                Ok(key) => match public_key_of(key.der()) {
-                    Some(public_key) => keys.push((key, public_key)),
-                    None => refused.push(Error::KeyUnusable {
-                        path: key_path.to_owned(),
-                    }),
-                },
-                Err(source) => refused.push(Error::Key {
-                    path: key_path.to_owned(),
-                    source,
-                }),
-            }
-        }
-        match refused.into_iter().next() {
-            Some(error) if keys.is_empty() => Err(error),
-            _ => Ok(Self {
-                certificates: found,
-                certificate_path,
-                keys,
-                key_path,
-            }),
-        }
+        let keys = open_keys(key_path, contents.keys, password.as_ref(), public_key_of)?;
+        Ok(Self {
+            certificates: found,
+            certificate_path,
+            keys,
+            key_path,
+        })
     }
 
     fn pair(self, allow_ca_leaf: bool) -> Result<Pair, Error> {
@@ -215,6 +198,34 @@ impl<'a> Opened<'a> {
             key,
             certificates: self.certificates,
         })
+    }
+}
+
+/// The usable ones of the keys `stored` in `path`, each with its public key; an error where there is none.
+fn open_keys(
+    path: &Path,
+    stored: Vec<StoredKey>,
+    password: Option<&Password>,
+    public_key_of: &KeyReader<'_>,
+) -> Result<Vec<(PrivateKey, Vec<u8>)>, Error> {
+    let mut work = Work::new();
+    let mut keys = Vec::new();
+    let mut refused = Vec::new();
+    for key in stored {
+        match key.open(password, &mut work) {
+            Ok(key) => match public_key_of(key.der()) {
+                Some(public_key) => keys.push((key, public_key)),
+                None => refused.push(Error::KeyUnusable { path: path.to_owned() }),
+            },
+            Err(source) => refused.push(Error::Key {
+                path: path.to_owned(),
+                source,
+            }),
+        }
+    }
+    match refused.into_iter().next() {
+        Some(error) if keys.is_empty() => Err(error),
+        _ => Ok(keys),
     }
 }
 

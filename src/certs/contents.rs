@@ -9,6 +9,7 @@ use super::password::Password;
 use super::pem::{self, Block, PemError};
 use super::pkcs7::{self, Pkcs7Error};
 use super::pkcs12::{Archive, Pkcs12Error};
+use super::work::Work;
 
 /// The certificates and keys of one file, in its order.
 #[derive(Debug, Default)]
@@ -125,10 +126,10 @@ impl Contents {
 }
 
 impl StoredKey {
-    /// The key, decrypted with `password` where that is needed.
-    pub(super) fn open(self, password: Option<&Password>) -> Result<PrivateKey, KeyError> {
+    /// The key, decrypted with `password` where that is needed; `work` is what the keys of one file share.
+    pub(super) fn open(self, password: Option<&Password>, work: &mut Work) -> Result<PrivateKey, KeyError> {
         match self {
-            Self::Encrypted(der) => PrivateKey::decrypt(&der, password),
+            Self::Encrypted(der) => PrivateKey::decrypt(&der, password, work),
             Self::Plain(key) => Ok(key),
             Self::Traditional => Err(KeyError::TraditionalEncryption),
         }

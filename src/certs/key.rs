@@ -55,13 +55,13 @@ impl PrivateKey {
             .map_err(|_| KeyError::Malformed)
     }
 
-    /// Decrypts the DER of an EncryptedPrivateKeyInfo (RFC 5958 section 3).
-    pub(super) fn decrypt(der: &[u8], password: Option<&Password>) -> Result<Self, KeyError> {
+    /// Decrypts the DER of an EncryptedPrivateKeyInfo (RFC 5958 section 3); what that costs counts against `work`.
+    pub(super) fn decrypt(der: &[u8], password: Option<&Password>, work: &mut Work) -> Result<Self, KeyError> {
         let password = password.ok_or(KeyError::PasswordMissing)?;
         let mut info = Elements::inside(der, SEQUENCE).ok_or(KeyError::Malformed)?;
         let algorithm = info.expect(SEQUENCE).ok_or(KeyError::Malformed)?;
         let ciphertext = info.expect(OCTET_STRING).ok_or(KeyError::Malformed)?;
-        let scheme = Scheme::read(algorithm.encoding, &mut Work::new())?;
+        let scheme = Scheme::read(algorithm.encoding, work)?;
         let plaintext = scheme
             .decrypt(ciphertext.contents, password)
             .ok_or(KeyError::WrongPassword)?;
@@ -120,7 +120,7 @@ mod tests {
             assert_eq!(public_key(plain(name).der()).unwrap(), expected, "{name}");
         }
         for name in ["ec.aes.pem", "ec.3des.pem", "ec.scrypt.pem", "ec.pbe-sha1-3des.pem"] {
-            let key = PrivateKey::decrypt(&encrypted(name), Some(&password("fixture"))).unwrap();
+            let key = PrivateKey::decrypt(&encrypted(name), Some(&password("fixture")), &mut Work::new()).unwrap();
             assert_eq!(public_key(key.der()).unwrap(), expected, "{name}");
         }
         assert!(public_key(plain("rsa.pkcs1.pem").der()).is_some());
@@ -143,13 +143,16 @@ mod tests {
     #[test]
     fn a_missing_and_a_wrong_password_are_told_apart() {
         let der = encrypted("ec.aes.pem");
-        assert_eq!(PrivateKey::decrypt(&der, None).unwrap_err(), KeyError::PasswordMissing);
         assert_eq!(
-            PrivateKey::decrypt(&der, Some(&password("other"))).unwrap_err(),
+            PrivateKey::decrypt(&der, None, &mut Work::new()).unwrap_err(),
+            KeyError::PasswordMissing
+        );
+        assert_eq!(
+            PrivateKey::decrypt(&der, Some(&password("other")), &mut Work::new()).unwrap_err(),
             KeyError::WrongPassword
         );
         assert_eq!(
-            PrivateKey::decrypt(&der, Some(&password(""))).unwrap_err(),
+            PrivateKey::decrypt(&der, Some(&password("")), &mut Work::new()).unwrap_err(),
             KeyError::WrongPassword
         );
     }
@@ -157,10 +160,9 @@ mod tests {
     #[test]
     fn a_key_that_asks_for_two_billion_iterations_is_refused_at_once() {
         let der = encrypted("ec.aes.pem");
-        // INTEGER 2048 becomes one of four octets, and the five lengths around it grow by two.
         let bomb = crate::certs::testing::with_iterations(&der, 2_048, 2_000_000_000);
         let start = std::time::Instant::now();
-        let error = PrivateKey::decrypt(&bomb, Some(&password("fixture"))).unwrap_err();
+        let error = PrivateKey::decrypt(&bomb, Some(&password("fixture")), &mut Work::new()).unwrap_err();
         assert!(
             matches!(error, KeyError::Scheme(SchemeError::TooMuchWork(_))),
             "{error:?}"
@@ -169,9 +171,21 @@ mod tests {
     }
 
     #[test]
+    fn several_keys_in_one_file_share_its_allowance() {
+        let der = crate::certs::testing::with_iterations(&encrypted("ec.aes.pem"), 2_048, 4_000_000);
+        let mut work = Work::new();
+        work.add(2_000_000).unwrap();
+        let error = PrivateKey::decrypt(&der, Some(&password("fixture")), &mut work).unwrap_err();
+        assert!(
+            matches!(error, KeyError::Scheme(SchemeError::TooMuchWork(_))),
+            "{error:?}"
+        );
+    }
+
+    #[test]
     fn scrypt_with_a_cost_of_zero_is_refused_and_does_not_panic() {
         let bomb = crate::certs::testing::with_iterations(&encrypted("ec.scrypt.pem"), 1_024, 0);
-        let error = PrivateKey::decrypt(&bomb, Some(&password("fixture"))).unwrap_err();
+        let error = PrivateKey::decrypt(&bomb, Some(&password("fixture")), &mut Work::new()).unwrap_err();
         assert_eq!(error, KeyError::Scheme(SchemeError::Malformed));
     }
 
@@ -188,14 +202,14 @@ mod tests {
                 let mut der = encrypted(name);
                 let length = der.len();
                 der[at % length] = byte;
-                let _ = PrivateKey::decrypt(&der, Some(&password("fixture")));
+                let _ = PrivateKey::decrypt(&der, Some(&password("fixture")), &mut Work::new());
             }
         }
 
         #[test]
         fn any_bytes_are_a_key_or_not(bytes in proptest::collection::vec(any::<u8>(), 0..100)) {
             let _ = PrivateKey::from_der(&bytes);
-            let _ = PrivateKey::decrypt(&bytes, Some(&password("fixture")));
+            let _ = PrivateKey::decrypt(&bytes, Some(&password("fixture")), &mut Work::new());
         }
     }
 }
