@@ -1,5 +1,42 @@
 //! Files -> certificates and keys.
+//!
+//! [`Files`] reads every configured path as of one moment; [`Inventory`] makes of their bytes the bundles, the store and the
+//! anchors. Whatever the format and whatever lies around it, a certificate that is there is found; whatever is broken is
+//! reported with its path, what was expected and what was found. No clock, no task, no log, and no file access but in `files`.
 
+mod anchors;
+mod bundle;
+mod certificates;
+mod contents;
+mod der;
+mod error;
+mod files;
+mod format;
+mod inventory;
+mod key;
+mod password;
+mod pbe;
+mod pem;
+mod pkcs12;
+mod pkcs7;
+mod safes;
 mod settings;
+mod store;
+#[cfg(test)]
+mod testing;
+mod work;
 
+pub use bundle::Bundle;
+pub use contents::ContentsError;
+pub use error::Error;
+pub use files::{Files, ReadError};
+pub use format::FormatError;
+pub use inventory::Inventory;
+pub use key::{KeyError, KeyReader, PrivateKey};
+pub use password::{NotUtf8, Password};
+pub use pbe::SchemeError;
+pub use pem::PemError;
+pub use pkcs7::Pkcs7Error;
+pub use pkcs12::Pkcs12Error;
 pub use settings::{BundleSettings, Roots, Settings};
+pub use work::TooMuchWork;

@@ -1,0 +1,146 @@
+//! What can be wrong with certificate files. Every message names the path, what was expected and what was found; none holds key
+//! or password material.
+
+use std::path::{Path, PathBuf};
+
+use super::contents::ContentsError;
+use super::files::ReadError;
+use super::key::KeyError;
+use super::password::NotUtf8;
+use crate::chain::{ParseError, Sha256};
+
+/// Something that is wrong with one file, or with what one certificate is configured from.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum Error {
+    /// One certificate in a file is broken; those around it are sound.
+    #[error("{path}: expected an X.509 certificate as number {position}, found something else: {source}")]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// Which of the certificates in it, counted from 1.
+        position: usize,
+        /// What is wrong with it.
+        source: ParseError,
+    },
+    /// A file is of no format that is read here, or broken.
+    #[error("{path}: expected {expected}, found {source}")]
+    Contents {
+        /// The file.
+        path: PathBuf,
+        /// What the file was configured to hold.
+        expected: &'static str,
+        /// What it is.
+        source: ContentsError,
+    },
+    /// There is a key, but it cannot be had.
+    #[error("{path}: expected a private key, found {source}")]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: KeyError,
+    },
+    /// There is a key, but no public key can be derived from it.
+    #[error(
+        "{path}: expected an RSA, ECDSA (P-256, P-384, P-521) or Ed25519 private key, \
+         found one that is damaged or of another type"
+    )]
+    KeyUnusable {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file that should hold certificates holds none.
+    #[error("{path}: expected a certificate, found {found}")]
+    NoCertificate {
+        /// The file.
+        path: PathBuf,
+        /// What it holds.
+        found: String,
+    },
+    /// No certificate fits the key.
+    #[error(
+        "{certificates}: expected a certificate for the private key in {} (SHA-256 of its public key {key}), found only {found}",
+        place(certificates, keys)
+    )]
+    NoFit {
+        /// The file with the certificates.
+        certificates: PathBuf,
+        /// The file with the key; the same for one that holds both.
+        keys: PathBuf,
+        /// SHA-256 of the key's subjectPublicKeyInfo.
+        key: Sha256,
+        /// The certificates that are there.
+        found: String,
+    },
+    /// A file that should hold a private key holds none.
+    #[error("{path}: expected a private key, found {found}{}", if *.is_certificate_file { "; the key may be in a file of its own" } else { "" })]
+    NoKey {
+        /// The file.
+        path: PathBuf,
+        /// What it holds.
+        found: String,
+        /// Whether the key was looked for beside the certificate, because no key file is configured.
+        is_certificate_file: bool,
+    },
+    /// Only CA certificates fit the key.
+    #[error(
+        "{certificates}: expected a leaf for the private key in {}, found only a CA certificate for it: {found}; \
+         `allow_ca_leaf` serves it all the same",
+        place(certificates, keys)
+    )]
+    OnlyCa {
+        /// The file with the certificates.
+        certificates: PathBuf,
+        /// The file with the key; the same for one that holds both.
+        keys: PathBuf,
+        /// The certificates that fit.
+        found: String,
+    },
+    /// A password file is not text.
+    #[error("{path}: expected a password, found that {source}")]
+    Password {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: NotUtf8,
+    },
+    /// A file cannot be read at all.
+    #[error("{path}: cannot be read: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: ReadError,
+    },
+    /// Some of what the operating system trusts cannot be read.
+    #[error("expected the roots of the operating system, found: {0}")]
+    SystemRoots(String),
+}
+
+/// Where the key is, seen from the file with the certificates.
+fn place(certificates: &Path, keys: &Path) -> String {
+    if certificates == keys {
+        "the same file".to_owned()
+    } else {
+        keys.display().to_string()
+    }
+}
+
+impl Error {
+    /// The file that is to blame, where it is one.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Certificate { path, .. }
+            | Self::Contents { path, .. }
+            | Self::Key { path, .. }
+            | Self::KeyUnusable { path }
+            | Self::NoCertificate { path, .. }
+            | Self::NoFit { certificates: path, .. }
+            | Self::NoKey { path, .. }
+            | Self::OnlyCa { certificates: path, .. }
+            | Self::Password { path, .. }
+            | Self::Read { path, .. } => Some(path),
+            Self::SystemRoots(_) => None,
+        }
+    }
+}
