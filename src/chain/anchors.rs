@@ -23,7 +23,10 @@ impl Anchors {
         if !self.fingerprints.insert(certificate.fingerprint()) {
             return false;
         }
-        self.by_subject.entry(certificate.subject().clone()).or_default().push(certificate);
+        self.by_subject
+            .entry(certificate.subject().clone())
+            .or_default()
+            .push(certificate);
         true
     }
 

@@ -29,7 +29,10 @@ pub fn assemble(leaf: &Arc<Certificate>, store: &Store, context: &Context<'_>) -
         None => Default::default(),
     };
     trail.budget_exhausted = budget.is_exhausted();
-    let alternatives = alternatives.iter().map(|path| chain_of(&graph, path, context)).collect();
+    let alternatives = alternatives
+        .iter()
+        .map(|path| chain_of(&graph, path, context))
+        .collect();
     let chain = match &path {
         Some(path) if !stands_for_itself || matches!(path.end, search::End::Anchor(_)) => {
             chain_of(&graph, path, context)
@@ -45,7 +48,8 @@ pub fn assemble(leaf: &Arc<Certificate>, store: &Store, context: &Context<'_>) -
     }
     Assembly {
         status: status(&chain, !flaws.is_empty(), context),
-        wanted: matches!(chain.end, End::Open | End::Cycle).then(|| Wanted::by(chain.certificates.last().unwrap_or(leaf))),
+        wanted: matches!(chain.end, End::Open | End::Cycle)
+            .then(|| Wanted::by(chain.certificates.last().unwrap_or(leaf))),
         chain,
         flaws,
         warnings,
@@ -97,16 +101,26 @@ fn findings(graph: &Graph<'_>, path: Option<&Path>) -> (Vec<Flaw>, Vec<Warning>)
     let nodes: Vec<NodeId> = sent.iter().copied().chain(anchor).collect();
     for (position, node) in nodes.iter().enumerate() {
         let certificate = graph.certificate(*node);
-        let placed = (position > 0).then(|| refusal_of_place(graph, &nodes[..position], *node)).flatten();
+        let placed = (position > 0)
+            .then(|| refusal_of_place(graph, &nodes[..position], *node))
+            .flatten();
         for refusal in graph.node(*node).refusals.iter().chain(&placed) {
             match refusal {
                 Refusal::ExpiresBeforeLeaf(at) => {
-                    warnings.push(Warning::ExpiresBeforeLeaf { certificate: certificate.clone(), at: *at });
+                    warnings.push(Warning::ExpiresBeforeLeaf {
+                        certificate: certificate.clone(),
+                        at: *at,
+                    });
                 }
                 Refusal::Expired(_) | Refusal::NotYetValid(_) if Some(*node) == anchor => {
-                    warnings.push(Warning::AnchorExpired { anchor: certificate.clone() });
+                    warnings.push(Warning::AnchorExpired {
+                        anchor: certificate.clone(),
+                    });
                 }
-                refusal => flaws.push(Flaw::Certificate { certificate: certificate.clone(), refusal: refusal.clone() }),
+                refusal => flaws.push(Flaw::Certificate {
+                    certificate: certificate.clone(),
+                    refusal: refusal.clone(),
+                }),
             }
         }
     }
@@ -114,7 +128,10 @@ fn findings(graph: &Graph<'_>, path: Option<&Path>) -> (Vec<Flaw>, Vec<Warning>)
     for (child, issuer) in sent.iter().copied().zip(issuers) {
         let (child, issuer) = (graph.certificate(child), graph.certificate(issuer));
         if KeyIdMatch::of(child, issuer) == KeyIdMatch::Conflict {
-            warnings.push(Warning::KeyIdConflict { child: child.clone(), issuer: issuer.clone() });
+            warnings.push(Warning::KeyIdConflict {
+                child: child.clone(),
+                issuer: issuer.clone(),
+            });
         }
     }
     (flaws, warnings)

@@ -78,7 +78,10 @@ impl Chain {
 
     /// The certificates as rustls takes them.
     pub fn to_der(&self) -> Vec<CertificateDer<'static>> {
-        self.certificates.iter().map(|certificate| certificate.der().clone()).collect()
+        self.certificates
+            .iter()
+            .map(|certificate| certificate.der().clone())
+            .collect()
     }
 
     /// The certificate that is the first to expire.
@@ -91,7 +94,10 @@ impl Chain {
 
     /// Bytes of DER sent in every full handshake.
     pub fn size(&self) -> usize {
-        self.certificates.iter().map(|certificate| certificate.der().len()).sum()
+        self.certificates
+            .iter()
+            .map(|certificate| certificate.der().len())
+            .sum()
     }
 }
 

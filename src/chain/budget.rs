@@ -21,11 +21,17 @@ pub(super) struct Budget {
 
 impl Budget {
     pub(super) fn to_choose() -> Self {
-        Self { visited: 0, most: MOST_VISITS }
+        Self {
+            visited: 0,
+            most: MOST_VISITS,
+        }
     }
 
     pub(super) fn to_compare() -> Self {
-        Self { visited: 0, most: MOST_VISITS_TO_COMPARE }
+        Self {
+            visited: 0,
+            most: MOST_VISITS_TO_COMPARE,
+        }
     }
 
     /// Counts one more; `false` where no more are allowed.

@@ -90,7 +90,9 @@ impl Certificate {
     pub fn from_der(der: impl Into<CertificateDer<'static>>) -> Result<Self, ParseError> {
         let der = der.into();
         let mut parser = X509CertificateParser::new().with_deep_parse_extensions(false);
-        let (rest, parsed) = parser.parse(&der).map_err(|error| ParseError::Certificate(error.to_string()))?;
+        let (rest, parsed) = parser
+            .parse(&der)
+            .map_err(|error| ParseError::Certificate(error.to_string()))?;
         if !rest.is_empty() {
             return Err(ParseError::TrailingBytes(rest.len()));
         }
@@ -195,7 +197,9 @@ impl Certificate {
 
     /// Whether basicConstraints says that this is a CA certificate.
     pub fn is_ca(&self) -> bool {
-        self.extensions.basic_constraints.is_some_and(|constraints| constraints.ca)
+        self.extensions
+            .basic_constraints
+            .is_some_and(|constraints| constraints.ca)
     }
 
     /// Whether issuer and subject are the same name (RFC 5280 section 3.2).
@@ -295,7 +299,9 @@ impl Parts {
     fn of(der: &CertificateDer<'_>, parsed: &X509Certificate<'_>) -> Result<Self, ParseError> {
         let outer = value_of(der)?;
         let tbs = parsed.tbs_certificate.as_ref();
-        let after_tbs = outer.get(tbs.len()..).ok_or_else(|| ParseError::Certificate("truncated".into()))?;
+        let after_tbs = outer
+            .get(tbs.len()..)
+            .ok_or_else(|| ParseError::Certificate("truncated".into()))?;
         let key_info = parsed.tbs_certificate.subject_pki.raw;
         let place = |part: &[u8]| {
             let start = part.as_ptr() as usize - der.as_ptr() as usize;
@@ -368,5 +374,7 @@ fn weak_signature(algorithm: &str) -> Option<&'static str> {
 
 /// Seconds since 1970; a certificate from before that was valid then.
 fn unix_time(time: ASN1Time) -> UnixTime {
-    UnixTime::since_unix_epoch(std::time::Duration::from_secs(u64::try_from(time.timestamp()).unwrap_or(0)))
+    UnixTime::since_unix_epoch(std::time::Duration::from_secs(
+        u64::try_from(time.timestamp()).unwrap_or(0),
+    ))
 }

@@ -63,7 +63,10 @@ impl Extensions {
     pub(super) fn read(extensions: &[x509::X509Extension<'_>]) -> Result<Self, ParseError> {
         let mut read = Self::default();
         for (position, extension) in extensions.iter().enumerate() {
-            if extensions[..position].iter().any(|earlier| earlier.oid == extension.oid) {
+            if extensions[..position]
+                .iter()
+                .any(|earlier| earlier.oid == extension.oid)
+            {
                 return Err(ParseError::DuplicateExtension(extension.oid.to_id_string()));
             }
             let processed = read.take(extension)?;
@@ -117,14 +120,19 @@ impl Extensions {
             // Key identifiers and access information must not be critical (RFC 5280 sections 4.2.1.1, 4.2.1.2, 4.2.2.1), and
             // clients refuse them where they are. Policies are accepted whatever they are (the initial set is anyPolicy, RFC 5280 section 6.1.1); they
             // can only be refused by policyConstraints, which is not processed and so refused where it is critical.
-            return Ok(*id == oid::OID_X509_EXT_CERTIFICATE_POLICIES || *id == oid::OID_X509_EXT_CRL_DISTRIBUTION_POINTS);
+            return Ok(
+                *id == oid::OID_X509_EXT_CERTIFICATE_POLICIES || *id == oid::OID_X509_EXT_CRL_DISTRIBUTION_POINTS
+            );
         }
         Ok(true)
     }
 }
 
 /// The value that fills `der` to its last byte.
-fn whole<'a, T: FromDer<'a, x509_parser::error::X509Error>>(der: &'a [u8], name: &'static str) -> Result<T, ParseError> {
+fn whole<'a, T: FromDer<'a, x509_parser::error::X509Error>>(
+    der: &'a [u8],
+    name: &'static str,
+) -> Result<T, ParseError> {
     match T::from_der(der) {
         Ok(([], value)) => Ok(value),
         _ => Err(ParseError::Extension(name)),
@@ -169,10 +177,14 @@ impl From<&x509::GeneralName<'_>> for GeneralName {
 
 impl From<x509::AuthorityKeyIdentifier<'_>> for AuthorityKeyIdentifier {
     fn from(identifier: x509::AuthorityKeyIdentifier<'_>) -> Self {
-        let issuer = identifier.authority_cert_issuer.iter().flatten().find_map(|name| match name {
-            x509::GeneralName::DirectoryName(name) => Some(Name::new(name)),
-            _ => None,
-        });
+        let issuer = identifier
+            .authority_cert_issuer
+            .iter()
+            .flatten()
+            .find_map(|name| match name {
+                x509::GeneralName::DirectoryName(name) => Some(Name::new(name)),
+                _ => None,
+            });
         Self {
             key_id: identifier.key_identifier.map(|key_id| key_id.0.into()),
             issuer_and_serial: issuer.zip(identifier.authority_cert_serial.map(Into::into)),

@@ -93,11 +93,16 @@ impl<'a> Graph<'a> {
         }
         if let Some(candidates) = self.store.by_subject(certificate.issuer()) {
             let wanted = certificate.authority_key_id().key_id.as_deref();
-            let named = wanted.and_then(|key_id| candidates.with.get(key_id)).into_iter().flatten();
+            let named = wanted
+                .and_then(|key_id| candidates.with.get(key_id))
+                .into_iter()
+                .flatten();
             let unnamed = candidates.with.values().flatten().filter(|_| wanted.is_none());
             for candidate in named.chain(unnamed).chain(&candidates.without) {
                 if KeyIdMatch::of(&certificate, candidate) != KeyIdMatch::Conflict {
-                    links.intermediates.push(self.link(&certificate, candidate, Role::Intermediate));
+                    links
+                        .intermediates
+                        .push(self.link(&certificate, candidate, Role::Intermediate));
                 }
             }
         }
@@ -141,10 +146,11 @@ impl<'a> Graph<'a> {
             return *check;
         }
         let algorithms = self.context.algorithms.iter().chain(self.context.weak_algorithms);
-        let check = self
-            .context
-            .signatures
-            .check(&self.nodes[child].certificate, &self.nodes[issuer].certificate, algorithms);
+        let check = self.context.signatures.check(
+            &self.nodes[child].certificate,
+            &self.nodes[issuer].certificate,
+            algorithms,
+        );
         self.signatures.insert((child, issuer), check);
         check
     }
@@ -205,8 +211,8 @@ impl<'a> Graph<'a> {
         if !certificate.may_sign_certificates() {
             refusals.push(Refusal::MayNotSignCertificates);
         }
-        let may_be_self_signed = certificate.is_self_issued()
-            && KeyIdMatch::of(&certificate, &certificate) != KeyIdMatch::Conflict;
+        let may_be_self_signed =
+            certificate.is_self_issued() && KeyIdMatch::of(&certificate, &certificate) != KeyIdMatch::Conflict;
         if may_be_self_signed && self.signature(id, id) == SignatureCheck::Valid {
             refusals.push(Refusal::SelfSigned);
         }

@@ -111,7 +111,11 @@ fn show_attribute(attribute: &AttributeTypeAndValue<'_>, f: &mut fmt::Formatter<
     }
     let Some(text) = text_of(attribute.attr_value()) else {
         f.write_str("#")?;
-        return attribute.attr_value().data.iter().try_for_each(|byte| write!(f, "{byte:02x}"));
+        return attribute
+            .attr_value()
+            .data
+            .iter()
+            .try_for_each(|byte| write!(f, "{byte:02x}"));
     };
     let last = text.chars().count().saturating_sub(1);
     for (position, character) in text.chars().enumerate() {
@@ -122,7 +126,9 @@ fn show_attribute(attribute: &AttributeTypeAndValue<'_>, f: &mut fmt::Formatter<
             '#' if position == 0 => f.write_str("\\#")?,
             c if c.is_control() => {
                 let mut bytes = [0; 4];
-                c.encode_utf8(&mut bytes).bytes().try_for_each(|byte| write!(f, "\\{byte:02X}"))?;
+                c.encode_utf8(&mut bytes)
+                    .bytes()
+                    .try_for_each(|byte| write!(f, "\\{byte:02X}"))?;
             }
             c => write!(f, "{c}")?,
         }
@@ -211,7 +217,10 @@ mod tests {
             common_name(UTF8, b"Example CA"),
             common_name(PRINTABLE, b"EXAMPLE ca"),
             common_name(UTF8, b"  Example   CA "),
-            common_name(BMP, &"Example CA".bytes().flat_map(|byte| [0, byte]).collect::<Vec<_>>()),
+            common_name(
+                BMP,
+                &"Example CA".bytes().flat_map(|byte| [0, byte]).collect::<Vec<_>>(),
+            ),
         ] {
             assert_eq!(plain, other);
             assert!(!plain.same_encoding(&other));
@@ -229,7 +238,10 @@ mod tests {
 
     #[test]
     fn a_name_shows_as_rfc_4514_text_without_control_characters() {
-        assert_eq!(common_name(UTF8, b" a,b\n\x1b[31m").to_string(), "CN=\\ a\\,b\\0A\\1B[31m");
+        assert_eq!(
+            common_name(UTF8, b" a,b\n\x1b[31m").to_string(),
+            "CN=\\ a\\,b\\0A\\1B[31m"
+        );
         assert_eq!(common_name(UTF8, b"\xff").to_string(), "CN=#ff");
     }
 }

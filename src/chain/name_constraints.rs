@@ -24,7 +24,11 @@ pub(super) fn only_dns_and_ip(constraints: &NameConstraints) -> bool {
 }
 
 fn allowed(constraints: &NameConstraints, name: &GeneralName) -> bool {
-    let mut of_same_form = constraints.permitted.iter().filter(|base| same_form(base, name)).peekable();
+    let mut of_same_form = constraints
+        .permitted
+        .iter()
+        .filter(|base| same_form(base, name))
+        .peekable();
     let permitted = of_same_form.peek().is_none() || of_same_form.any(|base| covers(base, name, true));
     permitted
         && !constraints
@@ -74,8 +78,11 @@ fn dns_covers(base: &str, name: &str, permitting: bool) -> bool {
     let covered = ends_below(&name) || (below.is_none() && name == base_name);
     let wildcard_touches = || {
         // `*.example.com` stands for `host.example.com`, which an exclusion of that one host touches.
-        name.strip_prefix("*.")
-            .is_some_and(|parent| base_name.split_once('.').is_some_and(|(_, base_parent)| base_parent == parent))
+        name.strip_prefix("*.").is_some_and(|parent| {
+            base_name
+                .split_once('.')
+                .is_some_and(|(_, base_parent)| base_parent == parent)
+        })
     };
     covered || (!permitting && wildcard_touches())
 }
@@ -126,8 +133,10 @@ fn words(name: &GeneralName) -> String {
         GeneralName::Dns(name) | GeneralName::Email(name) | GeneralName::Uri(name) => name.escape_default().to_string(),
         GeneralName::Ip(octets) => match &octets[..] {
             [a, b, c, d] => std::net::Ipv4Addr::new(*a, *b, *c, *d).to_string(),
-            octets => <[u8; 16]>::try_from(octets)
-                .map_or_else(|_| "an IP address".to_owned(), |octets| std::net::Ipv6Addr::from(octets).to_string()),
+            octets => <[u8; 16]>::try_from(octets).map_or_else(
+                |_| "an IP address".to_owned(),
+                |octets| std::net::Ipv6Addr::from(octets).to_string(),
+            ),
         },
         GeneralName::Other(_) => "a name of an unprocessed form".to_owned(),
     }
@@ -142,12 +151,18 @@ mod tests {
     }
 
     fn permits(base: GeneralName, name: GeneralName) -> bool {
-        let constraints = NameConstraints { permitted: [base].into(), excluded: [].into() };
+        let constraints = NameConstraints {
+            permitted: [base].into(),
+            excluded: [].into(),
+        };
         allowed(&constraints, &name)
     }
 
     fn excludes(base: GeneralName, name: GeneralName) -> bool {
-        let constraints = NameConstraints { permitted: [].into(), excluded: [base].into() };
+        let constraints = NameConstraints {
+            permitted: [].into(),
+            excluded: [base].into(),
+        };
         !allowed(&constraints, &name)
     }
 
@@ -176,8 +191,14 @@ mod tests {
         assert!(permits(network.clone(), GeneralName::Ip([10, 1, 2, 3].into())));
         assert!(!permits(network.clone(), GeneralName::Ip([11, 1, 2, 3].into())));
         assert!(!permits(network.clone(), GeneralName::Ip([0; 16].into())));
-        assert!(!permits(GeneralName::Ip([10, 0].into()), GeneralName::Ip([10, 0, 0, 1].into())));
-        assert!(excludes(GeneralName::Ip([10, 0].into()), GeneralName::Ip([10, 0, 0, 1].into())));
+        assert!(!permits(
+            GeneralName::Ip([10, 0].into()),
+            GeneralName::Ip([10, 0, 0, 1].into())
+        ));
+        assert!(excludes(
+            GeneralName::Ip([10, 0].into()),
+            GeneralName::Ip([10, 0, 0, 1].into())
+        ));
     }
 
     #[test]

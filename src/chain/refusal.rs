@@ -88,7 +88,9 @@ impl fmt::Display for Refusal {
             Self::UnknownCriticalExtension(oid) => write!(f, "unknown critical extension {oid}"),
             Self::ExtendedKeyUsage => f.write_str("its extended key usage does not include TLS servers"),
             Self::NameConstraint(name) => write!(f, "its name constraints do not allow {name}"),
-            Self::PathLength { allowed } => write!(f, "its path length constraint allows {allowed} intermediates below it"),
+            Self::PathLength { allowed } => {
+                write!(f, "its path length constraint allows {allowed} intermediates below it")
+            }
             Self::LeafIsCa => f.write_str("a CA certificate, not one for a server"),
             Self::NotYetValid(from) => write!(f, "not valid before {}", rfc3339(*from)),
             Self::Expired(since) => write!(f, "expired on {}", rfc3339(*since)),

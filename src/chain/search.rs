@@ -97,10 +97,20 @@ fn to_anchor(
         let certificate = graph.certificate(*anchor);
         (certificate.not_before().as_secs(), certificate.fingerprint())
     });
-    reachable.anchors.chunk_by(|left, right| left.0 == right.0).find_map(|issued_by_one| {
-        let distances = reachable.distances(issued_by_one);
-        shortest(graph, prefix, demands, Goal::ThisAnchor(issued_by_one[0].0), Some(&distances), budget)
-    })
+    reachable
+        .anchors
+        .chunk_by(|left, right| left.0 == right.0)
+        .find_map(|issued_by_one| {
+            let distances = reachable.distances(issued_by_one);
+            shortest(
+                graph,
+                prefix,
+                demands,
+                Goal::ThisAnchor(issued_by_one[0].0),
+                Some(&distances),
+                budget,
+            )
+        })
 }
 
 fn to_self_signed(graph: &mut Graph<'_>, prefix: &[NodeId], demands: Demands, budget: &mut Budget) -> Option<Path> {
@@ -120,7 +130,11 @@ struct Reachable {
 }
 
 fn reachable(graph: &mut Graph<'_>, start: NodeId, demands: Demands) -> Reachable {
-    let mut reachable = Reachable { links: Vec::new(), anchors: Vec::new(), self_signed: Vec::new() };
+    let mut reachable = Reachable {
+        links: Vec::new(),
+        anchors: Vec::new(),
+        self_signed: Vec::new(),
+    };
     let mut seen = HashSet::from([start]);
     let mut waiting = VecDeque::from([start]);
     while let Some(child) = waiting.pop_front() {
@@ -209,7 +223,11 @@ fn shortest(
         walk.failed.clear();
         walk.reached = false;
         if let Some(end) = descend(graph, &mut walk, length, budget) {
-            return Some(Path { nodes: walk.path, end, demands });
+            return Some(Path {
+                nodes: walk.path,
+                end,
+                demands,
+            });
         }
         // Where no path is that long, none is longer; distances cut paths short of the goal, so there it tells nothing.
         let no_longer = !walk.reached && distances.is_none();
@@ -346,9 +364,14 @@ pub(super) fn refusal_in_path(graph: &mut Graph<'_>, path: &[NodeId], link: Link
 /// What speaks against `link` wherever it stands.
 fn refusal_of_link(graph: &Graph<'_>, link: Link, demands: Demands) -> Option<Refusal> {
     let counts = |refusal: &Refusal| refusal.criterion().is_none_or(|criterion| demands.include(criterion));
-    let conflict = (link.key_id == KeyIdMatch::Conflict && demands.include(Criterion::KeyId)).then_some(Refusal::KeyIdConflict);
+    let conflict =
+        (link.key_id == KeyIdMatch::Conflict && demands.include(Criterion::KeyId)).then_some(Refusal::KeyIdConflict);
     let node = graph.node(link.to);
-    node.refusals.iter().find(|refusal| counts(refusal)).cloned().or(conflict)
+    node.refusals
+        .iter()
+        .find(|refusal| counts(refusal))
+        .cloned()
+        .or(conflict)
 }
 
 fn refusal_of_loop(graph: &Graph<'_>, path: &[NodeId], issuer: NodeId) -> Option<Refusal> {

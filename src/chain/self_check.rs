@@ -15,9 +15,21 @@ use super::{Certificate, Chain, Context, Warning};
 pub(super) fn verify(chain: &Chain, anchor: &Certificate, context: &Context<'_>) -> Result<(), webpki::Error> {
     let leaf = EndEntityCert::try_from(chain.leaf().der())?;
     let anchors = [anchor_from_trusted_cert(anchor.der())?];
-    let ders: Vec<_> = chain.intermediates().iter().map(|certificate| certificate.der().clone()).collect();
-    leaf.verify_for_usage(context.algorithms, &anchors, &ders, context.at, KeyUsage::server_auth(), None, None)
-        .map(|_| ())
+    let ders: Vec<_> = chain
+        .intermediates()
+        .iter()
+        .map(|certificate| certificate.der().clone())
+        .collect();
+    leaf.verify_for_usage(
+        context.algorithms,
+        &anchors,
+        &ders,
+        context.at,
+        KeyUsage::server_auth(),
+        None,
+        None,
+    )
+    .map(|_| ())
 }
 
 /// Whether `error` comes of a rule that rustls-webpki tightens beyond RFC 5280, given that `chain` meets RFC 5280 itself.
@@ -36,7 +48,10 @@ pub(super) fn stricter_rule(
         .zip(certificates().skip(1))
         .find(|(child, issuer)| !child.issuer().same_encoding(issuer.subject()));
     if let (webpki::Error::UnknownIssuer, Some((child, issuer))) = (error, differently_encoded) {
-        return Some(Warning::NamesEncodedDifferently { child: child.clone(), issuer: issuer.clone() });
+        return Some(Warning::NamesEncodedDifferently {
+            child: child.clone(),
+            issuer: issuer.clone(),
+        });
     }
     let rule = match error {
         webpki::Error::MaximumPathDepthExceeded if chain.intermediates().len() > 6 => {
@@ -64,7 +79,10 @@ pub(super) fn stricter_rule(
         }
         _ => return None,
     };
-    Some(Warning::StricterThanRfc5280 { error: error.clone(), rule })
+    Some(Warning::StricterThanRfc5280 {
+        error: error.clone(),
+        rule,
+    })
 }
 
 /// Whether a constraint in the chain holds only because self-issued certificates are exempt from it (RFC 5280 sections 4.2.1.9, 4.2.1.10).
@@ -72,7 +90,9 @@ fn exempts_self_issued(chain: &Chain, anchor: &Arc<Certificate>) -> bool {
     let path: Vec<_> = chain.certificates.iter().chain([anchor]).collect();
     path.iter().enumerate().skip(1).any(|(position, issuer)| {
         let below = &path[1..position];
-        let path_length = issuer.basic_constraints().and_then(|constraints| constraints.path_length);
+        let path_length = issuer
+            .basic_constraints()
+            .and_then(|constraints| constraints.path_length);
         path_length.is_some_and(|allowed| below.len() > allowed as usize)
             || issuer.name_constraints().is_some_and(|constraints| {
                 below

@@ -66,7 +66,10 @@ fn verify<'a>(
     };
     let mut check = SignatureCheck::Unsupported;
     for algorithm in algorithms.filter(fits) {
-        if algorithm.verify_signature(issuer.key(), child.tbs(), child.signature()).is_ok() {
+        if algorithm
+            .verify_signature(issuer.key(), child.tbs(), child.signature())
+            .is_ok()
+        {
             return SignatureCheck::Valid;
         }
         check = SignatureCheck::Invalid;

@@ -35,7 +35,11 @@ impl Store {
         let of_subject = self.by_subject.entry(certificate.subject().clone()).or_default();
         match certificate.subject_key_id() {
             None => of_subject.without.push(certificate.clone()),
-            Some(key_id) => of_subject.with.entry(key_id.into()).or_default().push(certificate.clone()),
+            Some(key_id) => of_subject
+                .with
+                .entry(key_id.into())
+                .or_default()
+                .push(certificate.clone()),
         }
         self.certificates.push(certificate);
         true

@@ -72,13 +72,22 @@ impl fmt::Display for Trail {
                 child = Some(&step.child);
             }
             let role = if step.is_anchor { "anchor" } else { "store " };
-            writeln!(f, "  {role}  {}  ({}): {}", step.candidate, step.key_id.words(), step.verdict)?;
+            writeln!(
+                f,
+                "  {role}  {}  ({}): {}",
+                step.candidate,
+                step.key_id.words(),
+                step.verdict
+            )?;
         }
         if self.unlisted > 0 {
             writeln!(f, "  and {} more of the same name with other key ids", self.unlisted)?;
         }
         if self.budget_exhausted {
-            writeln!(f, "the search ended at its limit: too many certificates refer to one another")?;
+            writeln!(
+                f,
+                "the search ended at its limit: too many certificates refer to one another"
+            )?;
         }
         Ok(())
     }

@@ -56,7 +56,11 @@ pub(super) fn weigh(graph: &mut Graph<'_>, chosen: &Path, policy: Policy) -> (Tr
 
 /// Why `link` is no way to a chain as good as the chosen one; `None` where nothing speaks against it as such.
 fn refusals(graph: &mut Graph<'_>, chosen: &Path, prefix: &[NodeId], link: Link) -> Option<Vec<Refusal>> {
-    let counts = |refusal: &Refusal| refusal.criterion().is_none_or(|criterion| chosen.demands.include(criterion));
+    let counts = |refusal: &Refusal| {
+        refusal
+            .criterion()
+            .is_none_or(|criterion| chosen.demands.include(criterion))
+    };
     let placed = refusal_of_place(graph, prefix, link.to);
     let mut refusals: Vec<Refusal> = Vec::new();
     for refusal in graph.node(link.to).refusals.iter().chain(&placed) {
@@ -79,7 +83,11 @@ fn best_through(
     budget: &mut Budget,
 ) -> Option<Path> {
     if graph.node(link.to).role == Role::Anchor {
-        return Some(Path { nodes: prefix.to_vec(), end: End::Anchor(link.to), demands: chosen.demands });
+        return Some(Path {
+            nodes: prefix.to_vec(),
+            end: End::Anchor(link.to),
+            demands: chosen.demands,
+        });
     }
     let longer: Vec<_> = prefix.iter().copied().chain([link.to]).collect();
     best_path(graph, &longer, policy, budget)
@@ -98,7 +106,11 @@ fn difference(graph: &Graph<'_>, chosen: &Path, other: &Path) -> Criterion {
     let mut child = Graph::LEAF;
     for (left, right) in chosen.into_iter().zip(other) {
         if left != right {
-            return difference_of(graph.certificate(child), graph.certificate(left), graph.certificate(right));
+            return difference_of(
+                graph.certificate(child),
+                graph.certificate(left),
+                graph.certificate(right),
+            );
         }
         child = left;
     }

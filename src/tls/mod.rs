@@ -4,6 +4,7 @@ mod error;
 mod handshake;
 mod identity;
 mod names;
+mod public_key;
 mod resolver;
 #[cfg(test)]
 mod rig;
@@ -16,6 +17,7 @@ mod weak_algorithms;
 pub use error::Error;
 pub use handshake::{Accepted, ApplicationProtocol, HandshakeError, Handshaker, Hello};
 pub use identity::Identity;
+pub use public_key::public_key;
 pub use settings::Settings;
 pub use snapshot::Snapshot;
 pub use tickets::Tickets;

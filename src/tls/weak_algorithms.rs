@@ -2,7 +2,9 @@
 //!
 //! They verify nothing that is trusted: with them, chain assembly can tell a link that is weak from one that is missing, and say so.
 
-use aws_lc_rs::signature::{RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY, RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY};
+use aws_lc_rs::signature::{
+    RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY, RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
+};
 use aws_lc_rs::signature::{RsaParameters, UnparsedPublicKey};
 use rustls::pki_types::{AlgorithmIdentifier, InvalidSignature, SignatureVerificationAlgorithm, alg_id};
 
@@ -19,8 +21,9 @@ pub static WEAK_ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[
 ];
 
 /// sha1WithRSAEncryption with NULL parameters (RFC 3279 section 2.2.1).
-const SHA1_WITH_RSA: AlgorithmIdentifier =
-    AlgorithmIdentifier::from_slice(&[0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x05, 0x05, 0x00]);
+const SHA1_WITH_RSA: AlgorithmIdentifier = AlgorithmIdentifier::from_slice(&[
+    0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x05, 0x05, 0x00,
+]);
 
 #[derive(Debug)]
 struct WeakRsa {

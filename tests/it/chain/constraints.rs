@@ -25,7 +25,12 @@ fn other_branch_is_taken(spoil: impl Fn(Recipe) -> Recipe, reason: &str) {
     let assembly = Scene::of(&leaf).store([&spoiled, &sound]).roots([&root]).assemble();
     assert_served(&assembly, [&leaf, &sound]);
     assert_eq!(assembly.status, Status::Complete);
-    let step = assembly.trail.steps.iter().find(|step| step.candidate == spoiled.certificate).unwrap();
+    let step = assembly
+        .trail
+        .steps
+        .iter()
+        .find(|step| step.candidate == spoiled.certificate)
+        .unwrap();
     assert!(step.verdict.to_string().contains(reason), "{}", assembly.trail);
 }
 
@@ -36,7 +41,11 @@ fn alone_it_makes_the_chain_invalid(spoil: impl Fn(Recipe) -> Recipe, reason: &s
     let assembly = Scene::of(&leaf).store([&spoiled]).roots([&root]).assemble();
     assert_served(&assembly, [&leaf, &spoiled]);
     assert_eq!(assembly.status, Status::Invalid);
-    assert!(assembly.flaws.iter().any(|flaw| flaw.to_string().contains(reason)), "{:?}", assembly.flaws);
+    assert!(
+        assembly.flaws.iter().any(|flaw| flaw.to_string().contains(reason)),
+        "{:?}",
+        assembly.flaws
+    );
 }
 
 /// The spoiled branch is no branch at all.
@@ -51,7 +60,10 @@ fn alone_it_is_not_used(spoil: impl Fn(Recipe) -> Recipe, reason: &str) {
 
 #[test]
 fn a_name_constraint_that_excludes_the_leaf_sends_the_search_to_the_other_branch() {
-    for spoil in [|recipe: Recipe| recipe.permits("example.org"), |recipe: Recipe| recipe.excludes("example.test")] {
+    for spoil in [
+        |recipe: Recipe| recipe.permits("example.org"),
+        |recipe: Recipe| recipe.excludes("example.test"),
+    ] {
         other_branch_is_taken(spoil, "do not allow www.example.test");
         alone_it_makes_the_chain_invalid(spoil, "do not allow www.example.test");
     }
@@ -88,12 +100,21 @@ fn a_violated_path_length_sends_the_search_to_the_other_branch() {
     let tight = ca("I2").key_of(&upper).path_length(0).valid(-1, 2000).signed_by(&root);
     let lower = ca("I1").signed_by(&upper);
     let leaf = server("www.example.test").signed_by(&lower);
-    let assembly = Scene::of(&leaf).store([&upper, &tight, &lower]).roots([&root]).assemble();
+    let assembly = Scene::of(&leaf)
+        .store([&upper, &tight, &lower])
+        .roots([&root])
+        .assemble();
     assert_served(&assembly, [&leaf, &lower, &upper]);
     let alone = Scene::of(&leaf).store([&tight, &lower]).roots([&root]).assemble();
     assert_eq!(alone.status, Status::Invalid);
     let refusal = Refusal::PathLength { allowed: 0 };
-    assert_eq!(alone.flaws, [Flaw::Certificate { certificate: tight.certificate, refusal }]);
+    assert_eq!(
+        alone.flaws,
+        [Flaw::Certificate {
+            certificate: tight.certificate,
+            refusal
+        }]
+    );
 }
 
 #[test]
@@ -105,7 +126,11 @@ fn self_issued_intermediates_do_not_count_for_path_length() {
     let assembly = Scene::of(&leaf).store([&old, &rolled_over]).roots([&root]).assemble();
     assert_served(&assembly, [&leaf, &rolled_over, &old]);
     assert_eq!(assembly.status, Status::Complete);
-    assert!(matches!(assembly.warnings[..], [Warning::StricterThanRfc5280 { .. }]), "{:?}", assembly.warnings);
+    assert!(
+        matches!(assembly.warnings[..], [Warning::StricterThanRfc5280 { .. }]),
+        "{:?}",
+        assembly.warnings
+    );
 }
 
 #[test]
@@ -116,7 +141,10 @@ fn a_directory_name_constraint_is_checked_and_warned_about() {
     let assembly = Scene::of(&leaf).store([&fitting]).roots([&root]).assemble();
     assert_eq!(assembly.status, Status::Complete);
     assert!(assembly.warnings[0].to_string().contains("name constraints other than"));
-    let other = ca("I1").key_of(&fitting).permits_directory("mail.example.test").signed_by(&root);
+    let other = ca("I1")
+        .key_of(&fitting)
+        .permits_directory("mail.example.test")
+        .signed_by(&root);
     let refused = Scene::of(&leaf).store([&other]).roots([&root]).assemble();
     assert_eq!(refused.status, Status::Invalid);
 }
@@ -131,7 +159,13 @@ fn a_disallowed_certificate_or_key_is_never_used() {
     let by_key = scene().disallow(sound.certificate.key_fingerprint()).assemble();
     assert_served(&by_key, [&leaf]);
     assert_eq!(by_key.status, Status::Incomplete);
-    assert!(by_key.trail.steps.iter().all(|step| step.verdict == Verdict::Refused(vec![Refusal::Disallowed])));
+    assert!(
+        by_key
+            .trail
+            .steps
+            .iter()
+            .all(|step| step.verdict == Verdict::Refused(vec![Refusal::Disallowed]))
+    );
     let anchor = scene().disallow(root.certificate.fingerprint()).assemble();
     assert_eq!(anchor.status, Status::Unanchored);
     let unrelated = scene().disallow(Sha256::of(b"")).assemble();
@@ -139,7 +173,9 @@ fn a_disallowed_certificate_or_key_is_never_used() {
 }
 
 fn fixture(name: &str) -> Arc<Certificate> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/chain").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data/chain")
+        .join(name);
     Arc::new(Certificate::from_der(CertificateDer::from_pem_file(path).unwrap()).unwrap())
 }
 
@@ -153,9 +189,17 @@ fn fixture_scene(leaf: &str, store: &[&str]) -> Scene {
 #[test]
 fn a_sha1_signature_sends_the_search_to_the_other_branch() {
     let assembly = fixture_scene("leaf.pem", &["sha1.pem", "strong.pem"]).assemble();
-    assert_eq!(assembly.chain.certificates, [fixture("leaf.pem"), fixture("strong.pem")]);
+    assert_eq!(
+        assembly.chain.certificates,
+        [fixture("leaf.pem"), fixture("strong.pem")]
+    );
     assert_eq!(assembly.status, Status::Complete);
-    assert!(assembly.trail.to_string().contains("weak signature (sha1WithRSAEncryption)"));
+    assert!(
+        assembly
+            .trail
+            .to_string()
+            .contains("weak signature (sha1WithRSAEncryption)")
+    );
 }
 
 #[test]
@@ -169,7 +213,10 @@ fn a_sha1_signature_alone_makes_the_chain_invalid() {
 #[test]
 fn an_rsa_key_of_1024_bits_makes_the_chain_invalid() {
     let assembly = fixture_scene("leaf-of-short.pem", &["short.pem"]).assemble();
-    assert_eq!(assembly.chain.certificates, [fixture("leaf-of-short.pem"), fixture("short.pem")]);
+    assert_eq!(
+        assembly.chain.certificates,
+        [fixture("leaf-of-short.pem"), fixture("short.pem")]
+    );
     assert_eq!(assembly.status, Status::Invalid);
     assert!(assembly.flaws[0].to_string().contains("RSA key of 1024 bits"));
 }

@@ -12,10 +12,18 @@ fn a_renewed_intermediate_wins_and_the_older_is_listed() {
     let leaf = server("www.example.test").signed_by(&old);
     let assembly = Scene::of(&leaf).store([&old, &new]).roots([&root]).assemble();
     assert_served(&assembly, [&leaf, &new]);
-    let step = assembly.trail.steps.iter().find(|step| step.candidate == old.certificate).unwrap();
+    let step = assembly
+        .trail
+        .steps
+        .iter()
+        .find(|step| step.candidate == old.certificate)
+        .unwrap();
     assert_eq!(step.verdict, Verdict::Passed(Criterion::Newer));
     assert_eq!(assembly.alternatives.len(), 1);
-    assert_eq!(assembly.alternatives[0].certificates, [leaf.certificate, old.certificate]);
+    assert_eq!(
+        assembly.alternatives[0].certificates,
+        [leaf.certificate, old.certificate]
+    );
 }
 
 #[test]
@@ -37,8 +45,16 @@ fn of_two_ways_to_two_roots_short_takes_the_shorter_and_compat_the_one_to_the_ol
     let compat = scene().policy(Policy::Compat).assemble();
     assert_served(&compat, [&leaf, &crossed, &cross]);
     assert_eq!(compat.chain.end, End::Anchor(old_root.certificate.clone()));
-    assert_eq!(compat.alternatives[0].certificates, [leaf.certificate.clone(), direct.certificate.clone()]);
-    let step = compat.trail.steps.iter().find(|step| step.candidate == direct.certificate).unwrap();
+    assert_eq!(
+        compat.alternatives[0].certificates,
+        [leaf.certificate.clone(), direct.certificate.clone()]
+    );
+    let step = compat
+        .trail
+        .steps
+        .iter()
+        .find(|step| step.candidate == direct.certificate)
+        .unwrap();
     assert_eq!(step.verdict, Verdict::Passed(Criterion::Policy));
 }
 
@@ -85,9 +101,17 @@ fn an_expired_cross_certificate_is_never_served_where_a_valid_way_exists() {
 #[test]
 fn a_cycle_of_cross_certificates_ends_in_the_shortest_valid_way() {
     let mut mesh = Mesh::default();
-    let store: Vec<_> = [("A", "C"), ("C", "A"), ("A", "B"), ("B", "Root"), ("C", "B"), ("D", "A"), ("D", "C")]
-        .map(|(subject, issuer)| mesh.edge(subject, issuer))
-        .into();
+    let store: Vec<_> = [
+        ("A", "C"),
+        ("C", "A"),
+        ("A", "B"),
+        ("B", "Root"),
+        ("C", "B"),
+        ("D", "A"),
+        ("D", "C"),
+    ]
+    .map(|(subject, issuer)| mesh.edge(subject, issuer))
+    .into();
     let (root, issuer) = (mesh.authority("Root"), mesh.authority("D"));
     let leaf = server("www.example.test").signed_by(&issuer);
     let assembly = Scene::of(&leaf).store(&store).roots([&root]).assemble();

@@ -52,7 +52,11 @@ fn a_conflicting_key_id_is_served_with_a_warning_where_there_is_no_other() {
     assert_served(&assembly, [&leaf, &intermediate]);
     assert_eq!(assembly.status, Status::Complete);
     assert!(matches!(assembly.warnings[..], [Warning::KeyIdConflict { .. }]));
-    assert!(assembly.warnings[0].to_string().contains("OpenSSL and Windows clients will reject"));
+    assert!(
+        assembly.warnings[0]
+            .to_string()
+            .contains("OpenSSL and Windows clients will reject")
+    );
 }
 
 #[test]
@@ -111,6 +115,15 @@ fn a_forged_issuer_of_the_right_name_and_key_id_is_refused_by_its_signature() {
     let leaf = server("www.example.test").authority(Authority::None).signed_by(&right);
     let assembly = Scene::of(&leaf).store([&forged, &right]).roots([&root]).assemble();
     assert_served(&assembly, [&leaf, &right]);
-    let forged_step = assembly.trail.steps.iter().find(|step| step.candidate == forged.certificate).unwrap();
-    assert!(matches!(&forged_step.verdict, Verdict::Refused(_)), "{}", assembly.trail);
+    let forged_step = assembly
+        .trail
+        .steps
+        .iter()
+        .find(|step| step.candidate == forged.certificate)
+        .unwrap();
+    assert!(
+        matches!(&forged_step.verdict, Verdict::Refused(_)),
+        "{}",
+        assembly.trail
+    );
 }

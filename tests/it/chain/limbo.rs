@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use fullchain::chain::{Anchors, Assembly, Certificate, Context, Disallowed, Policy, Signatures, Status, Store, assemble};
+use fullchain::chain::{
+    Anchors, Assembly, Certificate, Context, Disallowed, Policy, Signatures, Status, Store, assemble,
+};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use serde::Deserialize;
@@ -50,7 +52,10 @@ fn limbo() -> Option<Limbo> {
 fn exceptions() -> BTreeMap<String, String> {
     let text = include_str!("../../data/limbo-exceptions.json");
     let listed: Vec<Exception> = serde_json::from_str(text).unwrap();
-    listed.into_iter().map(|exception| (exception.id, exception.reason)).collect()
+    listed
+        .into_iter()
+        .map(|exception| (exception.id, exception.reason))
+        .collect()
 }
 
 impl Case {
@@ -64,9 +69,12 @@ impl Case {
 
     fn at(&self) -> UnixTime {
         let format = &time::format_description::well_known::Rfc3339;
-        let time = self.validation_time.as_deref().map_or_else(time::OffsetDateTime::now_utc, |text| {
-            time::OffsetDateTime::parse(text, format).unwrap()
-        });
+        let time = self
+            .validation_time
+            .as_deref()
+            .map_or_else(time::OffsetDateTime::now_utc, |text| {
+                time::OffsetDateTime::parse(text, format).unwrap()
+            });
         UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(time.unix_timestamp()).unwrap_or(0)))
     }
 
@@ -85,7 +93,9 @@ impl Case {
             at: self.at(),
             policy: Policy::Short,
             disallowed: &Disallowed::default(),
-            algorithms: rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms.all,
+            algorithms: rustls::crypto::aws_lc_rs::default_provider()
+                .signature_verification_algorithms
+                .all,
             weak_algorithms: &[],
             signatures: &Signatures::new(),
             allow_ca_leaf: false,
@@ -101,10 +111,23 @@ impl Case {
             .iter()
             .filter_map(|pem| CertificateDer::from_pem_slice(pem.as_bytes()).ok())
             .collect();
-        let anchors: Vec<_> = ders.iter().filter_map(|der| anchor_from_trusted_cert(der).ok()).collect();
-        let algorithms = rustls::crypto::aws_lc_rs::default_provider().signature_verification_algorithms.all;
+        let anchors: Vec<_> = ders
+            .iter()
+            .filter_map(|der| anchor_from_trusted_cert(der).ok())
+            .collect();
+        let algorithms = rustls::crypto::aws_lc_rs::default_provider()
+            .signature_verification_algorithms
+            .all;
         EndEntityCert::try_from(leaf)?
-            .verify_for_usage(algorithms, &anchors, others, self.at(), KeyUsage::server_auth(), None, None)
+            .verify_for_usage(
+                algorithms,
+                &anchors,
+                others,
+                self.at(),
+                KeyUsage::server_auth(),
+                None,
+                None,
+            )
             .map(|_| ())
     }
 
@@ -148,10 +171,14 @@ fn outcome(case: &Case, leaf: &Arc<Certificate>, store: &Store) -> Result<bool, 
     let verdict = case.judge_served(&assembly);
     match (case.should_succeed(), &verdict) {
         (true, Ok(())) if assembly.status == Status::Complete => Ok(true),
-        (true, _) => Err(format!("{:?}, status {}, flaws {:?}\n{}", verdict, assembly.status, assembly.flaws, assembly.trail)),
-        (false, Err(error)) if assembly.status == Status::Complete => {
-            Err(format!("called complete, but refused: {error:?}; warnings {:?}", assembly.warnings))
-        }
+        (true, _) => Err(format!(
+            "{:?}, status {}, flaws {:?}\n{}",
+            verdict, assembly.status, assembly.flaws, assembly.trail
+        )),
+        (false, Err(error)) if assembly.status == Status::Complete => Err(format!(
+            "called complete, but refused: {error:?}; warnings {:?}",
+            assembly.warnings
+        )),
         (false, _) => Ok(false),
     }
 }
@@ -188,7 +215,10 @@ fn shuffling_the_shared_store_never_changes_the_bytes() {
         .filter_map(|case| case.leaf().map(|leaf| (case, leaf)))
         .collect();
     let served = |store: &Store| -> Vec<_> {
-        leaves.iter().map(|(case, leaf)| case.assemble(leaf, store).chain.to_der()).collect()
+        leaves
+            .iter()
+            .map(|(case, leaf)| case.assemble(leaf, store).chain.to_der())
+            .collect()
     };
     let expected = served(&certificates.iter().cloned().collect());
     for seed in 1..=20 {
@@ -202,7 +232,9 @@ fn shuffling_the_shared_store_never_changes_the_bytes() {
 fn shuffle<T>(items: &mut [T], seed: u64) {
     let mut state = seed;
     for last in (1..items.len()).rev() {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         items.swap(last, (state >> 33) as usize % (last + 1));
     }
 }

@@ -23,7 +23,11 @@ fn three_levels_come_out_ordered_however_the_store_was_filled() {
     let second = ca("I2").signed_by(&third);
     let first = ca("I1").signed_by(&second);
     let leaf = server("www.example.test").signed_by(&first);
-    for store in [[&first, &second, &third], [&third, &first, &second], [&second, &third, &first]] {
+    for store in [
+        [&first, &second, &third],
+        [&third, &first, &second],
+        [&second, &third, &first],
+    ] {
         let assembly = Scene::of(&leaf).store(store).roots([&root]).assemble();
         assert_served(&assembly, [&leaf, &first, &second, &third]);
         assert_eq!(assembly.status, Status::Complete);
@@ -116,7 +120,11 @@ fn a_ca_certificate_as_leaf_is_refused_unless_allowed() {
     let scene = Scene::of(&authority).roots([&root]);
     let refused = scene.assemble();
     assert_eq!(refused.status, Status::Invalid);
-    assert!(refused.flaws[0].to_string().contains("a CA certificate"), "{:?}", refused.flaws);
+    assert!(
+        refused.flaws[0].to_string().contains("a CA certificate"),
+        "{:?}",
+        refused.flaws
+    );
     let allowed = scene.allow_ca_leaf().assemble();
     assert_eq!(allowed.status, Status::Complete);
     assert!(matches!(allowed.warnings[..], [Warning::StricterThanRfc5280 { .. }]));
@@ -147,7 +155,11 @@ fn seven_intermediates_are_served_with_a_warning() {
     let assembly = Scene::of(&leaf).store(&chain).roots([&root]).assemble();
     assert_eq!(assembly.chain.intermediates().len(), 7);
     assert_eq!(assembly.status, Status::Complete);
-    assert!(assembly.warnings[0].to_string().contains("more than six"), "{:?}", assembly.warnings);
+    assert!(
+        assembly.warnings[0].to_string().contains("more than six"),
+        "{:?}",
+        assembly.warnings
+    );
 }
 
 #[test]
@@ -182,5 +194,8 @@ fn names_that_differ_only_in_encoding_match_with_a_warning() {
     let assembly = Scene::of(&leaf).store([&spelled]).roots([&root]).assemble();
     assert_served(&assembly, [&leaf, &spelled]);
     assert_eq!(assembly.status, Status::Complete);
-    assert!(matches!(assembly.warnings[..], [Warning::NamesEncodedDifferently { .. }]));
+    assert!(matches!(
+        assembly.warnings[..],
+        [Warning::NamesEncodedDifferently { .. }]
+    ));
 }

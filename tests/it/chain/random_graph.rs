@@ -14,7 +14,9 @@ const AUTHORITIES: usize = 6;
 /// Every certificate that one of six CAs may hold from another, valid, expired, constrained or for another purpose, made once.
 static CERTIFICATES: LazyLock<Vec<Entity>> = LazyLock::new(|| {
     let mut mesh = Mesh::default();
-    let authorities: Vec<_> = (0..AUTHORITIES).map(|number| mesh.authority(&format!("CA {}", number / 2))).collect();
+    let authorities: Vec<_> = (0..AUTHORITIES)
+        .map(|number| mesh.authority(&format!("CA {}", number / 2)))
+        .collect();
     // Two names a key and two keys a name: names alone never decide.
     let authorities: Vec<_> = authorities
         .iter()

@@ -13,7 +13,12 @@ fn an_expired_intermediate_in_the_file_yields_to_its_renewal_in_the_store() {
     let assembly = Scene::of(&leaf).store([&expired, &renewed]).roots([&root]).assemble();
     assert_served(&assembly, [&leaf, &renewed]);
     assert_eq!(assembly.status, Status::Complete);
-    let step = assembly.trail.steps.iter().find(|step| step.candidate == expired.certificate).unwrap();
+    let step = assembly
+        .trail
+        .steps
+        .iter()
+        .find(|step| step.candidate == expired.certificate)
+        .unwrap();
     assert_eq!(step.verdict, Verdict::Refused(vec![Refusal::Expired(day(-1))]));
 }
 
@@ -26,7 +31,10 @@ fn an_intermediate_that_expires_before_the_leaf_is_served_with_a_warning_that_na
     let assembly = scene.assemble();
     assert_served(&assembly, [&leaf, &short_lived]);
     assert_eq!(assembly.status, Status::Complete);
-    let warning = Warning::ExpiresBeforeLeaf { certificate: short_lived.certificate.clone(), at: day(20) };
+    let warning = Warning::ExpiresBeforeLeaf {
+        certificate: short_lived.certificate.clone(),
+        at: day(20),
+    };
     assert_eq!(assembly.warnings, [warning]);
     assert_eq!(assembly.chain.first_to_expire(), &short_lived.certificate);
     let renewed = ca("I1").key_of(&short_lived).valid(-1000, 900).signed_by(&root);
@@ -41,7 +49,11 @@ fn where_every_way_has_expired_the_best_is_served_as_invalid() {
     let assembly = Scene::of(&leaf).store([&expired]).roots([&root]).assemble();
     assert_served(&assembly, [&leaf, &expired]);
     assert_eq!(assembly.status, Status::Invalid);
-    assert!(assembly.flaws[0].to_string().contains("expired on 2026-05-31"), "{:?}", assembly.flaws);
+    assert!(
+        assembly.flaws[0].to_string().contains("expired on 2026-05-31"),
+        "{:?}",
+        assembly.flaws
+    );
 }
 
 #[test]
@@ -50,8 +62,17 @@ fn an_expired_leaf_keeps_its_chain_and_is_invalid() {
     let intermediate = ca("I1").signed_by(&root);
     let leaf = server("www.example.test").signed_by(&intermediate);
     let scene = Scene::of(&leaf).store([&intermediate]).roots([&root]);
-    for (days, status) in [(-101, Status::Invalid), (-100, Status::Complete), (100, Status::Complete), (101, Status::Invalid)] {
-        let assembly = Scene::of(&leaf).store([&intermediate]).roots([&root]).on_day(days).assemble();
+    for (days, status) in [
+        (-101, Status::Invalid),
+        (-100, Status::Complete),
+        (100, Status::Complete),
+        (101, Status::Invalid),
+    ] {
+        let assembly = Scene::of(&leaf)
+            .store([&intermediate])
+            .roots([&root])
+            .on_day(days)
+            .assemble();
         assert_served(&assembly, [&leaf, &intermediate]);
         assert_eq!(assembly.status, status, "day {days}");
     }
@@ -68,6 +89,11 @@ fn an_expired_anchor_is_warned_about_and_a_valid_one_preferred() {
     let assembly = scene().roots([&old]).assemble();
     assert_served(&assembly, [&leaf, &intermediate]);
     assert_eq!(assembly.status, Status::Complete);
-    assert_eq!(assembly.warnings, [Warning::AnchorExpired { anchor: old.certificate.clone() }]);
+    assert_eq!(
+        assembly.warnings,
+        [Warning::AnchorExpired {
+            anchor: old.certificate.clone()
+        }]
+    );
     assert!(scene().roots([&old, &new]).assemble().warnings.is_empty());
 }

@@ -16,8 +16,12 @@ fn the_trail_tells_for_every_certificate_who_was_chosen_refused_and_passed_over(
         .policy(Policy::Short)
         .assemble();
     let short = |text: &dyn ToString| text.to_string();
-    let (leaf, new_name, old_name, root) =
-        (short(&leaf.certificate), short(&new.certificate), short(&old.certificate), short(&root.certificate));
+    let (leaf, new_name, old_name, root) = (
+        short(&leaf.certificate),
+        short(&new.certificate),
+        short(&old.certificate),
+        short(&root.certificate),
+    );
     assert_eq!(
         assembly.trail.to_string(),
         format!(

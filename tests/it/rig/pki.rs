@@ -19,8 +19,8 @@ use fullchain::chain::{
     Anchors, Assembly, Certificate, Context, Disallowed, Policy, Sha256, Signatures, Store, assemble,
 };
 use rcgen::{
-    CertificateParams, CustomExtension, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose, GeneralSubtree, Issuer,
-    KeyPair, KeyUsagePurpose, NameConstraints, SanType, SerialNumber,
+    CertificateParams, CustomExtension, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose, GeneralSubtree,
+    Issuer, KeyPair, KeyUsagePurpose, NameConstraints, SanType, SerialNumber,
 };
 use rustls::pki_types::UnixTime;
 
@@ -63,7 +63,11 @@ pub fn pem(label: &str, der: &[u8]) -> String {
             text.push(if position > three.len() { '=' } else { digit.into() });
         }
     }
-    let lines: Vec<_> = text.as_bytes().chunks(64).map(|line| std::str::from_utf8(line).unwrap()).collect();
+    let lines: Vec<_> = text
+        .as_bytes()
+        .chunks(64)
+        .map(|line| std::str::from_utf8(line).unwrap())
+        .collect();
     format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
 }
 
@@ -163,7 +167,9 @@ impl Recipe {
     }
 
     pub fn also_named(mut self, name: &str) -> Self {
-        self.params.subject_alt_names.push(SanType::DnsName(name.try_into().unwrap()));
+        self.params
+            .subject_alt_names
+            .push(SanType::DnsName(name.try_into().unwrap()));
         self
     }
 
@@ -211,13 +217,19 @@ impl Recipe {
 
     pub fn permits(mut self, name: &str) -> Self {
         let permitted_subtrees = vec![GeneralSubtree::DnsName(name.into())];
-        self.params.name_constraints = Some(NameConstraints { permitted_subtrees, excluded_subtrees: vec![] });
+        self.params.name_constraints = Some(NameConstraints {
+            permitted_subtrees,
+            excluded_subtrees: vec![],
+        });
         self
     }
 
     pub fn excludes(mut self, name: &str) -> Self {
         let excluded_subtrees = vec![GeneralSubtree::DnsName(name.into())];
-        self.params.name_constraints = Some(NameConstraints { permitted_subtrees: vec![], excluded_subtrees });
+        self.params.name_constraints = Some(NameConstraints {
+            permitted_subtrees: vec![],
+            excluded_subtrees,
+        });
         self
     }
 
@@ -225,7 +237,10 @@ impl Recipe {
         let mut name = DistinguishedName::new();
         name.push(DnType::CommonName, common_name);
         let permitted_subtrees = vec![GeneralSubtree::DirectoryName(name)];
-        self.params.name_constraints = Some(NameConstraints { permitted_subtrees, excluded_subtrees: vec![] });
+        self.params.name_constraints = Some(NameConstraints {
+            permitted_subtrees,
+            excluded_subtrees: vec![],
+        });
         self
     }
 
@@ -257,11 +272,18 @@ impl Recipe {
         let key = self.take_key();
         let mut params = CertificateParams::new(vec![]).unwrap();
         params.distinguished_name = issuer.name.clone();
-        self.issue(&params, &issuer.key, key, issuer.certificate.subject_key_id().map(<[u8]>::to_vec))
+        self.issue(
+            &params,
+            &issuer.key,
+            key,
+            issuer.certificate.subject_key_id().map(<[u8]>::to_vec),
+        )
     }
 
     fn take_key(&mut self) -> Arc<KeyPair> {
-        self.key.take().unwrap_or_else(|| Arc::new(KeyPair::generate().unwrap()))
+        self.key
+            .take()
+            .unwrap_or_else(|| Arc::new(KeyPair::generate().unwrap()))
     }
 
     fn issue(
@@ -280,7 +302,11 @@ impl Recipe {
             add(&[2, 5, 29, 19], true, constraints.clone());
         }
         if let KeyIdentifier::OfKey = self.subject_key_id {
-            add(&[2, 5, 29, 14], false, tlv(4, &Sha256::of(key.public_key_raw()).0[..20]));
+            add(
+                &[2, 5, 29, 14],
+                false,
+                tlv(4, &Sha256::of(key.public_key_raw()).0[..20]),
+            );
         }
         let authority = match self.authority_key_id {
             Authority::OfIssuer => issuer_key_id.map(|key_id| tlv(0x80, &key_id)),
@@ -349,16 +375,22 @@ impl Scene {
     }
 
     pub fn store<'e>(mut self, entities: impl IntoIterator<Item = &'e Entity>) -> Self {
-        self.store.extend(entities.into_iter().map(|entity| entity.certificate.clone()));
+        self.store
+            .extend(entities.into_iter().map(|entity| entity.certificate.clone()));
         self
     }
 
     pub fn roots<'e>(mut self, entities: impl IntoIterator<Item = &'e Entity>) -> Self {
-        self.anchors.extend(entities.into_iter().map(|entity| entity.certificate.clone()));
+        self.anchors
+            .extend(entities.into_iter().map(|entity| entity.certificate.clone()));
         self
     }
 
-    pub fn certificates(mut self, store: impl IntoIterator<Item = Arc<Certificate>>, roots: impl IntoIterator<Item = Arc<Certificate>>) -> Self {
+    pub fn certificates(
+        mut self,
+        store: impl IntoIterator<Item = Arc<Certificate>>,
+        roots: impl IntoIterator<Item = Arc<Certificate>>,
+    ) -> Self {
         self.store.extend(store);
         self.anchors.extend(roots);
         self
