@@ -19,6 +19,8 @@ impl Snapshot {
 
 impl From<ServerConfig> for Snapshot {
     fn from(server_config: ServerConfig) -> Self {
-        Self { server_config: Arc::new(server_config) }
+        Self {
+            server_config: Arc::new(server_config),
+        }
     }
 }
