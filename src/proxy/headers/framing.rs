@@ -4,6 +4,7 @@
 //! disagree about it. hyper refuses before this: HTTP/1.0 with Transfer-Encoding, differing or malformed
 //! Content-Length. A request with both fields is read by its Transfer-Encoding and its connection closed, as RFC 9112
 //! section 6.1 allows; hyper does not let us tell it from one without Content-Length.
+//! Chunk extensions and blanks after a chunk size are read leniently by hyper; neither leaves here.
 
 use http::header::{CONTENT_LENGTH, EXPECT, TRAILER, TRANSFER_ENCODING};
 use http::request::Parts;

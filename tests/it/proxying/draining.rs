@@ -5,10 +5,10 @@ use std::sync::Mutex;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use crate::rig::PATIENCE;
 use crate::rig::client::{Client, End};
 use crate::rig::proxy::Proxy;
 use crate::rig::upstream::Upstream;
+use crate::rig::{PATIENCE, eventually};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const GET: &str = "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n";
@@ -29,9 +29,7 @@ fn a_request_in_progress_is_finished_and_the_last_on_its_connection() {
     client.send(GET);
     has_arrived.recv_timeout(PATIENCE).unwrap();
     proxy.drain();
-    while TcpStream::connect(proxy.address).is_ok() {
-        std::thread::yield_now();
-    }
+    eventually("the listener is closed", || TcpStream::connect(proxy.address).is_err());
     go.send(()).unwrap();
     let response = client.response();
     assert!(
@@ -61,9 +59,7 @@ fn a_client_that_was_let_in_may_still_ask_once() {
     let mut client = Client::of(&proxy);
     client.stream.conn.complete_io(&mut client.stream.sock).unwrap();
     proxy.drain();
-    while TcpStream::connect(proxy.address).is_ok() {
-        std::thread::yield_now();
-    }
+    eventually("the listener is closed", || TcpStream::connect(proxy.address).is_err());
     let response = client.send(GET).response();
     assert!(
         response.status == 200 && response.has("connection: close"),

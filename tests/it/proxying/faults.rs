@@ -9,6 +9,7 @@ use http_body_util::{BodyExt, Full};
 use crate::rig::client::{Client, End, http2};
 use crate::rig::proxy::Proxy;
 use crate::rig::upstream::Upstream;
+use crate::rig::{PATIENCE, eventually};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const GET: &str = "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n";
@@ -203,9 +204,7 @@ fn a_client_that_leaves_ends_the_upstreams_work() {
     let proxy = Proxy::of(&upstream);
     let mut client = Client::of(&proxy);
     client.send(GET);
-    while upstream.received(0).is_empty() {
-        std::thread::yield_now();
-    }
+    eventually("the request has arrived", || !upstream.received(0).is_empty());
     drop(client);
-    ended.recv_timeout(crate::rig::PATIENCE).unwrap();
+    ended.recv_timeout(PATIENCE).unwrap();
 }
