@@ -58,8 +58,21 @@ impl App {
     /// [`Error`] where a certificate cannot be served or an address not be bound.
     pub fn build(config: Config, reconfigure: Reconfigure) -> Result<Self, Error> {
         let reconfigure = reconfigure::plan_of(reconfigure, config.clone());
-        let Config { certs, tls, proxy, reload, admin, log: _, workers, drain } = config;
-        let plan = Plan { certificates: certs, tls, reload };
+        let Config {
+            certs,
+            tls,
+            proxy,
+            reload,
+            admin,
+            log: _,
+            workers,
+            drain,
+        } = config;
+        let plan = Plan {
+            certificates: certs,
+            tls,
+            reload,
+        };
         let tickets = tls::Tickets::new()?;
         let (task, reload) = reload::Task::start(plan, reconfigure, tickets, rustls::pki_types::UnixTime::now())?;
         Ok(Self {
@@ -87,14 +100,24 @@ impl App {
     /// [`Error`] where the operating system gives no thread or event queue.
     pub fn run(self, signals: impl FnOnce() -> std::io::Result<Signals>) -> Result<(), Error> {
         // The workers have runtimes of their own: nothing that happens here delays a request.
-        let control = Builder::new_current_thread().enable_all().build().map_err(Error::Runtime)?;
+        let control = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(Error::Runtime)?;
         control.block_on(self.run_on_control(signals))
     }
 
     async fn run_on_control(self, signals: impl FnOnce() -> std::io::Result<Signals>) -> Result<(), Error> {
         let mut signals = signals().map_err(Error::Runtime)?;
         let addresses = self.addresses();
-        let Self { task, reload, server, admin, tls, drain } = self;
+        let Self {
+            task,
+            reload,
+            server,
+            admin,
+            tls,
+            drain,
+        } = self;
         let handshaker = tls::Handshaker::new(Arc::clone(task.snapshot()), tls);
         let readiness = Readiness::new();
         if let Some(admin) = admin {
@@ -105,9 +128,8 @@ impl App {
                 reload: reload.clone(),
             };
             tokio::spawn(async move {
-                if let Err(error) = admin.run(sources).await {
-                    tracing::error!(%error, "the admin listener has ended");
-                }
+                let Err(error) = admin.run(sources).await;
+                tracing::error!(%error, "the admin listener has ended");
             });
         }
         tokio::spawn(task.run());

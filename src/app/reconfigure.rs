@@ -14,20 +14,26 @@ pub(super) fn plan_of(mut reconfigure: Reconfigure, running: Config) -> reload::
         for key in needs_restart(&running, &config) {
             tracing::warn!(key, "a change in the configuration needs a restart to take effect");
         }
-        Ok(Plan { certificates: config.certs, tls: config.tls, reload: config.reload })
+        Ok(Plan {
+            certificates: config.certs,
+            tls: config.tls,
+            reload: config.reload,
+        })
     })
 }
 
 fn needs_restart(running: &Config, next: &Config) -> impl Iterator<Item = &'static str> {
-    let timeouts = |config: &Config| (config.proxy.timeouts, config.tls.handshake_timeout);
     [
         ("listen", running.proxy.listen != next.proxy.listen),
         ("redirect_from", running.proxy.redirect_from != next.proxy.redirect_from),
         ("upstream", running.proxy.upstreams != next.proxy.upstreams),
-        ("timeouts", timeouts(running) != timeouts(next)),
+        ("timeouts", running.proxy.timeouts != next.proxy.timeouts || running.tls != next.tls),
         ("limits", running.proxy.limits != next.proxy.limits),
         ("admin", running.admin != next.admin),
-        ("log", running.log != next.log || running.proxy.access_log != next.proxy.access_log),
+        (
+            "log",
+            running.log != next.log || running.proxy.access_log != next.proxy.access_log,
+        ),
         ("workers", running.workers != next.workers),
         ("drain", running.drain != next.drain),
     ]

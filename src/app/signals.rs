@@ -49,9 +49,7 @@ impl Signals {
         for (kind, meaning) in meanings {
             let mut arrivals = signal(kind)?;
             let sender = signals.sender();
-            tokio::spawn(async move {
-                while arrivals.recv().await.is_some() && sender.send(meaning).await.is_ok() {}
-            });
+            tokio::spawn(async move { while arrivals.recv().await.is_some() && sender.send(meaning).await.is_ok() {} });
         }
         Ok(signals)
     }

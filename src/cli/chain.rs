@@ -15,7 +15,11 @@ use crate::{admin, tls};
 pub(super) fn run(arguments: &ChainArguments) -> Ending {
     // The one value there is.
     let Aia::Off = arguments.aia;
-    let beside: Vec<_> = read(vec![arguments.leaf.clone()], Roots::None).store.iter().cloned().collect();
+    let beside: Vec<_> = read(vec![arguments.leaf.clone()], Roots::None)
+        .store
+        .iter()
+        .cloned()
+        .collect();
     let mut inventory = read(
         [vec![arguments.leaf.clone()], arguments.intermediates.clone()].concat(),
         arguments.roots.clone(),
@@ -54,14 +58,19 @@ pub(super) fn run(arguments: &ChainArguments) -> Ending {
 
 /// Reads `paths` as a store. A leaf needs no key here, so it is read as one of the certificates.
 fn read(paths: Vec<PathBuf>, roots: Roots) -> Inventory {
-    let settings = certs::Settings { bundles: Vec::new(), intermediates: paths, roots, disallowed: Vec::new() };
+    let settings = certs::Settings {
+        bundles: Vec::new(),
+        intermediates: paths,
+        roots,
+        disallowed: Vec::new(),
+    };
     Inventory::read(&settings, &Files::read(&settings), &|_| None)
 }
 
 /// The leaf of a file without a key: what is no CA certificate, or else the first.
 fn leaf_among(certificates: &[Arc<Certificate>]) -> Option<Arc<Certificate>> {
     let end_entity = certificates.iter().find(|certificate| !certificate.is_ca());
-    end_entity.or(certificates.first()).cloned()
+    end_entity.or_else(|| certificates.first()).cloned()
 }
 
 fn assembled(

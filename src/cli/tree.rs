@@ -96,5 +96,9 @@ fn names(leaf: &Certificate) -> String {
         .map(|name| name.escape_default().to_string())
         .chain(leaf.ip_addresses().map(|address| address.to_string()))
         .collect();
-    if names.is_empty() { leaf.subject().to_string() } else { names.join(", ") }
+    if names.is_empty() {
+        leaf.subject().to_string()
+    } else {
+        names.join(", ")
+    }
 }

@@ -24,11 +24,19 @@ impl fmt::Display for Worse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ExpiresEarlier { served, next } => {
-                write!(f, "it expires on {}, the one served on {}", rfc3339(*next), rfc3339(*served))
+                write!(
+                    f,
+                    "it expires on {}, the one served on {}",
+                    rfc3339(*next),
+                    rfc3339(*served)
+                )
             }
             Self::LessComplete { served, next } => write!(f, "its chain is {next}, the one served {served}"),
             Self::LosesIntermediates { served, next } => {
-                write!(f, "its chain has {next} intermediates and no known root, the one served {served}")
+                write!(
+                    f,
+                    "its chain has {next} intermediates and no known root, the one served {served}"
+                )
             }
             Self::LosesKeyType(key_type) => write!(f, "no {key_type} key would be left for its names"),
             Self::LosesNames(names) => write!(f, "it is not for {}", names.join(", ")),
@@ -39,19 +47,31 @@ impl fmt::Display for Worse {
 /// What speaks against serving `next` in the place of `served` at the instant `at`. A served chain that has expired or become invalid is
 /// worth nothing, so nothing is worse.
 pub(super) fn what_is_worse(served: &Assembly, next: &Assembly, at: UnixTime) -> Vec<Worse> {
-    if served.status == Status::Invalid || served.chain.certificates.iter().any(|certificate| !is_valid(certificate, at)) {
+    if served.status == Status::Invalid
+        || served
+            .chain
+            .certificates
+            .iter()
+            .any(|certificate| !is_valid(certificate, at))
+    {
         return Vec::new();
     }
     let mut worse = Vec::new();
     if next.status < served.status {
-        worse.push(Worse::LessComplete { served: served.status, next: next.status });
+        worse.push(Worse::LessComplete {
+            served: served.status,
+            next: next.status,
+        });
     } else if next.status == Status::Unanchored && loses_intermediates(&served.chain, &next.chain) {
         let (served, next) = (served.chain.intermediates().len(), next.chain.intermediates().len());
         worse.push(Worse::LosesIntermediates { served, next });
     }
     let (served, next) = (served.chain.leaf(), next.chain.leaf());
     if next.not_after().as_secs() < served.not_after().as_secs() {
-        worse.push(Worse::ExpiresEarlier { served: served.not_after(), next: next.not_after() });
+        worse.push(Worse::ExpiresEarlier {
+            served: served.not_after(),
+            next: next.not_after(),
+        });
     }
     let kept = names(next);
     let lost: Vec<_> = names(served).into_iter().filter(|name| !covers(&kept, name)).collect();

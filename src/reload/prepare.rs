@@ -62,10 +62,14 @@ pub(super) fn first(survey: Survey, settings: &Settings, at: UnixTime) -> Result
 
 /// A later load: for each certificate the fresh state, or the one served with the reason.
 pub(super) fn again(survey: Survey, previous: &[Served], settings: &Settings, force: bool, at: UnixTime) -> Prepared {
-    let mut prepared = Prepared { served: Vec::new(), events: Vec::new() };
+    let mut prepared = Prepared {
+        served: Vec::new(),
+        events: Vec::new(),
+    };
     let allow_worse = force || settings.allow_worse;
     for (source, prospect) in survey.prospects {
-        let is_same = |served: &&Served| served.source.certificate == source.certificate && served.source.key == source.key;
+        let is_same =
+            |served: &&Served| served.source.certificate == source.certificate && served.source.key == source.key;
         let before = previous.iter().find(is_same);
         let place = prepared.served.len();
         let others = || previous.iter().filter(|other| !is_same(other));
@@ -84,15 +88,25 @@ pub(super) fn again(survey: Survey, previous: &[Served], settings: &Settings, fo
         });
         match (fresh, before) {
             (Ok(fresh), Some(before)) if fresh.identity.chain() == before.identity.chain() => {
-                prepared.served.push(Served { since: before.since, ..fresh });
+                prepared.served.push(Served {
+                    since: before.since,
+                    ..fresh
+                });
             }
             (Ok(fresh), before) => {
-                prepared.events.push(if before.is_some() { Event::Replaced(place) } else { Event::Added(place) });
+                prepared.events.push(if before.is_some() {
+                    Event::Replaced(place)
+                } else {
+                    Event::Added(place)
+                });
                 prepared.served.push(fresh);
             }
             (Err(reason), Some(before)) => {
                 prepared.events.push(Event::Kept(place));
-                prepared.served.push(Served { kept_because: Some(reason), ..before.clone() });
+                prepared.served.push(Served {
+                    kept_because: Some(reason),
+                    ..before.clone()
+                });
             }
             // A certificate that is new in the configuration and cannot be loaded: the others must not suffer.
             (Err(reason), None) => tracing::error!(
@@ -111,7 +125,11 @@ fn objections<'p>(
 ) -> Vec<String> {
     let mut worse = what_is_worse(&before.assembly, &prospect.assembly, at);
     let others = others.map(|other| &**other.assembly.chain.leaf());
-    worse.extend(lost_key_type(before.assembly.chain.leaf(), &prospect.bundle.leaf, others));
+    worse.extend(lost_key_type(
+        before.assembly.chain.leaf(),
+        &prospect.bundle.leaf,
+        others,
+    ));
     worse.iter().map(ToString::to_string).collect()
 }
 
@@ -142,5 +160,11 @@ fn serve(source: BundleSettings, prospect: Prospect, at: UnixTime) -> Result<Ser
     let Prospect { bundle, assembly } = prospect;
     let names = super::guard::names(&bundle.leaf).into_iter().map(Into::into).collect();
     let identity = tls::Identity::new(assembly.chain.to_der(), bundle.key.der(), names)?;
-    Ok(Served { source, assembly, identity, since: at, kept_because: None })
+    Ok(Served {
+        source,
+        assembly,
+        identity,
+        since: at,
+        kept_because: None,
+    })
 }

@@ -16,7 +16,12 @@ pub(super) fn report(event: &Event, served: &[Served]) -> String {
 fn log(served: &Served, what: &str) -> String {
     let assembly = &served.assembly;
     let leaf = assembly.chain.leaf();
-    let chain: Vec<_> = assembly.chain.certificates.iter().map(|certificate| certificate.to_string()).collect();
+    let chain: Vec<_> = assembly
+        .chain
+        .certificates
+        .iter()
+        .map(|certificate| certificate.to_string())
+        .collect();
     let (names, chain) = (LogName(leaf), chain.join(" <- "));
     macro_rules! line {
         ($level:ident) => {
@@ -38,7 +43,11 @@ fn log(served: &Served, what: &str) -> String {
         Status::Invalid => line!(error),
     }
     remark(served);
-    format!("{what}: {names} until {}, chain {}", rfc3339(leaf.not_after()), assembly.status)
+    format!(
+        "{what}: {names} until {}, chain {}",
+        rfc3339(leaf.not_after()),
+        assembly.status
+    )
 }
 
 /// What is worth knowing about a chain that is served.
@@ -63,7 +72,10 @@ fn remark(served: &Served) {
 fn kept(served: &Served) -> String {
     let leaf = served.assembly.chain.leaf();
     let names = LogName(leaf);
-    let reason = served.kept_because.as_deref().unwrap_or("the files do not say otherwise");
+    let reason = served
+        .kept_because
+        .as_deref()
+        .unwrap_or("the files do not say otherwise");
     tracing::error!(
         %names,
         serial = leaf.serial_text(),

@@ -55,7 +55,12 @@ impl Task {
     /// # Errors
     ///
     /// [`Error`] where any certificate cannot be served.
-    pub fn start(plan: Plan, reconfigure: Reconfigure, tickets: tls::Tickets, at: UnixTime) -> Result<(Self, Handle), Error> {
+    pub fn start(
+        plan: Plan,
+        reconfigure: Reconfigure,
+        tickets: tls::Tickets,
+        at: UnixTime,
+    ) -> Result<(Self, Handle), Error> {
         let signatures = Arc::new(Signatures::new());
         let files = Files::read(&plan.certificates);
         let survey = Survey::of(&plan.certificates, &files, plan.reload.policy, at, &signatures);
@@ -75,7 +80,11 @@ impl Task {
         let task = Self {
             digest: files.digest(),
             snapshot: Arc::new(Live::new(snapshot)),
-            generation: Arc::new(Live::new(Generation { served: prepared.served, problems, read_at: at })),
+            generation: Arc::new(Live::new(Generation {
+                served: prepared.served,
+                problems,
+                read_at: at,
+            })),
             plan,
             reconfigure,
             tickets,
@@ -114,7 +123,9 @@ impl Task {
 
     async fn next(&mut self) -> Option<Trigger> {
         let settings = &self.plan.reload;
-        let interval = self.retry_after.map_or(settings.poll_interval, |retry| retry.min(settings.poll_interval));
+        let interval = self
+            .retry_after
+            .map_or(settings.poll_interval, |retry| retry.min(settings.poll_interval));
         let poll = async {
             match settings.watch {
                 true => sleep_until(Instant::now() + interval).await,
@@ -153,8 +164,13 @@ impl Task {
         let (plan, signatures, served) = (self.plan.clone(), self.signatures.clone(), previous.clone());
         let at = UnixTime::now();
         // Reading and verifying may take a while; the admin listener shares this thread.
-        let prepared = tokio::task::spawn_blocking(move || read(&plan, &signatures, &served, unchanged, force, at)).await;
-        let Read { digest, directories, prepared } = match prepared {
+        let prepared =
+            tokio::task::spawn_blocking(move || read(&plan, &signatures, &served, unchanged, force, at)).await;
+        let Read {
+            digest,
+            directories,
+            prepared,
+        } = match prepared {
             Ok(read) => read,
             Err(panic) => {
                 tracing::error!(%panic, "a reload failed: everything stays as it is");
@@ -183,7 +199,11 @@ impl Task {
                 return Outcome::Kept(vec![error.to_string()]);
             }
         };
-        let previous = self.generation.publish(Generation { served, problems, read_at: at });
+        let previous = self.generation.publish(Generation {
+            served,
+            problems,
+            read_at: at,
+        });
         let current = self.generation.current();
         let is_news = |event: &&Event| match event {
             Event::Kept(place) => {
@@ -231,7 +251,14 @@ fn read(
     let prepared = (unchanged != Some(digest)).then(|| {
         let survey = Survey::of(&plan.certificates, &files, plan.reload.policy, at, signatures);
         let problems = survey.problems.iter().map(ToString::to_string).collect();
-        (prepare::again(survey, &previous.served, &plan.reload, force, at), problems)
+        (
+            prepare::again(survey, &previous.served, &plan.reload, force, at),
+            problems,
+        )
     });
-    Read { digest, directories: files.directories_to_watch().iter().cloned().collect(), prepared }
+    Read {
+        digest,
+        directories: files.directories_to_watch().iter().cloned().collect(),
+        prepared,
+    }
 }

@@ -39,7 +39,11 @@ impl Watch {
             Some(Ok(watcher)) => Some(watcher),
             None => None,
         };
-        Self { watcher, events, followed: BTreeSet::new() }
+        Self {
+            watcher,
+            events,
+            followed: BTreeSet::new(),
+        }
     }
 
     /// Follows `directories` and no others. What cannot be followed is tried again with the next call.

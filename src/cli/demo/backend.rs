@@ -15,12 +15,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) fn start() -> io::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let address = listener.local_addr()?;
-    thread::Builder::new().name("legacy-backend".to_owned()).spawn(move || {
-        for stream in listener.incoming().flatten() {
-            // A client that goes away is its own affair.
-            thread::spawn(move || answer(&stream));
-        }
-    })?;
+    thread::Builder::new()
+        .name("legacy-backend".to_owned())
+        .spawn(move || {
+            for stream in listener.incoming().flatten() {
+                // A client that goes away is its own affair.
+                thread::spawn(move || answer(&stream));
+            }
+        })?;
     Ok(address)
 }
 

@@ -37,7 +37,10 @@ impl Client {
             .with_no_client_auth();
         // Every request is to see the certificate of its moment.
         config.resumption = rustls::client::Resumption::disabled();
-        Ok(Self { config: Arc::new(config), address })
+        Ok(Self {
+            config: Arc::new(config),
+            address,
+        })
     }
 
     /// One request over a connection of its own.
@@ -60,6 +63,12 @@ impl Client {
             return Err(io::Error::other(format!("answered with {line:?}")));
         }
         let chain = tls.peer_certificates().unwrap_or_default();
-        Ok(Answer { chain: chain.iter().map(|certificate| certificate.clone().into_owned()).collect(), response })
+        Ok(Answer {
+            chain: chain
+                .iter()
+                .map(|certificate| certificate.clone().into_owned())
+                .collect(),
+            response,
+        })
     }
 }

@@ -7,6 +7,7 @@ mod client;
 mod pki;
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -24,7 +25,7 @@ use super::arguments::DemoArguments;
 use super::tree::tree;
 use super::{Ending, complain};
 use crate::app::{App, Signal, Signals};
-use crate::certs::{BundleSettings, Files, Roots};
+use crate::certs::Files;
 use crate::chain::{Certificate, Signatures};
 use crate::config::{self, Config, Environment, Machine};
 use crate::reload::Survey;
@@ -98,8 +99,14 @@ fn config(pki: &Pki, backend: &str) -> Result<Config, Box<dyn Error>> {
         ("FULLCHAIN_ADMIN", "off".into()),
         ("FULLCHAIN_LOG_LEVEL", "warn".into()),
     ];
-    let environment: Environment = variables.into_iter().map(|(name, value)| (name.into(), value)).collect();
-    let machine = Machine { cores: NonZeroUsize::MIN, ..Machine::here() };
+    let environment: Environment = variables
+        .into_iter()
+        .map(|(name, value)| (OsString::from(name), value))
+        .collect();
+    let machine = Machine {
+        cores: NonZeroUsize::MIN,
+        ..Machine::here()
+    };
     Ok(config::load(&config::Flags::default(), &environment, machine)?)
 }
 
@@ -108,15 +115,21 @@ fn show_store(pki: &Pki, config: &Config) -> Result<(), Box<dyn Error>> {
     let now = UnixTime::now();
     let files = Files::read(&config.certs);
     let survey = Survey::of(&config.certs, &files, config.reload.policy, now, &Signatures::new());
-    say(&format!("The leaf is in {}, alone. The store {} holds", pki.path("tls.crt").display(), pki.path("store").display()));
+    say(&format!(
+        "The leaf is in {}, alone. The store {} holds",
+        pki.path("tls.crt").display(),
+        pki.path("store").display()
+    ));
     for certificate in &survey.store {
         say(&format!("  {certificate}, issued by {}", certificate.issuer()));
     }
-    for (BundleSettings { .. }, prospect) in &survey.prospects {
+    for (_, prospect) in &survey.prospects {
         let prospect = prospect.as_ref().map_err(ToString::to_string)?;
-        say(&format!("\nThe chain for it, and why it is this one:\n\n{}", tree(&prospect.assembly, now, true)));
+        say(&format!(
+            "\nThe chain for it, and why it is this one:\n\n{}",
+            tree(&prospect.assembly, now, true)
+        ));
     }
-    debug_assert_ne!(config.certs.roots, Roots::None);
     Ok(())
 }
 
@@ -136,8 +149,14 @@ fn visit(
     if !answer.response.ends_with(GREETING) {
         return Err(format!("the backend's greeting did not arrive whole: {:?}", answer.response).into());
     }
-    say(&format!("\nTry it:\n  curl --cacert {} https://localhost:{port}/\n", pki.path("root.pem").display()));
-    say(&format!("Renewing every {} s under a trickle of requests; Ctrl-C ends.", every.as_secs_f32()));
+    say(&format!(
+        "\nTry it:\n  curl --cacert {} https://localhost:{port}/\n",
+        pki.path("root.pem").display()
+    ));
+    say(&format!(
+        "Renewing every {} s under a trickle of requests; Ctrl-C ends.",
+        every.as_secs_f32()
+    ));
 
     let trickle = Trickle::start(Arc::clone(client))?;
     let rounds = if once { 2 } else { usize::MAX };
@@ -147,7 +166,9 @@ fn visit(
             break;
         }
         pki.renew(OffsetDateTime::now_utc())?;
-        let Some(renewed) = renewal(client, &served, ended)? else { break };
+        let Some(renewed) = renewal(client, &served, ended)? else {
+            break;
+        };
         check_chain(&renewed.chain, pki)?;
         let leaf = Certificate::from_der(renewed.chain[0].clone())?;
         say(&format!(
@@ -182,7 +203,10 @@ fn renewal(
         }
         let chain = client.request()?.chain;
         if chain.first() != served.first() {
-            return Ok(Some(Renewed { chain, after: start.elapsed() }));
+            return Ok(Some(Renewed {
+                chain,
+                after: start.elapsed(),
+            }));
         }
     }
     Err(format!("the renewed certificate was not served within {} s", PATIENCE.as_secs()).into())
@@ -191,7 +215,11 @@ fn renewal(
 /// Leaf, issuing CA, intermediate, and nothing else.
 fn check_chain(chain: &[CertificateDer<'static>], pki: &Pki) -> Result<(), Box<dyn Error>> {
     if chain.len() != 3 || chain.contains(&pki.root_der()) {
-        return Err(format!("expected leaf and two intermediates without the root, received {} certificates", chain.len()).into());
+        return Err(format!(
+            "expected leaf and two intermediates without the root, received {} certificates",
+            chain.len()
+        )
+        .into());
     }
     Ok(())
 }
@@ -199,7 +227,10 @@ fn check_chain(chain: &[CertificateDer<'static>], pki: &Pki) -> Result<(), Box<d
 fn show_chain(chain: &[CertificateDer<'static>]) -> Result<(), Box<dyn Error>> {
     for (position, der) in chain.iter().enumerate() {
         let certificate = Certificate::from_der(der.clone())?;
-        say(&format!("  {position}  {certificate}, issued by {}", certificate.issuer()));
+        say(&format!(
+            "  {position}  {certificate}, issued by {}",
+            certificate.issuer()
+        ));
     }
     Ok(())
 }
@@ -214,7 +245,11 @@ struct Trickle {
 
 impl Trickle {
     fn start(client: Arc<Client>) -> io::Result<Self> {
-        let (ended, done, failed) = (Arc::default(), Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+        let (ended, done, failed) = (
+            Arc::default(),
+            Arc::<AtomicUsize>::default(),
+            Arc::<AtomicUsize>::default(),
+        );
         let thread = thread::Builder::new().name("trickle".to_owned()).spawn({
             let (ended, done, failed) = (Arc::clone(&ended), Arc::clone(&done), Arc::clone(&failed));
             move || {
@@ -227,7 +262,12 @@ impl Trickle {
                 }
             }
         })?;
-        Ok(Self { ended, done, failed, thread })
+        Ok(Self {
+            ended,
+            done,
+            failed,
+            thread,
+        })
     }
 
     fn tally(&self) -> String {

@@ -44,7 +44,13 @@ impl Pki {
         let root = Authority::root("Demo Root", now)?;
         let upper = root.issues(ca("Demo Intermediate", now), KeyPair::generate()?)?;
         let issuing = upper.issues(ca("Demo Issuing CA 1", now), KeyPair::generate()?)?;
-        let pki = Self { directory: directory.to_owned(), root, upper, issuing, renewals: 0 };
+        let pki = Self {
+            directory: directory.to_owned(),
+            root,
+            upper,
+            issuing,
+            renewals: 0,
+        };
         pki.write("root.pem", &pki.root.certificate.pem())?;
         pki.write("store/intermediate.pem", &pki.upper.certificate.pem())?;
         pki.write("store/issuing-1.pem", &pki.issuing.certificate.pem())?;
@@ -75,7 +81,9 @@ impl Pki {
         self.renewals += 1;
         if self.renewals.is_multiple_of(2) {
             let number = self.renewals / 2 + 1;
-            self.issuing = self.upper.issues(ca(&format!("Demo Issuing CA {number}"), now), KeyPair::generate()?)?;
+            self.issuing = self
+                .upper
+                .issues(ca(&format!("Demo Issuing CA {number}"), now), KeyPair::generate()?)?;
             self.write(&format!("store/issuing-{number}.pem"), &self.issuing.certificate.pem())?;
         }
         self.write_leaf(now)
@@ -117,7 +125,10 @@ impl Pki {
             fs::write(&beside, text)?;
             fs::rename(&beside, &path)
         };
-        write().map_err(|source| Error::Write { path: path.clone(), source })
+        write().map_err(|source| Error::Write {
+            path: path.clone(),
+            source,
+        })
     }
 }
 
@@ -125,12 +136,20 @@ impl Authority {
     fn root(name: &str, now: OffsetDateTime) -> Result<Self, Error> {
         let (params, key) = (ca(name, now), KeyPair::generate()?);
         let certificate = params.self_signed(&key)?;
-        Ok(Self { params, key, certificate })
+        Ok(Self {
+            params,
+            key,
+            certificate,
+        })
     }
 
     fn issues(&self, params: CertificateParams, key: KeyPair) -> Result<Self, Error> {
         let certificate = self.certifies(params.clone(), &key)?;
-        Ok(Self { params, key, certificate })
+        Ok(Self {
+            params,
+            key,
+            certificate,
+        })
     }
 
     fn certifies(&self, params: CertificateParams, key: &KeyPair) -> Result<rcgen::Certificate, Error> {
