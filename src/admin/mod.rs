@@ -10,12 +10,14 @@
 //! Anything else is `404`, another method `405`. A request with `Origin` is `403`: it was made by a web page, and no web
 //! page has any business here (a page can reach loopback addresses, and by DNS rebinding under its own name).
 
+mod certificates;
 pub mod client;
 mod endpoints;
 mod readiness;
 mod server;
 mod settings;
 
+pub use certificates::{assembly, certificates};
 pub use endpoints::{CertificatesView, Sources};
 pub use readiness::Readiness;
 pub use server::{BindError, Server};

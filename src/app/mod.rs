@@ -1,11 +1,193 @@
-//! Wiring.
+//! The wiring: build everything, say what was bound, run until told to end, drain.
 
-/// stub
-#[derive(Debug, thiserror::Error)]
-#[error("not written")]
-pub struct Error;
+mod descriptors;
+mod error;
+mod reconfigure;
+mod signals;
 
-/// stub
-pub fn serve(_: crate::config::Config) -> Result<(), Error> {
-    Err(Error)
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Builder;
+
+use crate::admin::{self, Readiness};
+use crate::config::{Config, Drain};
+use crate::reload::{self, Plan};
+use crate::{proxy, tls};
+
+pub use self::descriptors::raise_descriptor_limit;
+pub use self::error::Error;
+pub use self::reconfigure::Reconfigure;
+pub use self::signals::{Signal, Signals};
+
+/// Everything built and bound, nothing served yet.
+pub struct App {
+    task: reload::Task,
+    reload: reload::Handle,
+    server: proxy::Server,
+    admin: Option<admin::Server>,
+    tls: tls::Settings,
+    drain: Drain,
+}
+
+/// Where the listeners are, with ports chosen by the kernel filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// The proxy's.
+    pub proxy: proxy::LocalAddresses,
+    /// The admin listener's, if there is one.
+    pub admin: Option<SocketAddr>,
+}
+
+/// Serves `config` until the process is told to end. `reconfigure` reads the configuration again.
+///
+/// # Errors
+///
+/// [`Error`] where it cannot start.
+pub fn serve(config: Config, reconfigure: Reconfigure) -> Result<(), Error> {
+    let app = App::build(config, reconfigure)?;
+    app.run(Signals::of_process)
+}
+
+impl App {
+    /// Loads every certificate and binds every address.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] where a certificate cannot be served or an address not be bound.
+    pub fn build(config: Config, reconfigure: Reconfigure) -> Result<Self, Error> {
+        let reconfigure = reconfigure::plan_of(reconfigure, config.clone());
+        let Config {
+            certs,
+            tls,
+            proxy,
+            reload,
+            admin,
+            log: _,
+            workers,
+            drain,
+        } = config;
+        let plan = Plan {
+            certificates: certs,
+            tls,
+            reload,
+        };
+        let tickets = tls::Tickets::new()?;
+        let (task, reload) = reload::Task::start(plan, reconfigure, tickets, rustls::pki_types::UnixTime::now())?;
+        Ok(Self {
+            task,
+            reload,
+            server: proxy::Server::bind(&proxy, workers)?,
+            admin: admin::Server::bind(&admin)?,
+            tls,
+            drain,
+        })
+    }
+
+    /// Where the listeners are.
+    pub fn addresses(&self) -> Addresses {
+        Addresses {
+            proxy: self.server.local_addresses(),
+            admin: self.admin.as_ref().map(admin::Server::local_address),
+        }
+    }
+
+    /// Serves until `signals` says to end, then drains: the second word ends at once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] where the operating system gives no thread or event queue.
+    pub fn run(self, signals: impl FnOnce() -> std::io::Result<Signals>) -> Result<(), Error> {
+        // The workers have runtimes of their own: nothing that happens here delays a request.
+        let control = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(Error::Runtime)?;
+        control.block_on(self.run_on_control(signals))
+    }
+
+    async fn run_on_control(self, signals: impl FnOnce() -> std::io::Result<Signals>) -> Result<(), Error> {
+        let mut signals = signals().map_err(Error::Runtime)?;
+        let addresses = self.addresses();
+        let Self {
+            task,
+            reload,
+            server,
+            admin,
+            tls,
+            drain,
+        } = self;
+        let handshaker = tls::Handshaker::new(Arc::clone(task.snapshot()), tls);
+        let readiness = Readiness::new();
+        if let Some(admin) = admin {
+            let generation = Arc::clone(task.generation());
+            let sources = admin::Sources {
+                readiness: readiness.clone(),
+                certificates: Arc::new(move || admin::certificates(&generation.current())),
+                reload: reload.clone(),
+            };
+            tokio::spawn(async move {
+                let Err(error) = admin.run(sources).await;
+                tracing::error!(%error, "the admin listener has ended");
+            });
+        }
+        tokio::spawn(task.run());
+        let (draining, watch) = proxy::drain::channel();
+        let workers = server.run(Arc::new(handshaker), watch).map_err(Error::Runtime)?;
+        readiness.ready();
+        say_where(&addresses);
+
+        until_told_to_end(&mut signals, &reload).await;
+        readiness.drain();
+        let finish = async {
+            tokio::time::sleep(drain.delay).await;
+            draining.start();
+            workers.finish(drain.grace).await
+        };
+        tracing::info!(delay = %Seconds(drain.delay), grace = %Seconds(drain.grace), "draining");
+        tokio::select! {
+            cut = finish => match cut {
+                0 => tracing::info!("ended: every connection was served to its end"),
+                cut => tracing::warn!(cut, "ended: connections were cut after the grace period"),
+            },
+            () = signals.end() => tracing::warn!("ended at once, as told twice"),
+        }
+        Ok(())
+    }
+}
+
+/// Reloads when told to; returns when told to end.
+async fn until_told_to_end(signals: &mut Signals, reload: &reload::Handle) {
+    loop {
+        match signals.next().await {
+            Signal::Reload => {
+                let reload = reload.clone();
+                // The outcome is in the log; a storm of signals ends up as one reload running and one waiting.
+                tokio::spawn(async move { reload.reload(false).await });
+            }
+            Signal::End => return,
+        }
+    }
+}
+
+fn say_where(addresses: &Addresses) {
+    for address in &addresses.proxy.tls {
+        tracing::info!(%address, "serving TLS");
+    }
+    for address in &addresses.proxy.redirect {
+        tracing::info!(%address, "redirecting to https");
+    }
+    if let Some(address) = &addresses.admin {
+        tracing::info!(%address, "admin listener");
+    }
+}
+
+/// A duration as people write it.
+struct Seconds(Duration);
+
+impl std::fmt::Display for Seconds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}s", self.0.as_secs_f32())
+    }
 }

@@ -11,7 +11,7 @@ pub(super) fn violation(constraints: &NameConstraints, certificate: &Certificate
         .iter()
         .chain(subject.as_ref())
         .find(|name| !allowed(constraints, name))
-        .map(|name| words(name))
+        .map(words)
 }
 
 /// Whether every constraint in `constraints` is of a form that rustls-webpki can process.

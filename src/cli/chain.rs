@@ -1,8 +1,125 @@
-//! Temporary.
+//! `chain`: the chain of one certificate, assembled and printed.
 
-use super::Ending;
-use super::arguments::ChainArguments;
+use std::path::PathBuf;
+use std::sync::Arc;
 
-pub(super) fn run(_: &ChainArguments) -> Ending {
-    Ending::Bad
+use rustls_pki_types::UnixTime;
+
+use super::arguments::{Aia, ChainArguments, ChainFormat};
+use super::tree::tree;
+use super::{Ending, complain, print};
+use crate::certs::{self, Files, Inventory, Roots};
+use crate::chain::{Anchors, Assembly, Certificate, Context, Disallowed, Signatures, Status, Store, assemble};
+use crate::{admin, tls};
+
+pub(super) fn run(arguments: &ChainArguments) -> Ending {
+    // The one value there is.
+    let Aia::Off = arguments.aia;
+    let beside: Vec<_> = read(vec![arguments.leaf.clone()], Roots::None)
+        .store
+        .iter()
+        .cloned()
+        .collect();
+    let mut inventory = read(
+        [vec![arguments.leaf.clone()], arguments.intermediates.clone()].concat(),
+        arguments.roots.clone(),
+    );
+    let Some(leaf) = leaf_among(&beside) else {
+        let at_fault = |problem: &certs::Error| problem.path() == Some(arguments.leaf.as_path());
+        match inventory.problems.iter().find(|problem| at_fault(problem)) {
+            Some(problem) => complain(problem),
+            None => {
+                eprintln!("{}: expected a certificate, found none", arguments.leaf.display());
+                Ending::Bad
+            }
+        };
+        return Ending::Bad;
+    };
+    for problem in &inventory.problems {
+        eprintln!("warning: {problem} (skipped)");
+    }
+    inventory.store.extend(beside.iter().cloned());
+    let at = arguments.at.unwrap_or_else(UnixTime::now);
+    let assembly = assembled(&leaf, &inventory.store, &inventory.anchors, arguments, at);
+    let is_found = match assembly.status {
+        Status::Complete => true,
+        Status::Unanchored | Status::SelfSigned => arguments.roots == Roots::None,
+        Status::Incomplete | Status::Invalid => false,
+    };
+    if !is_found {
+        complain_of(&assembly);
+    }
+    match print(&formatted(&assembly, arguments.format, at, is_found)) {
+        Ending::Well if is_found => Ending::Well,
+        Ending::Well => Ending::Incomplete,
+        failed => failed,
+    }
+}
+
+/// Reads `paths` as a store. A leaf needs no key here, so it is read as one of the certificates.
+fn read(paths: Vec<PathBuf>, roots: Roots) -> Inventory {
+    let settings = certs::Settings {
+        bundles: Vec::new(),
+        intermediates: paths,
+        roots,
+        disallowed: Vec::new(),
+    };
+    Inventory::read(&settings, &Files::read(&settings), &|_| None)
+}
+
+/// The leaf of a file without a key: what is no CA certificate, or else the first.
+fn leaf_among(certificates: &[Arc<Certificate>]) -> Option<Arc<Certificate>> {
+    let end_entity = certificates.iter().find(|certificate| !certificate.is_ca());
+    end_entity.or_else(|| certificates.first()).cloned()
+}
+
+fn assembled(
+    leaf: &Arc<Certificate>,
+    store: &Store,
+    anchors: &Anchors,
+    arguments: &ChainArguments,
+    at: UnixTime,
+) -> Assembly {
+    let context = Context {
+        anchors,
+        at,
+        policy: arguments.policy,
+        disallowed: &Disallowed::default(),
+        algorithms: tls::signature_algorithms(),
+        weak_algorithms: tls::WEAK_ALGORITHMS,
+        signatures: &Signatures::new(),
+        allow_ca_leaf: false,
+        send_intermediate_anchor: true,
+    };
+    assemble(leaf, store, &context)
+}
+
+/// Nothing goes to standard output as PEM unless it is the chain that was asked for.
+fn formatted(assembly: &Assembly, format: ChainFormat, at: UnixTime, is_found: bool) -> Vec<u8> {
+    match format {
+        ChainFormat::Json => format!("{:#}\n", admin::assembly(assembly)).into_bytes(),
+        ChainFormat::Pem if is_found => {
+            let blocks = assembly.chain.certificates.iter().map(|certificate| pem(certificate));
+            blocks.collect::<String>().into_bytes()
+        }
+        ChainFormat::Pem => Vec::new(),
+        ChainFormat::Text => tree(assembly, at, true).into_bytes(),
+    }
+}
+
+/// A PEM block (RFC 7468 section 5).
+pub(super) fn pem(certificate: &Certificate) -> String {
+    let lines = pkcs8::LineEnding::LF;
+    pkcs8::der::pem::encode_string("CERTIFICATE", lines, certificate.der()).unwrap_or_default()
+}
+
+/// Why there is no such chain, on standard error.
+fn complain_of(assembly: &Assembly) {
+    eprintln!("no complete chain for {}: {}", assembly.chain.leaf(), assembly.status);
+    for flaw in &assembly.flaws {
+        eprintln!("  {flaw}");
+    }
+    if let Some(wanted) = &assembly.wanted {
+        eprintln!("  the issuer of {} is missing: {wanted}", wanted.issuer_of);
+    }
 }

@@ -14,6 +14,7 @@ mod man;
 mod reload;
 mod schema;
 mod serve;
+mod tree;
 
 use std::error::Error;
 use std::ffi::OsString;

@@ -7,7 +7,9 @@ use crate::config::{self, Environment, Machine};
 use crate::telemetry::log;
 
 pub(super) fn run(arguments: &ServeArguments, environment: &Environment) -> Ending {
-    let config = match config::load(&arguments.config.flags, environment, Machine::here()) {
+    app::raise_descriptor_limit();
+    let machine = Machine::here();
+    let config = match config::load(&arguments.config.flags, environment, machine) {
         Ok(config) => config,
         Err(error) => return complain(&error),
     };
@@ -16,7 +18,9 @@ pub(super) fn run(arguments: &ServeArguments, environment: &Environment) -> Endi
         Ok(guard) => guard,
         Err(error) => return complain(&error),
     };
-    match app::serve(config) {
+    let (flags, environment) = (arguments.config.flags.clone(), environment.clone());
+    let reconfigure = Box::new(move || config::load(&flags, &environment, machine));
+    match app::serve(config, reconfigure) {
         Ok(()) => Ending::Well,
         Err(error) => {
             tracing::error!("{}", with_causes(&error));

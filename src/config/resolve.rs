@@ -48,11 +48,10 @@ pub(super) fn config(mut layers: Layers, machine: Machine) -> Result<Config, Err
     let said = &mut layers;
     let certs = certs(said);
     let addresses = addresses(said);
-    let timeouts = timeouts(said);
     let config = Config {
         certs,
         tls: tls::Settings {
-            handshake_timeout: timeouts.handshake,
+            handshake_timeout: timeout(said, |raw| &raw.timeouts.handshake, 10),
             strict_sni: one(said, |raw| &raw.strict_sni, false),
         },
         proxy: proxy::Settings {
@@ -60,7 +59,7 @@ pub(super) fn config(mut layers: Layers, machine: Machine) -> Result<Config, Err
             redirect_from: addresses.redirect_from,
             takeover: one(said, |raw| &raw.takeover, false),
             upstreams: upstreams(said),
-            timeouts,
+            timeouts: timeouts(said),
             limits: limits(said, machine),
             access_log: one(said, |raw| &raw.log.access, true),
         },
@@ -192,17 +191,17 @@ fn upstreams(said: &mut Layers) -> Vec<UpstreamAddress> {
 }
 
 fn timeouts(said: &mut Layers) -> proxy::Timeouts {
-    let mut timeout = |pick: fn(&Raw) -> &Setting<Duration>, seconds| {
-        duration(said, pick, Duration::from_secs(seconds), SHORTEST_TIMEOUT)
-    };
     proxy::Timeouts {
-        handshake: timeout(|raw| &raw.timeouts.handshake, 10),
-        header: timeout(|raw| &raw.timeouts.header, 10),
-        idle: timeout(|raw| &raw.timeouts.idle, 60),
-        connect: timeout(|raw| &raw.timeouts.connect, 3),
-        first_byte: timeout(|raw| &raw.timeouts.first_byte, 60),
-        upstream_idle: timeout(|raw| &raw.timeouts.upstream_idle, 4),
+        header: timeout(said, |raw| &raw.timeouts.header, 10),
+        idle: timeout(said, |raw| &raw.timeouts.idle, 60),
+        connect: timeout(said, |raw| &raw.timeouts.connect, 3),
+        first_byte: timeout(said, |raw| &raw.timeouts.first_byte, 60),
+        upstream_idle: timeout(said, |raw| &raw.timeouts.upstream_idle, 4),
     }
+}
+
+fn timeout(said: &mut Layers, pick: fn(&Raw) -> &Setting<Duration>, seconds: u64) -> Duration {
+    duration(said, pick, Duration::from_secs(seconds), SHORTEST_TIMEOUT)
 }
 
 fn limits(said: &mut Layers, machine: Machine) -> proxy::Limits {

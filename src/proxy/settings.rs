@@ -34,8 +34,6 @@ pub struct UpstreamAddress {
 /// Deadlines, each measured on the monotonic clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// From accept to the end of the TLS handshake.
-    pub handshake: Duration,
     /// From the first byte of a request (or the end of the handshake) to the end of its header section.
     pub header: Duration,
     /// A client connection without a request in progress; also a body or response without progress.

@@ -1,7 +1,22 @@
 //! Disk -> snapshot.
+//!
+//! Two phases: [`Survey`] and what follows it may fail and touch nothing; then one store makes the result visible. The snapshot before it
+//! is the last-good state, so there is no second copy to keep in step.
 
+mod error;
+mod guard;
 mod handle;
+mod prepare;
+mod report;
+mod served;
 mod settings;
+mod survey;
+mod task;
+mod watch;
 
+pub use error::Error;
 pub use handle::{Handle, Outcome};
-pub use settings::Settings;
+pub use served::{Generation, Served};
+pub use settings::{Plan, Settings};
+pub use survey::{Prospect, Survey};
+pub use task::{Reconfigure, Task};

@@ -3,6 +3,18 @@
 use std::time::Duration;
 
 use crate::chain::Policy;
+use crate::{certs, tls};
+
+/// What a reload works by; reading the configuration again replaces it whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Which files to read.
+    pub certificates: certs::Settings,
+    /// What handshakes are told besides.
+    pub tls: tls::Settings,
+    /// How to reload.
+    pub reload: Settings,
+}
 
 /// Everything the reload room is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,13 +1,23 @@
 //! A TCP connection becomes a TLS connection, or a failure that is classified and logged once, here.
+//!
+//! This is the one place where both the name the client asked for and the cause of a failure are known.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
+use std::{fmt, io};
 
-use tokio::io::{AsyncRead, AsyncWrite};
+use rustls::server::Acceptor;
+use rustls::{AlertDescription, HandshakeKind, ProtocolVersion};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::{Settings, Snapshot};
 use crate::live::Live;
+
+/// How long a client that spoke plain HTTP has to read the answer and close: a round trip with room to spare.
+const PLAIN_HTTP_LINGER: Duration = Duration::from_secs(1);
 
 /// Takes connections through the TLS handshake with the snapshot of the moment.
 #[derive(Debug)]
@@ -50,9 +60,27 @@ pub enum ApplicationProtocol {
 /// Why a handshake failed.
 #[derive(Debug, thiserror::Error)]
 pub enum HandshakeError {
-    /// stub
-    #[error("not written")]
-    NotWritten,
+    /// The client names no host and there is no identity to serve without a name.
+    #[error("the client sent no server name and no certificate is configured for that")]
+    NoServerName,
+    /// No identity covers the name.
+    #[error("no certificate covers the name")]
+    UnknownName,
+    /// The client ended the handshake with an alert, for instance because it does not trust the chain.
+    #[error("the client refused: {0:?}")]
+    Refused(AlertDescription),
+    /// The two sides have no version, cipher suite or key exchange in common, or the bytes are no TLS.
+    #[error("the TLS handshake failed")]
+    Protocol(#[source] rustls::Error),
+    /// A plain HTTP request on the TLS port; it has been answered.
+    #[error("plain HTTP on the TLS port")]
+    PlainHttp,
+    /// The handshake took too long.
+    #[error("the handshake took longer than {0:?}")]
+    TimedOut(Duration),
+    /// The client went away.
+    #[error("the connection ended during the handshake")]
+    Closed(#[source] io::Error),
 }
 
 impl Handshaker {
@@ -66,11 +94,304 @@ impl Handshaker {
     /// # Errors
     ///
     /// [`HandshakeError`] where the client and the snapshot do not come together in time.
-    pub async fn accept<IO>(&self, _io: IO, _peer: SocketAddr) -> Result<Accepted<IO>, HandshakeError>
+    pub async fn accept<IO>(&self, io: IO, peer: SocketAddr) -> Result<Accepted<IO>, HandshakeError>
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
-        let _ = (&self.live, &self.settings);
-        Err(HandshakeError::NotWritten)
+        let limit = self.settings.handshake_timeout;
+        let snapshot = self.live.current();
+        let mut server_name = None;
+        tokio::time::timeout(limit, negotiate(io, &snapshot, &mut server_name))
+            .await
+            .unwrap_or(Err(HandshakeError::TimedOut(limit)))
+            .map(|stream| Accepted {
+                hello: Hello::of(&stream, server_name.clone()),
+                stream,
+            })
+            .inspect_err(|error| error.log(peer, server_name.as_deref()))
+    }
+}
+
+/// The handshake itself; `server_name` is filled in as soon as it is known, so that a failure can tell it.
+async fn negotiate<IO>(
+    mut io: IO,
+    snapshot: &Snapshot,
+    server_name: &mut Option<Box<str>>,
+) -> Result<TlsStream<IO>, HandshakeError>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    // No more than a record's header (RFC 8446 section 5.1): enough to tell TLS from HTTP before rustls writes an alert.
+    let mut start = [0; 5];
+    let length = io.read(&mut start).await.map_err(HandshakeError::Closed)?;
+    let mut start = start.get(..length).unwrap_or_default();
+    match start.first() {
+        None => return Err(HandshakeError::Closed(io::ErrorKind::UnexpectedEof.into())),
+        // Records begin with a content type below 64; HTTP methods with a capital letter.
+        Some(b'A'..=b'Z') => {
+            // The client is wrong already; that it may not hear why changes nothing.
+            let _ = answer_plain_http(&mut io).await;
+            return Err(HandshakeError::PlainHttp);
+        }
+        Some(_) => {}
+    }
+    let mut acceptor = Acceptor::default();
+    acceptor.read_tls(&mut start).map_err(HandshakeError::Closed)?;
+    let handshake = LazyConfigAcceptor::new(acceptor, io)
+        .await
+        .map_err(|error| classify(error, None))?;
+    *server_name = handshake
+        .client_hello()
+        .server_name()
+        .map(|name| name.to_ascii_lowercase().into_boxed_str());
+    let config = Arc::clone(snapshot.server_config());
+    match handshake.into_stream(config).into_fallible().await {
+        Ok(stream) => Ok(stream),
+        Err((error, mut io)) => {
+            // The alert is out; a FIN rather than a reset lets the client read it.
+            let _ = io.shutdown().await;
+            Err(classify(error, server_name.as_deref()))
+        }
+    }
+}
+
+/// Tells a client that speaks plain HTTP what to do instead.
+async fn answer_plain_http<IO>(io: &mut IO) -> io::Result<()>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    const ANSWER: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: 53\r\n\
+        Connection: close\r\n\r\nThis port speaks TLS: ask again with an https:// URL\n";
+    io.write_all(ANSWER).await?;
+    io.shutdown().await?;
+    // Bytes left unread would turn the close into a reset that overtakes the answer.
+    let mut sink = tokio::io::sink();
+    let rest = tokio::io::copy(io, &mut sink);
+    tokio::time::timeout(PLAIN_HTTP_LINGER, rest).await?.map(drop)
+}
+
+/// What kind of failure `error` is, given the name the client asked for.
+fn classify(error: io::Error, server_name: Option<&str>) -> HandshakeError {
+    match error
+        .get_ref()
+        .and_then(|source| source.downcast_ref::<rustls::Error>())
+    {
+        None => HandshakeError::Closed(error),
+        // In a handshake this variant has one cause: the resolver had no identity to give.
+        Some(rustls::Error::General(_)) if server_name.is_some() => HandshakeError::UnknownName,
+        Some(rustls::Error::General(_)) => HandshakeError::NoServerName,
+        Some(rustls::Error::AlertReceived(alert)) => HandshakeError::Refused(*alert),
+        Some(cause) => HandshakeError::Protocol(cause.clone()),
+    }
+}
+
+impl Hello {
+    fn of<IO>(stream: &TlsStream<IO>, server_name: Option<Box<str>>) -> Self {
+        let (_, connection) = stream.get_ref();
+        Self {
+            server_name,
+            protocol: match connection.alpn_protocol() {
+                Some(b"h2") => ApplicationProtocol::Http2,
+                _ => ApplicationProtocol::Http1,
+            },
+            version: match connection.protocol_version() {
+                Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
+                _ => "TLSv1.3",
+            },
+            resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
+        }
+    }
+}
+
+impl fmt::Display for ApplicationProtocol {
+    /// The ALPN identifier.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Http1 => "http/1.1",
+            Self::Http2 => "h2",
+        })
+    }
+}
+
+impl HandshakeError {
+    /// One word for logs and counters.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::NoServerName => "no-server-name",
+            Self::UnknownName => "unknown-name",
+            Self::Refused(_) => "refused",
+            Self::Protocol(_) => "protocol",
+            Self::PlainHttp => "plain-http",
+            Self::TimedOut(_) => "time",
+            Self::Closed(_) => "closed",
+        }
+    }
+
+    fn log(&self, peer: SocketAddr, server_name: Option<&str>) {
+        let kind = self.kind();
+        let cause = std::error::Error::source(self).map(tracing::field::display);
+        match self {
+            // Port scans and health checks connect and leave: no news.
+            Self::Closed(_) => tracing::debug!(%peer, server_name, kind, cause, error = %self, "handshake failed"),
+            _ => tracing::info!(%peer, server_name, kind, cause, error = %self, "handshake failed"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustls::pki_types::{PrivateKeyDer, ServerName};
+    use rustls::server::{ClientHello, ResolvesServerCert};
+    use rustls::sign::CertifiedKey;
+    use rustls::{ClientConfig, RootCertStore, ServerConfig};
+    use tokio::io::DuplexStream;
+    use tokio_rustls::TlsConnector;
+
+    use super::*;
+
+    #[test]
+    fn the_hello_says_what_was_agreed() {
+        let (handshaker, client) = pair(|config| config, Duration::from_secs(5));
+        let accepted = run(async {
+            let (near, far) = tokio::io::duplex(16 * 1024);
+            let connect = TlsConnector::from(client).connect(ServerName::try_from("A.Test").unwrap(), near);
+            let (accepted, _client) = tokio::join!(handshaker.accept(far, peer()), connect);
+            accepted.unwrap()
+        });
+        assert_eq!(
+            accepted.hello,
+            Hello {
+                server_name: Some("a.test".into()),
+                protocol: ApplicationProtocol::Http2,
+                version: "TLSv1.3",
+                resumed: false,
+            }
+        );
+    }
+
+    #[test]
+    fn a_name_that_the_resolver_refuses_is_unknown() {
+        let (handshaker, client) = pair(without_identity, Duration::from_secs(5));
+        let error = run(async {
+            let (near, far) = tokio::io::duplex(16 * 1024);
+            let connect = TlsConnector::from(client).connect(ServerName::try_from("b.test").unwrap(), near);
+            tokio::join!(handshaker.accept(far, peer()), connect).0.unwrap_err()
+        });
+        assert_eq!(error.kind(), "unknown-name");
+    }
+
+    #[test]
+    fn a_client_without_a_name_is_told_apart() {
+        let (handshaker, client) = pair(without_identity, Duration::from_secs(5));
+        let error = run(async {
+            let (near, far) = tokio::io::duplex(16 * 1024);
+            let connect = TlsConnector::from(client).connect(ServerName::try_from("127.0.0.1").unwrap(), near);
+            tokio::join!(handshaker.accept(far, peer()), connect).0.unwrap_err()
+        });
+        assert_eq!(error.kind(), "no-server-name");
+    }
+
+    #[test]
+    fn a_client_that_distrusts_the_chain_is_a_refusal() {
+        let (handshaker, _) = pair(|config| config, Duration::from_secs(5));
+        let (_, stranger) = pair(|config| config, Duration::from_secs(5));
+        let error = run(async {
+            let (near, far) = tokio::io::duplex(16 * 1024);
+            let connect = TlsConnector::from(stranger).connect(ServerName::try_from("a.test").unwrap(), near);
+            tokio::join!(handshaker.accept(far, peer()), connect).0.unwrap_err()
+        });
+        assert_eq!(error.kind(), "refused");
+    }
+
+    #[test]
+    fn plain_http_is_answered_in_plain_http() {
+        let (answer, error) = speak(b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+        assert_eq!(error.kind(), "plain-http");
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 400 ") && head.contains(&format!("Content-Length: {}\r\n", body.len())));
+        assert!(body.contains("https://"));
+    }
+
+    #[test]
+    fn garbage_is_a_protocol_failure_and_silence_a_closed_connection() {
+        assert_eq!(speak(b"\x16\x03\x01\x00\x04junk").1.kind(), "protocol");
+        assert_eq!(speak(b"").1.kind(), "closed");
+        assert_eq!(speak(b"\x16\x03").1.kind(), "closed");
+    }
+
+    #[test]
+    fn a_client_that_takes_too_long_is_dropped() {
+        let (handshaker, _) = pair(|config| config, Duration::from_millis(1));
+        let error = run(async {
+            let (_near, far) = tokio::io::duplex(64);
+            handshaker.accept(far, peer()).await.unwrap_err()
+        });
+        assert_eq!(error.kind(), "time");
+    }
+
+    /// Sends `bytes`, ends the sending side and returns what came back with the failure.
+    fn speak(bytes: &'static [u8]) -> (String, HandshakeError) {
+        let (handshaker, _) = pair(|config| config, Duration::from_secs(5));
+        run(async {
+            let (mut near, far) = tokio::io::duplex(16 * 1024);
+            let client = async move {
+                near.write_all(bytes).await.unwrap();
+                near.shutdown().await.unwrap();
+                let mut answer = Vec::new();
+                near.read_to_end(&mut answer).await.unwrap();
+                String::from_utf8_lossy(&answer).into_owned()
+            };
+            let server = async { handshaker.accept::<DuplexStream>(far, peer()).await.unwrap_err() };
+            tokio::join!(client, server)
+        })
+    }
+
+    /// A handshaker for `a.test` whose server configuration goes through `alter`, and a client that trusts it.
+    fn pair(alter: fn(ServerConfig) -> ServerConfig, limit: Duration) -> (Handshaker, Arc<ClientConfig>) {
+        let certified = rcgen::generate_simple_self_signed(["a.test".to_owned(), "b.test".to_owned()]).unwrap();
+        let key = PrivateKeyDer::Pkcs8(certified.signing_key.serialize_der().into());
+        let mut roots = RootCertStore::empty();
+        roots.add(certified.cert.der().clone()).unwrap();
+        let mut server = ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(vec![certified.cert.der().clone()], key)
+            .unwrap();
+        server.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let mut client = ClientConfig::builder()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        client.alpn_protocols = vec![b"h2".to_vec()];
+        let live = Arc::new(Live::new(Snapshot::from(alter(server))));
+        let settings = Settings {
+            handshake_timeout: limit,
+            strict_sni: false,
+        };
+        (Handshaker::new(live, settings), Arc::new(client))
+    }
+
+    fn without_identity(mut config: ServerConfig) -> ServerConfig {
+        config.cert_resolver = Arc::new(Nothing);
+        config
+    }
+
+    #[derive(Debug)]
+    struct Nothing;
+
+    impl ResolvesServerCert for Nothing {
+        fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+            None
+        }
+    }
+
+    fn peer() -> SocketAddr {
+        SocketAddr::from(([192, 0, 2, 1], 4711))
+    }
+
+    fn run<T>(future: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap()
+            .block_on(future)
     }
 }

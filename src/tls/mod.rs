@@ -10,15 +10,15 @@ mod resolver;
 mod rig;
 mod server_config;
 mod settings;
+mod signature_algorithms;
 mod snapshot;
 mod tickets;
-mod weak_algorithms;
 
 pub use error::Error;
 pub use handshake::{Accepted, ApplicationProtocol, HandshakeError, Handshaker, Hello};
 pub use identity::Identity;
 pub use public_key::public_key;
 pub use settings::Settings;
+pub use signature_algorithms::{WEAK_ALGORITHMS, signature_algorithms};
 pub use snapshot::Snapshot;
 pub use tickets::Tickets;
-pub use weak_algorithms::WEAK_ALGORITHMS;

@@ -9,4 +9,5 @@
 mod chain;
 mod cli;
 mod config;
+mod proxying;
 mod rig;

@@ -1,3 +1,20 @@
-//! The rig: what tests speak in.
+//! What tests are made of.
 
-pub mod pki;
+pub(crate) mod client;
+pub(crate) mod pki;
+pub(crate) mod proxy;
+pub(crate) mod upstream;
+
+use std::time::{Duration, Instant};
+
+/// How long a test waits for something that should happen at once. Long enough for a loaded machine, short enough to end.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Waits until `condition` holds, for [`PATIENCE`] at most.
+pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < PATIENCE, "not in {PATIENCE:?}: {what}");
+        std::thread::yield_now();
+    }
+}

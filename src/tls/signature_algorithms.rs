@@ -1,14 +1,24 @@
-//! Signature algorithms that no client accepts any more.
-//!
-//! They verify nothing that is trusted: with them, chain assembly can tell a link that is weak from one that is missing, and say so.
+//! The signature algorithms by which the links of a chain are verified.
+
+use std::sync::LazyLock;
 
 use aws_lc_rs::signature::{
     RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY, RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY,
 };
 use aws_lc_rs::signature::{RsaParameters, UnparsedPublicKey};
+use rustls::crypto::WebPkiSupportedAlgorithms;
+use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::{AlgorithmIdentifier, InvalidSignature, SignatureVerificationAlgorithm, alg_id};
 
-/// RSA with SHA-1, and RSA keys from 1024 bits.
+/// What rustls clients accept: RSA (PKCS#1 and PSS) from 2048 bits, ECDSA on P-256, P-384 and P-521, Ed25519.
+pub fn signature_algorithms() -> &'static [&'static dyn SignatureVerificationAlgorithm] {
+    static ALGORITHMS: LazyLock<WebPkiSupportedAlgorithms> =
+        LazyLock::new(|| default_provider().signature_verification_algorithms);
+    ALGORITHMS.all
+}
+
+/// What no client accepts any more: RSA with SHA-1, and RSA keys from 1024 bits. Nothing that they verify is trusted: with them, chain
+/// assembly can tell a link that is weak from one that is missing, and say so.
 pub static WEAK_ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[
     &WeakRsa {
         parameters: &RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,

@@ -1,0 +1,42 @@
+//! The configuration read again: what of it takes effect at once, and what needs a restart.
+
+use crate::config::{Config, Error};
+use crate::reload::{self, Plan};
+
+/// Reads the configuration again.
+pub type Reconfigure = Box<dyn FnMut() -> Result<Config, Error> + Send>;
+
+/// What a reload makes of the configuration: certificates, store, roots and how to reload take effect; a change of anything else is
+/// reported as waiting for a restart.
+pub(super) fn plan_of(mut reconfigure: Reconfigure, running: Config) -> reload::Reconfigure {
+    Box::new(move || {
+        let config = reconfigure().map_err(|error| error.to_string())?;
+        for key in needs_restart(&running, &config) {
+            tracing::warn!(key, "a change in the configuration needs a restart to take effect");
+        }
+        Ok(Plan {
+            certificates: config.certs,
+            tls: config.tls,
+            reload: config.reload,
+        })
+    })
+}
+
+fn needs_restart(running: &Config, next: &Config) -> impl Iterator<Item = &'static str> {
+    [
+        ("listen", running.proxy.listen != next.proxy.listen),
+        ("redirect_from", running.proxy.redirect_from != next.proxy.redirect_from),
+        ("upstream", running.proxy.upstreams != next.proxy.upstreams),
+        ("timeouts", running.proxy.timeouts != next.proxy.timeouts || running.tls != next.tls),
+        ("limits", running.proxy.limits != next.proxy.limits),
+        ("admin", running.admin != next.admin),
+        (
+            "log",
+            running.log != next.log || running.proxy.access_log != next.proxy.access_log,
+        ),
+        ("workers", running.workers != next.workers),
+        ("drain", running.drain != next.drain),
+    ]
+    .into_iter()
+    .filter_map(|(key, changed)| changed.then_some(key))
+}

@@ -1,8 +1,0 @@
-//! Temporary.
-
-use super::Ending;
-use super::arguments::DemoArguments;
-
-pub(super) fn run(_: &DemoArguments) -> Ending {
-    Ending::Bad
-}

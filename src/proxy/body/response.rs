@@ -1,0 +1,211 @@
+//! A response's body on its way to the client, whoever made it.
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use super::BodyError;
+use crate::proxy::access_log::Record;
+use crate::proxy::activity::InProgress;
+use crate::proxy::error::Causes;
+use crate::proxy::upstream::Lease;
+
+/// A response's body. Its end gives the upstream's connection back and writes the access log.
+#[derive(Debug)]
+pub(in crate::proxy) struct ResponseBody {
+    content: Content,
+    taken: Option<Taken>,
+    record: Option<Box<Record>>,
+    _in_progress: Option<InProgress>,
+}
+
+#[derive(Debug)]
+enum Content {
+    Text(Option<&'static str>),
+    Upstream(Upstream),
+}
+
+#[derive(Debug)]
+struct Upstream {
+    incoming: Incoming,
+    lease: Option<Lease>,
+    idle: Duration,
+    waiting: Option<Instant>,
+}
+
+/// Since when the client has owed to take what the body handed over; empty while the body is waited for.
+///
+/// HTTP/2 only: a stream whose window is shut is not polled, so that its body cannot end it. Whoever drives the stream can.
+#[derive(Clone, Debug, Default)]
+pub(in crate::proxy) struct Taken(Rc<Cell<Option<Instant>>>);
+
+impl ResponseBody {
+    /// A text of our own; an empty one is no body.
+    pub(in crate::proxy) fn text(text: &'static str) -> Self {
+        Self::new(Content::Text((!text.is_empty()).then_some(text)))
+    }
+
+    /// What the upstream sends. Where it sends nothing for `idle` while it is waited for, the body ends with an error.
+    pub(in crate::proxy) fn upstream(incoming: Incoming, lease: Lease, idle: Duration) -> Self {
+        let mut upstream = Upstream {
+            incoming,
+            lease: Some(lease),
+            idle,
+            waiting: None,
+        };
+        upstream.release_at_end();
+        Self::new(Content::Upstream(upstream))
+    }
+
+    fn new(content: Content) -> Self {
+        Self {
+            content,
+            taken: None,
+            record: None,
+            _in_progress: None,
+        }
+    }
+
+    /// Ties what lasts until the body's end to it.
+    pub(in crate::proxy) fn until_end(
+        self,
+        request: InProgress,
+        mut record: Option<Box<Record>>,
+        taken: Option<Taken>,
+    ) -> Self {
+        if let Some(record) = record.as_mut().filter(|_| self.content.is_over()) {
+            record.complete();
+        }
+        Self {
+            taken,
+            record,
+            _in_progress: Some(request),
+            ..self
+        }
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let this = self.get_mut();
+        let outcome = match &mut this.content {
+            Content::Text(text) => Poll::Ready(
+                text.take()
+                    .map(|text| Ok(Frame::data(Bytes::from_static(text.as_bytes())))),
+            ),
+            Content::Upstream(upstream) => upstream.poll_frame(context),
+        };
+        match &outcome {
+            Poll::Ready(Some(Ok(frame))) => {
+                if let (Some(data), Some(record)) = (frame.data_ref(), &mut this.record) {
+                    record.add_bytes(data.len());
+                }
+                if let Some(taken) = &this.taken {
+                    taken.0.set(Some(Instant::now()));
+                }
+            }
+            Poll::Ready(Some(Err(error))) => {
+                if let Some(record) = &mut this.record {
+                    record.cut();
+                }
+                tracing::warn!(error = %Causes(error), "the response was cut");
+            }
+            Poll::Ready(None) | Poll::Pending => {
+                if let Some(taken) = &this.taken {
+                    taken.0.set(None);
+                }
+            }
+        }
+        let over = match &outcome {
+            Poll::Ready(None) => true,
+            Poll::Ready(Some(Ok(_))) => this.content.is_over(),
+            Poll::Ready(Some(Err(_))) | Poll::Pending => false,
+        };
+        if let Some(record) = this.record.as_mut().filter(|_| over) {
+            record.complete();
+        }
+        outcome
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.content.is_over()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.content {
+            Content::Text(text) => SizeHint::with_exact(text.map_or(0, |text| text.len() as u64)),
+            Content::Upstream(upstream) => upstream.incoming.size_hint(),
+        }
+    }
+}
+
+impl Content {
+    fn is_over(&self) -> bool {
+        match self {
+            Self::Text(text) => text.is_none(),
+            Self::Upstream(upstream) => upstream.incoming.is_end_stream(),
+        }
+    }
+}
+
+impl Upstream {
+    fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match Pin::new(&mut self.incoming).poll_frame(context) {
+            Poll::Ready(Some(Ok(frame))) => {
+                self.waiting = None;
+                self.release_at_end();
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Poll::Ready(Some(Err(error))) => {
+                self.lease = None;
+                Poll::Ready(Some(Err(BodyError::Response(error))))
+            }
+            Poll::Ready(None) => {
+                self.release();
+                Poll::Ready(None)
+            }
+            Poll::Pending => {
+                let since = *self.waiting.get_or_insert_with(Instant::now);
+                let Some(lease) = &mut self.lease else {
+                    return Poll::Pending;
+                };
+                lease.alarm().poll(context, since + self.idle).map(|()| {
+                    self.lease = None;
+                    Some(Err(BodyError::ResponseStalled(self.idle)))
+                })
+            }
+        }
+    }
+
+    fn release_at_end(&mut self) {
+        if self.incoming.is_end_stream() {
+            self.release();
+        }
+    }
+
+    fn release(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.release();
+        }
+    }
+}
+
+impl Taken {
+    /// Since when the client has owed to take what was handed over.
+    pub(in crate::proxy) fn owed_since(&self) -> Option<Instant> {
+        self.0.get()
+    }
+}

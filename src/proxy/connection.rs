@@ -1,0 +1,185 @@
+//! One client connection: handshake, HTTP, and a proper end.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use super::Settings;
+use super::activity::{Activity, Phase};
+use super::alarm::Alarm;
+use super::body::{BodyError, ResponseBody};
+use super::connections::{Connections, Entry};
+use super::error::Causes;
+use super::http2;
+use super::redirect;
+use super::response;
+use super::service::{self, Context};
+use super::stream::Stream;
+use super::upgrade;
+use super::worker::Worker;
+use crate::tls::ApplicationProtocol;
+
+/// How long a client may take to read the end and close: nginx' `lingering_timeout`.
+pub(super) const LINGER: Duration = Duration::from_secs(5);
+
+/// Serves a connection to a TLS listener until it ends.
+pub(super) async fn serve_tls(worker: Rc<Worker>, socket: TcpStream, peer: SocketAddr) {
+    let entry = worker.connections.enter(Instant::now());
+    let activity = &entry.activity;
+    let stream = Stream::new(socket, Rc::clone(activity), worker.settings.timeouts.idle);
+    // The handshaker has said what there is to say about a failure.
+    let Ok(accepted) = worker.handshaker.accept(stream, peer).await else {
+        return;
+    };
+    let protocol = accepted.hello.protocol;
+    activity.ready(Instant::now(), protocol == ApplicationProtocol::Http1);
+    let context = Rc::new(Context {
+        worker: Rc::clone(&worker),
+        peer,
+        hello: Rc::new(accepted.hello),
+        activity: Rc::clone(activity),
+        client: address(peer),
+        tunnel: Default::default(),
+    });
+    match protocol {
+        ApplicationProtocol::Http2 => http2::serve(accepted.stream, &context).await,
+        ApplicationProtocol::Http1 => {
+            let service = service_fn(|request| service::answer(Rc::clone(&context), request, None));
+            let Some((io, early)) = serve_http1(accepted.stream, service, peer, &entry, &worker).await else {
+                return;
+            };
+            let tunnel = context.tunnel.take();
+            match tunnel {
+                None => end(io).await,
+                Some(upstream) => {
+                    // It counts as a connection until both sides have ended; drain waits for it as for any other.
+                    if let Err(error) = upgrade::tunnel(io, early, upstream).await {
+                        tracing::debug!(%peer, %error, "a tunnel was cut");
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Serves a connection to a redirect listener until it ends.
+pub(super) async fn serve_redirect(worker: Rc<Worker>, socket: TcpStream, peer: SocketAddr) {
+    let entry = worker.connections.enter(Instant::now());
+    let activity = &entry.activity;
+    let stream = Stream::new(socket, Rc::clone(activity), worker.settings.timeouts.idle);
+    activity.ready(Instant::now(), true);
+    let service = service_fn(|request| redirect::answer(&worker, peer, activity, request));
+    if let Some((io, _)) = serve_http1(stream, service, peer, &entry, &worker).await {
+        end(io).await;
+    }
+}
+
+/// Drives an HTTP/1.1 connection until it ends, is idle for too long or is told to end. What remains of it, with the bytes
+/// read beyond the last request, comes back where the end is still to be said.
+async fn serve_http1<IO, S>(io: IO, service: S, peer: SocketAddr, entry: &Entry, worker: &Worker) -> Option<(IO, Bytes)>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+    S: Service<Request<Incoming>, Response = Response<ResponseBody>, Error = Infallible>,
+{
+    let Settings { timeouts, limits, .. } = &*worker.settings;
+    let activity = &entry.activity;
+    let mut connection = http1::Builder::new()
+        .max_header_size(limits.header_bytes)
+        // hyper panics below its minimum, and below the header limit the latter could not be reached.
+        .max_buf_size(limits.header_bytes.max(MIN_BUFFER))
+        .max_headers(limits.header_fields)
+        // Its timer also runs between requests; ours tells the two apart.
+        .header_read_timeout(None)
+        .serve_connection(TokioIo::new(io), service);
+    let mut alarm = Alarm::default();
+    let mut told = false;
+    let ended = poll_fn(|cx| {
+        activity.driven_by(cx.waker());
+        if !told && ends_now(&worker.connections, activity) {
+            told = true;
+            Pin::new(&mut connection).graceful_shutdown();
+        }
+        if let Poll::Ready(outcome) = Pin::new(&mut connection).poll(cx) {
+            return Poll::Ready(Some(outcome));
+        }
+        // A request may just have begun on a connection that was waiting for its first.
+        if !told && ends_now(&worker.connections, activity) {
+            told = true;
+            Pin::new(&mut connection).graceful_shutdown();
+        }
+        alarm
+            .poll(cx, activity.deadline(Instant::now(), timeouts))
+            .map(|()| None)
+    })
+    .await;
+    match ended {
+        Some(Ok(())) => {}
+        // hyper has answered with 400, 414 or 431.
+        Some(Err(error)) if error.is_parse() => {
+            tracing::info!(%peer, error = %Causes(&error), "request refused");
+        }
+        Some(Err(error)) => {
+            tracing::debug!(%peer, error = %Causes(&error), "connection failed");
+            // A response that was cut must not look finished: no close_notify.
+            if is_cut(&error) || activity.phase() == Phase::Busy {
+                return None;
+            }
+        }
+        None if matches!(activity.phase(), Phase::Header(_)) => {
+            tracing::info!(%peer, status = 408, "request header timed out");
+            let mut io = connection.into_parts().io.into_inner();
+            // It may have left already.
+            let _ = tokio::time::timeout(LINGER, io.write_all(response::HEADER_TIMEOUT)).await;
+            return Some((io, Bytes::new()));
+        }
+        None => {}
+    }
+    let parts = connection.into_parts();
+    Some((parts.io.into_inner(), parts.read_buf))
+}
+
+/// hyper's own minimum for its buffer.
+const MIN_BUFFER: usize = 8192;
+
+/// Whether a connection is to be told that its next response is the last. One that has yet to send its first request, or
+/// is sending one, is told when that is complete: its client would take a close for a failure.
+fn ends_now(connections: &Connections, activity: &Activity) -> bool {
+    connections.draining() && matches!(activity.phase(), Phase::Idle(_) | Phase::Busy)
+}
+
+/// Whether the response's body ended with an error.
+fn is_cut(error: &hyper::Error) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.is::<BodyError>())
+}
+
+/// Says the end (close_notify and FIN) and waits a moment for the client's: closing with bytes unread would send a reset,
+/// which makes clients forget the response they have not read yet.
+async fn end<IO: AsyncRead + AsyncWrite + Unpin>(mut io: IO) {
+    let say_and_wait = async {
+        io.shutdown().await?;
+        tokio::io::copy(&mut io, &mut tokio::io::sink()).await
+    };
+    // The connection is over either way.
+    let _ = tokio::time::timeout(LINGER, say_and_wait).await;
+}
+
+/// The client's address as a field value: IPv4 as IPv4 even on a dual-stack socket.
+fn address(peer: SocketAddr) -> HeaderValue {
+    let text = peer.ip().to_canonical().to_string();
+    // An address is digits, letters, dots and colons.
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("unknown"))
+}

@@ -1,0 +1,193 @@
+//! Why a request was not answered by the upstream, and what the client is told instead.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use http::StatusCode;
+
+use super::body::BodyError;
+use super::headers::Refusal;
+use super::upstream::ConnectError;
+
+/// Why a request was not answered by the upstream.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    /// The request's head is not one to pass on.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The request's body broke off, stalled or was malformed.
+    #[error("the request body could not be read")]
+    RequestBody(#[source] BodyError),
+    /// The configuration names no upstream.
+    #[error("no upstream is configured")]
+    NoUpstream,
+    /// No upstream accepted a connection; the last one tried is named.
+    #[error("cannot connect to {upstream}")]
+    Connect {
+        /// Where.
+        upstream: Rc<str>,
+        /// Why not.
+        source: ConnectError,
+    },
+    /// The upstream ended the connection before it sent a byte of a response.
+    #[error("{upstream} closed the connection without a response")]
+    Lost {
+        /// Which.
+        upstream: Rc<str>,
+        /// How.
+        source: hyper::Error,
+    },
+    /// The upstream sent something that is no complete response head.
+    #[error("{upstream} sent an invalid response")]
+    InvalidResponse {
+        /// Which.
+        upstream: Rc<str>,
+        /// What hyper makes of it.
+        source: hyper::Error,
+    },
+    /// The upstream's response head is well formed but must not be passed on.
+    #[error("{upstream} sent a response that is not passed on: {reason}")]
+    UnacceptableResponse {
+        /// Which.
+        upstream: Rc<str>,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The upstream took the request and did not answer in time.
+    #[error("{upstream} sent no response within {limit:?}")]
+    Silent {
+        /// Which.
+        upstream: Rc<str>,
+        /// The timeout.
+        limit: Duration,
+    },
+}
+
+/// Whose doing it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    /// The client's.
+    Downstream,
+    /// The backend's, or the way to it.
+    Upstream,
+}
+
+/// Whether the request may be sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Retry {
+    /// It never reached an upstream.
+    Safe,
+    /// It may have been acted on: only if doing it twice is doing it once (RFC 9110 section 9.2.2).
+    IfIdempotent,
+    /// It would not help, or the upstream has begun to answer.
+    Never,
+}
+
+impl Error {
+    /// Whose doing it was.
+    pub(super) fn side(&self) -> Side {
+        match self {
+            Self::Refused(_) | Self::RequestBody(_) => Side::Downstream,
+            Self::NoUpstream
+            | Self::Connect { .. }
+            | Self::Lost { .. }
+            | Self::InvalidResponse { .. }
+            | Self::UnacceptableResponse { .. }
+            | Self::Silent { .. } => Side::Upstream,
+        }
+    }
+
+    /// What the client is told. This is the one table of statuses.
+    pub(super) fn status(&self) -> StatusCode {
+        match self {
+            Self::Refused(refusal) => match refusal {
+                Refusal::HostMissing
+                | Refusal::HostRepeated
+                | Refusal::HostInvalid
+                | Refusal::HostMismatch
+                | Refusal::Target
+                | Refusal::TransferEncoding => StatusCode::BAD_REQUEST,
+                Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
+                Refusal::Expectation => StatusCode::EXPECTATION_FAILED,
+                Refusal::TooManyFields => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            },
+            Self::RequestBody(BodyError::RequestStalled(_)) => StatusCode::REQUEST_TIMEOUT,
+            Self::RequestBody(_) => StatusCode::BAD_REQUEST,
+            Self::NoUpstream => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Connect { source, .. } if source.is_timeout() => StatusCode::GATEWAY_TIMEOUT,
+            Self::Silent { .. } => StatusCode::GATEWAY_TIMEOUT,
+            Self::Connect { .. }
+            | Self::Lost { .. }
+            | Self::InvalidResponse { .. }
+            | Self::UnacceptableResponse { .. } => StatusCode::BAD_GATEWAY,
+        }
+    }
+
+    /// Whether the request may be sent again.
+    pub(super) fn retry(&self) -> Retry {
+        match self {
+            Self::Connect { .. } => Retry::Safe,
+            Self::Lost { .. } => Retry::IfIdempotent,
+            _ => Retry::Never,
+        }
+    }
+}
+
+/// An error and its causes in one line.
+pub(super) struct Causes<'a>(pub(super) &'a dyn StdError);
+
+impl fmt::Display for Causes<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.0)?;
+        let mut next = self.0.source();
+        while let Some(cause) = next {
+            write!(formatter, ": {cause}")?;
+            next = cause.source();
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn the_log_names_the_upstream_and_every_cause() {
+        let error = Error::Connect {
+            upstream: "backend:80".into(),
+            source: ConnectError::Connect(io::Error::other("no route")),
+        };
+        assert_eq!(
+            Causes(&error).to_string(),
+            "cannot connect to backend:80: no address accepted the connection: no route"
+        );
+    }
+
+    #[test]
+    fn time_is_a_504_and_everything_else_upstream_a_502() {
+        let upstream: Rc<str> = "backend:80".into();
+        let connect = |source| Error::Connect {
+            upstream: Rc::clone(&upstream),
+            source,
+        };
+        let limit = Duration::from_secs(3);
+        assert_eq!(connect(ConnectError::TimedOut(limit)).status(), 504);
+        assert_eq!(connect(ConnectError::NoAddress).status(), 502);
+        let silent = Error::Silent { upstream, limit };
+        assert_eq!(
+            (silent.status().as_u16(), silent.side(), silent.retry()),
+            (504, Side::Upstream, Retry::Never)
+        );
+    }
+
+    #[test]
+    fn a_stalled_upload_is_a_408() {
+        let error = Error::RequestBody(BodyError::RequestStalled(Duration::from_secs(60)));
+        assert_eq!((error.status().as_u16(), error.side()), (408, Side::Downstream));
+    }
+}

@@ -1,0 +1,137 @@
+//! Fields that concern one connection only end with it (RFC 9110 section 7.6.1).
+
+use http::header::{CONNECTION, COOKIE, TE, UPGRADE};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::remove_where;
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+
+/// Removes what concerned the client's connection. Proxy-Authorization stays, as with nginx: no proxy before us is meant
+/// to have kept it for itself. Framing has its own file.
+pub(in crate::proxy) fn strip_request(headers: &mut HeaderMap) {
+    let trailers = accepts_trailers(headers);
+    strip(headers);
+    if trailers {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+        headers.insert(CONNECTION, HeaderValue::from_static("te"));
+    }
+    join_cookies(headers);
+}
+
+/// Removes what concerned the upstream's connection.
+pub(in crate::proxy) fn strip_response(headers: &mut HeaderMap) {
+    strip(headers);
+}
+
+fn strip(headers: &mut HeaderMap) {
+    remove_listed(headers);
+    remove_where(headers, |name| {
+        let fixed = [CONNECTION, UPGRADE, TE, KEEP_ALIVE, PROXY_CONNECTION, HTTP2_SETTINGS];
+        fixed.contains(name)
+    });
+}
+
+/// Removes the fields that Connection lists, which no peer did by default when measured.
+fn remove_listed(headers: &mut HeaderMap) {
+    let listed: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .flat_map(tokens)
+        .filter(|token| !token.eq_ignore_ascii_case(b"keep-alive") && !token.eq_ignore_ascii_case(b"close"))
+        .filter_map(|token| HeaderName::from_bytes(token).ok())
+        .collect();
+    for name in listed {
+        headers.remove(name);
+    }
+}
+
+/// RFC 9110 section 10.1.4: `trailers` is the one member of TE that a gateway may pass on without a coding of its own.
+fn accepts_trailers(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(TE)
+        .iter()
+        .flat_map(tokens)
+        .any(|token| token.eq_ignore_ascii_case(b"trailers"))
+}
+
+/// The comma-separated members of a field value, without the blanks around them.
+pub(in crate::proxy) fn tokens(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
+}
+
+/// Puts cookies together that HTTP/2 sends crumb by crumb (RFC 9113 section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let mut crumbs = headers.get_all(COOKIE).iter();
+    let (Some(first), Some(second)) = (crumbs.next(), crumbs.next()) else {
+        return;
+    };
+    let mut cookie = first.as_bytes().to_vec();
+    for crumb in std::iter::once(second).chain(crumbs) {
+        cookie.extend_from_slice(b"; ");
+        cookie.extend_from_slice(crumb.as_bytes());
+    }
+    // The parts are field values and so is the separator; if ever not, the crumbs stay.
+    if let Ok(cookie) = HeaderValue::from_maybe_shared(bytes::Bytes::from(cookie)) {
+        headers.insert(COOKIE, cookie);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_of_the_connection_and_those_it_lists_are_removed() {
+        let mut headers = fields(&[
+            ("connection", "X-Hop, close"),
+            ("connection", "keep-alive,x-other"),
+            ("x-hop", "1"),
+            ("x-other", "1"),
+            ("keep-alive", "timeout=5"),
+            ("proxy-connection", "keep-alive"),
+            ("http2-settings", "AAMAAABkAAQAoAAAAAIAAAAA"),
+            ("upgrade", "h2c"),
+            ("te", "gzip"),
+            ("proxy-authorization", "Basic eDp5"),
+            ("accept", "*/*"),
+        ]);
+        strip_request(&mut headers);
+        assert_eq!(
+            headers,
+            fields(&[("proxy-authorization", "Basic eDp5"), ("accept", "*/*")])
+        );
+    }
+
+    #[test]
+    fn of_te_only_trailers_is_left() {
+        let mut headers = fields(&[("te", "gzip;q=0.5, Trailers"), ("connection", "te")]);
+        strip_request(&mut headers);
+        assert_eq!(headers, fields(&[("te", "trailers"), ("connection", "te")]));
+    }
+
+    #[test]
+    fn connection_values_that_are_no_names_do_no_harm() {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONNECTION, HeaderValue::from_bytes(b",, \xff, a b,").unwrap());
+        strip_response(&mut headers);
+        assert!(headers.is_empty());
+    }
+
+    #[test]
+    fn cookie_crumbs_are_joined() {
+        let mut headers = fields(&[("cookie", "a=1"), ("cookie", "b=2"), ("cookie", "c=3")]);
+        strip_request(&mut headers);
+        assert_eq!(headers, fields(&[("cookie", "a=1; b=2; c=3")]));
+    }
+
+    fn fields(list: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in list {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+}

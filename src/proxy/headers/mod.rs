@@ -1,0 +1,48 @@
+//! What becomes of header fields on their way through.
+
+pub(super) mod forwarded;
+pub(super) mod framing;
+pub(super) mod hop;
+pub(super) mod host;
+
+use http::{HeaderMap, HeaderName};
+
+/// Why a request's head is not passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Refusal {
+    /// RFC 9112 section 3.2: an HTTP/1.1 request has exactly one Host.
+    #[error("the request names no host")]
+    HostMissing,
+    /// RFC 9112 section 3.2.
+    #[error("the request has more than one Host field")]
+    HostRepeated,
+    /// Neither a name nor an address, or a port that is none.
+    #[error("the host is not a name or an address with an optional port")]
+    HostInvalid,
+    /// The target's authority and the Host field name different hosts.
+    #[error("the request target and the Host field name different hosts")]
+    HostMismatch,
+    /// The request target is none that a server is asked for.
+    #[error("the request target is not acceptable for this method")]
+    Target,
+    /// Methods that make no sense through a gateway.
+    #[error("the method is not allowed")]
+    Method,
+    /// RFC 9110 section 10.1.1 knows one expectation.
+    #[error("the expectation is not 100-continue")]
+    Expectation,
+    /// Anything but exactly one `chunked`.
+    #[error("the transfer coding is not chunked alone")]
+    TransferEncoding,
+    /// More fields than the limit.
+    #[error("the request has too many header fields")]
+    TooManyFields,
+}
+
+/// Removes every field whose name `unwanted` picks. Allocates only where there is something to remove.
+fn remove_where(headers: &mut HeaderMap, unwanted: impl Fn(&HeaderName) -> bool) {
+    let names: Vec<HeaderName> = headers.keys().filter(|name| unwanted(name)).cloned().collect();
+    for name in names {
+        headers.remove(name);
+    }
+}

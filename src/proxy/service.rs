@@ -1,0 +1,203 @@
+//! The request: checked, passed on, and its response passed back.
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
+use hyper::body::{Body, Incoming};
+use hyper::upgrade::OnUpgrade;
+
+use super::access_log::{Escaped, Record};
+use super::activity::{Activity, InProgress};
+use super::body::{RequestBody, ResponseBody, Taken};
+use super::error::{Causes, Error, Side};
+use super::headers::host::Host;
+use super::headers::{Refusal, forwarded, framing, hop};
+use super::response;
+use super::upgrade::Wanted;
+use super::upstream::Answer;
+use super::worker::Worker;
+use crate::tls::Hello;
+
+/// What the requests of one connection have in common.
+#[derive(Debug)]
+pub(super) struct Context {
+    /// Where the connection came in.
+    pub(super) worker: Rc<Worker>,
+    /// The client.
+    pub(super) peer: SocketAddr,
+    /// What the handshake agreed on.
+    pub(super) hello: Rc<Hello>,
+    /// What the connection is doing.
+    pub(super) activity: Rc<Activity>,
+    /// The client's address as a field value.
+    pub(super) client: HeaderValue,
+    /// The upstream's end of a tunnel, once a 101 is on its way to the client.
+    pub(super) tunnel: RefCell<Option<OnUpgrade>>,
+}
+
+/// A response, and where it came from.
+struct Outcome {
+    response: Response<ResponseBody>,
+    upstream: Option<Rc<str>>,
+}
+
+/// Answers one request: with the upstream's response, or with our own where there is none to pass back.
+///
+/// `taken` is how the driver of an HTTP/2 stream follows the response's body.
+pub(super) async fn answer(
+    context: Rc<Context>,
+    request: Request<Incoming>,
+    taken: Option<Taken>,
+) -> Result<Response<ResponseBody>, Infallible> {
+    let in_progress = context.activity.begin();
+    let (head, body) = request.into_parts();
+    let wanted = context.worker.settings.access_log;
+    let mut record = Record::begin(wanted, context.peer, Some(&context.hello), &head);
+    let (version, unread) = (head.version, !body.is_end_stream());
+    let place = Place::of(&head);
+    let outcome = forward(&context, head, body, &in_progress)
+        .await
+        .unwrap_or_else(|error| {
+            place.log(context.peer, &error);
+            Outcome {
+                response: response::failure(&error, version, unread),
+                upstream: None,
+            }
+        });
+    if let Some(record) = &mut record {
+        record.answered(outcome.response.status(), outcome.upstream);
+    }
+    Ok(outcome.response.map(|body| body.until_end(in_progress, record, taken)))
+}
+
+/// The steps down to the upstream and back up.
+async fn forward(
+    context: &Context,
+    mut head: Parts,
+    body: Incoming,
+    in_progress: &InProgress,
+) -> Result<Outcome, Error> {
+    let settings = &context.worker.settings;
+    if head.headers.len() > settings.limits.header_fields {
+        return Err(Refusal::TooManyFields.into());
+    }
+    let host = Host::of(&head)?;
+    framing::check(&head)?;
+    if response::is_options_of_server(&head.method, head.uri.path()) {
+        return Ok(Outcome {
+            response: response::options(),
+            upstream: None,
+        });
+    }
+    let body = RequestBody::new(body, settings.timeouts.idle, in_progress);
+    let wanted = Wanted::of(head.version, &head.headers, body.is_empty());
+    hop::strip_request(&mut head.headers);
+    forwarded::set(&mut head.headers, &context.client, host.as_ref());
+    framing::set_request(&head.method, &mut head.headers, body.length());
+    if let Some(wanted) = &wanted {
+        wanted.ask(&mut head.headers);
+    }
+    address(&mut head, host.as_ref(), context);
+    let to_head = head.method == Method::HEAD;
+    let answer = context.worker.upstreams.send(head, body).await?;
+    pass_back(context, answer, to_head, wanted)
+}
+
+/// Puts the head into the form that an origin server expects: origin-form, with a Host field.
+fn address(head: &mut Parts, host: Option<&Host>, context: &Context) {
+    // The checks before have seen a path; the upstream gets it byte for byte.
+    if head.uri.authority().is_some() {
+        head.uri = head.uri.path_and_query().cloned().map_or_else(Uri::default, Uri::from);
+    }
+    head.version = Version::HTTP_11;
+    head.extensions.clear();
+    let host = match host {
+        Some(host) => host.value().clone(),
+        // An HTTP/1.0 client that names no host: the name it asked for in TLS is the next best thing.
+        None => context
+            .hello
+            .server_name
+            .as_deref()
+            .and_then(|name| HeaderValue::from_str(name).ok())
+            .unwrap_or(HeaderValue::from_static("localhost")),
+    };
+    head.headers.insert(http::header::HOST, host);
+}
+
+/// Makes the upstream's response ours.
+fn pass_back(context: &Context, answer: Answer, to_head: bool, wanted: Option<Wanted>) -> Result<Outcome, Error> {
+    let Answer {
+        mut response,
+        lease,
+        upstream,
+    } = answer;
+    let unacceptable = |reason| Error::UnacceptableResponse {
+        upstream: Rc::clone(&upstream),
+        reason,
+    };
+    framing::check_response(response.headers()).map_err(unacceptable)?;
+    let agreed = match response.status() {
+        StatusCode::SWITCHING_PROTOCOLS => {
+            let agreed = wanted.and_then(|wanted| wanted.agreed(response.headers()));
+            Some(agreed.ok_or_else(|| unacceptable("it switches to a protocol nobody asked for"))?)
+        }
+        _ => None,
+    };
+    let tunnel = agreed.is_some().then(|| hyper::upgrade::on(&mut response));
+    let (mut head, body) = response.into_parts();
+    hop::strip_response(&mut head.headers);
+    framing::clear_response(&mut head.headers, head.status, to_head);
+    // Not the upstream's: an HTTP/1.0 backend does not make the client's connection one.
+    head.version = Version::HTTP_11;
+    if let Some(agreed) = agreed {
+        head.headers.insert(http::header::UPGRADE, agreed);
+        let connection = HeaderValue::from_static("upgrade");
+        head.headers.insert(http::header::CONNECTION, connection);
+        *context.tunnel.borrow_mut() = tunnel;
+    }
+    let idle = context.worker.settings.timeouts.idle;
+    Ok(Outcome {
+        response: Response::from_parts(head, ResponseBody::upstream(body, lease, idle)),
+        upstream: Some(upstream),
+    })
+}
+
+/// Where a request went, for the line about its failure.
+struct Place {
+    method: Method,
+    host: Option<HeaderValue>,
+    target: Uri,
+}
+
+impl Place {
+    fn of(head: &Parts) -> Self {
+        Self {
+            method: head.method.clone(),
+            host: head.headers.get(http::header::HOST).cloned(),
+            target: head.uri.clone(),
+        }
+    }
+
+    fn log(&self, peer: SocketAddr, error: &Error) {
+        let (method, status) = (&self.method, error.status().as_u16());
+        let authority = self.target.authority().map(|authority| authority.as_str().as_bytes());
+        let host = authority
+            .or_else(|| self.host.as_ref().map(HeaderValue::as_bytes))
+            .unwrap_or_default();
+        let (host, path) = (Escaped(host), Escaped(self.target.path().as_bytes()));
+        let error_text = Causes(error);
+        match error.side() {
+            // Anyone can send nonsense; only what is ours or the backend's to mend is a warning.
+            Side::Downstream => {
+                tracing::info!(%peer, %method, %host, %path, status, error = %error_text, "request refused");
+            }
+            Side::Upstream => {
+                tracing::warn!(%peer, %method, %host, %path, status, error = %error_text, "request failed");
+            }
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! From HTTP/1.1 to another protocol: agreed by both ends, then a tunnel.
+//!
+//! Not a byte of the new protocol goes to the upstream before its 101 (Pingora CVE-2026-2833), and a 101 counts only where
+//! it names what the client asked for. A tunnel has no idle timeout: a WebSocket may be silent for hours, and a cut
+//! after 60 s is what users of proxies with one complain of. Dead peers are found by TCP keep-alive, those that take no
+//! bytes by the write timeout, and the rest ends with the process.
+
+use std::io;
+
+use bytes::Bytes;
+use http::header::{CONNECTION, UPGRADE};
+use http::{HeaderMap, HeaderValue, Version};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+
+use super::headers::hop::tokens;
+
+/// Bytes held per direction of a tunnel: a WebSocket message of usual size in one go.
+const BUFFER: usize = 16 * 1024;
+
+/// What the client asks to speak from here on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Wanted(HeaderValue);
+
+impl Wanted {
+    /// What a request asks for, if it may: HTTP/1.1 only (RFC 9110 section 7.8), without a body, named in Connection.
+    ///
+    /// `h2c` is not passed on: its tunnel would carry requests past every check made here, and RFC 9113 section 3.1 has
+    /// given it up.
+    pub(super) fn of(version: Version, headers: &HeaderMap, bodiless: bool) -> Option<Self> {
+        let named = headers
+            .get_all(CONNECTION)
+            .iter()
+            .flat_map(tokens)
+            .any(|token| token.eq_ignore_ascii_case(b"upgrade"));
+        if version != Version::HTTP_11 || !bodiless || !named {
+            return None;
+        }
+        let mut values = headers.get_all(UPGRADE).iter();
+        let value = values.next().filter(|_| values.next().is_none())?;
+        let plain_http2 = tokens(value).any(|token| token.eq_ignore_ascii_case(b"h2c"));
+        (!plain_http2 && !value.is_empty()).then(|| Self(value.clone()))
+    }
+
+    /// Puts the question to the upstream.
+    pub(super) fn ask(&self, headers: &mut HeaderMap) {
+        headers.insert(UPGRADE, self.0.clone());
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    }
+
+    /// What the upstream's 101 agrees to, where that was asked for. Its Connection field is not looked at: some backends
+    /// forget it.
+    pub(super) fn agreed(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        let mut values = headers.get_all(UPGRADE).iter();
+        let value = values.next().filter(|_| values.next().is_none())?;
+        let asked = |chosen: &[u8]| tokens(&self.0).any(|token| token.eq_ignore_ascii_case(chosen));
+        (!value.is_empty() && tokens(value).all(asked)).then(|| value.clone())
+    }
+}
+
+/// Carries bytes both ways until both sides have ended; each direction may end on its own.
+///
+/// `early` is what the client sent after its request.
+///
+/// # Errors
+///
+/// Whatever ended the tunnel before both sides did.
+pub(super) async fn tunnel<IO>(mut client: IO, early: Bytes, upstream: OnUpgrade) -> io::Result<()>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut upstream = TokioIo::new(upstream.await.map_err(io::Error::other)?);
+    upstream.write_all(&early).await?;
+    tokio::io::copy_bidirectional_with_sizes(&mut client, &mut upstream, BUFFER, BUFFER).await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WEBSOCKET: [(&str, &str); 2] = [("connection", "keep-alive, Upgrade"), ("upgrade", "websocket")];
+
+    #[test]
+    fn an_upgrade_is_passed_on_where_http_1_1_asks_properly() {
+        let wanted = |version, list: &[_], bodiless| Wanted::of(version, &fields(list), bodiless).is_some();
+        assert!(wanted(Version::HTTP_11, &WEBSOCKET, true));
+        assert!(!wanted(Version::HTTP_11, &WEBSOCKET, false));
+        assert!(!wanted(Version::HTTP_10, &WEBSOCKET, true));
+        assert!(!wanted(Version::HTTP_2, &WEBSOCKET, true));
+        assert!(!wanted(Version::HTTP_11, &[("upgrade", "websocket")], true));
+        assert!(!wanted(Version::HTTP_11, &[("connection", "upgrade")], true));
+        assert!(!wanted(
+            Version::HTTP_11,
+            &[("connection", "upgrade"), ("upgrade", "websocket, h2c")],
+            true
+        ));
+    }
+
+    #[test]
+    fn a_101_counts_only_for_what_was_asked() {
+        let wanted = Wanted::of(
+            Version::HTTP_11,
+            &fields(&[("connection", "upgrade"), ("upgrade", "websocket, foo/2")]),
+            true,
+        )
+        .unwrap();
+        let agreed = |list: &[_]| wanted.agreed(&fields(list)).is_some();
+        assert!(agreed(&[("upgrade", "WebSocket")]));
+        assert!(agreed(&[("upgrade", "foo/2")]));
+        assert!(!agreed(&[("upgrade", "bar")]));
+        assert!(!agreed(&[]));
+        assert!(!agreed(&[("upgrade", "websocket"), ("upgrade", "foo/2")]));
+    }
+
+    fn fields(list: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in list {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+}

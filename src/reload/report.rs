@@ -1,0 +1,89 @@
+//! What a reload says: one log line for each certificate that changed or did not, and the same as sentences for whoever asked.
+
+use super::prepare::Event;
+use super::served::{LogName, Served};
+use crate::chain::{Status, rfc3339};
+
+/// Logs `event` and returns it as a sentence.
+pub(super) fn report(event: &Event, served: &[Served]) -> String {
+    match event {
+        Event::Added(place) => log(&served[*place], "certificate loaded"),
+        Event::Replaced(place) => log(&served[*place], "certificate replaced"),
+        Event::Kept(place) => kept(&served[*place]),
+    }
+}
+
+fn log(served: &Served, what: &str) -> String {
+    let assembly = &served.assembly;
+    let leaf = assembly.chain.leaf();
+    let chain: Vec<_> = assembly
+        .chain
+        .certificates
+        .iter()
+        .map(|certificate| certificate.to_string())
+        .collect();
+    let (names, chain) = (LogName(leaf), chain.join(" <- "));
+    macro_rules! line {
+        ($level:ident) => {
+            tracing::$level!(
+                %names,
+                serial = leaf.serial_text(),
+                sha256 = %leaf.fingerprint(),
+                status = %assembly.status,
+                not_after = rfc3339(leaf.not_after()),
+                %chain,
+                file = %served.source.certificate.display(),
+                "{what}"
+            )
+        };
+    }
+    match assembly.status {
+        Status::Complete | Status::SelfSigned | Status::Unanchored => line!(info),
+        Status::Incomplete => line!(error),
+        Status::Invalid => line!(error),
+    }
+    remark(served);
+    format!(
+        "{what}: {names} until {}, chain {}",
+        rfc3339(leaf.not_after()),
+        assembly.status
+    )
+}
+
+/// What is worth knowing about a chain that is served.
+fn remark(served: &Served) {
+    let assembly = &served.assembly;
+    let leaf = assembly.chain.leaf();
+    let (names, serial, sha256) = (LogName(leaf), leaf.serial_text(), leaf.fingerprint());
+    if let Some(wanted) = &assembly.wanted {
+        tracing::warn!(
+            %names, serial, %sha256, %wanted,
+            "the issuer of {} is neither in the store nor among the roots", wanted.issuer_of
+        );
+    }
+    for flaw in &assembly.flaws {
+        tracing::error!(%names, serial, %sha256, %flaw, "clients will refuse this certificate");
+    }
+    for warning in &assembly.warnings {
+        tracing::warn!(%names, serial, %sha256, %warning, "some clients will refuse this certificate, or will before it expires");
+    }
+}
+
+fn kept(served: &Served) -> String {
+    let leaf = served.assembly.chain.leaf();
+    let names = LogName(leaf);
+    let reason = served
+        .kept_because
+        .as_deref()
+        .unwrap_or("the files do not say otherwise");
+    tracing::error!(
+        %names,
+        serial = leaf.serial_text(),
+        sha256 = %leaf.fingerprint(),
+        not_after = rfc3339(leaf.not_after()),
+        file = %served.source.certificate.display(),
+        reason,
+        "certificate not replaced: the last good one stays"
+    );
+    format!("kept {names} until {}: {reason}", rfc3339(leaf.not_after()))
+}

@@ -1,0 +1,9 @@
+//! Requests through the proxy room: what the upstream sees, what the client gets, and what happens when either misbehaves.
+
+mod deadlines;
+mod draining;
+mod faults;
+mod messages;
+mod refusals;
+mod streams;
+mod upgrades;

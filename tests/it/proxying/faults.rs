@@ -1,0 +1,210 @@
+//! Upstreams that break, lie or are not there.
+
+use std::net::TcpListener;
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Full};
+
+use crate::rig::client::{Client, End, http2};
+use crate::rig::proxy::Proxy;
+use crate::rig::upstream::Upstream;
+use crate::rig::{PATIENCE, eventually};
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+const GET: &str = "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n";
+
+#[test]
+fn an_upstream_that_is_not_there_is_a_502_that_says_nothing_about_it() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let proxy = Proxy::with(&[closed], |_| ());
+    let mut client = Client::of(&proxy);
+    for _ in 0..2 {
+        let response = client.send(GET).response();
+        assert_eq!(response.status, 502);
+        assert!(!response.text().contains(&closed.port().to_string()) && !response.text().contains("127.0.0.1"));
+    }
+}
+
+#[test]
+fn the_next_upstream_is_tried_where_one_does_not_accept() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let upstream = Upstream::answering(OK);
+    let proxy = Proxy::with(&[closed, upstream.address], |_| ());
+    let mut client = Client::of(&proxy);
+    for _ in 0..4 {
+        assert_eq!(
+            client
+                .send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1\r\n\r\nx")
+                .response()
+                .status,
+            200
+        );
+    }
+}
+
+#[test]
+fn no_upstream_at_all_is_a_503() {
+    let proxy = Proxy::with(&[], |_| ());
+    assert_eq!(Client::of(&proxy).send(GET).response().status, 503);
+}
+
+#[test]
+fn a_stale_connection_is_replaced_for_a_request_that_may_be_repeated_only() {
+    for (request, status) in [
+        (GET, 200),
+        ("DELETE /x HTTP/1.1\r\nHost: a.test\r\n\r\n", 200),
+        ("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 0\r\n\r\n", 502),
+        ("PUT / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1\r\n\r\nx", 502),
+    ] {
+        // The first connection answers once and dies when it is used again.
+        let upstream = Upstream::scripted(|connection| {
+            while connection.request().is_some() {
+                connection.send(OK);
+                if connection.number == 0 {
+                    connection.request();
+                    return;
+                }
+            }
+        });
+        let proxy = Proxy::of(&upstream);
+        let mut client = Client::of(&proxy);
+        assert_eq!(client.send(GET).response().status, 200);
+        assert_eq!(client.send(request).response().status, status, "{request}");
+        assert_eq!(upstream.connections(), if status == 200 { 2 } else { 1 });
+    }
+}
+
+#[test]
+fn a_new_connection_that_dies_is_not_tried_twice() {
+    let upstream = Upstream::scripted(|connection| {
+        connection.request();
+    });
+    let proxy = Proxy::of(&upstream);
+    assert_eq!(Client::of(&proxy).send(GET).response().status, 502);
+    assert_eq!(upstream.connections(), 1);
+}
+
+#[test]
+fn a_connection_that_was_closed_while_idle_is_not_used() {
+    let upstream = Upstream::scripted(|connection| {
+        connection.request();
+        connection.send(OK);
+    });
+    let proxy = Proxy::of(&upstream);
+    let mut client = Client::of(&proxy);
+    for _ in 0..5 {
+        // Nothing of a request is sent on a connection known to be closed, so that even POST is safe.
+        let response = client.send(GET).response();
+        assert_eq!(response.status, 200);
+    }
+    assert_eq!(upstream.connections(), 5);
+}
+
+#[test]
+fn bytes_after_a_response_are_no_response_to_anyone() {
+    let upstream = Upstream::scripted(|connection| {
+        while connection.request().is_some() {
+            connection.send(format!("{OK}HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison"));
+        }
+    });
+    let proxy = Proxy::of(&upstream);
+    let mut client = Client::of(&proxy);
+    for _ in 0..3 {
+        assert_eq!(client.send(GET).response().text(), "ok");
+    }
+    assert_eq!(upstream.connections(), 3);
+}
+
+#[test]
+fn responses_that_are_none_are_a_502() {
+    let (long, many) = ("x".repeat(300 * 1024), "X-Field: 1\r\n".repeat(5000));
+    for response in [
+        "",
+        "HTTP/1.1 200 OK\r\nContent-Le",
+        "rubbish\r\n\r\n",
+        "<html>HTTP/0.9</html>",
+        "HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX-Nul: a\0b\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+        &format!("HTTP/1.1 200 OK\r\nX-Long: {long}\r\nContent-Length: 0\r\n\r\n"),
+        &format!("HTTP/1.1 200 OK\r\n{many}Content-Length: 0\r\n\r\n"),
+    ] {
+        let bytes = response.as_bytes().to_vec();
+        let upstream = Upstream::scripted(move |connection| {
+            connection.head();
+            connection.send(&bytes);
+        });
+        let proxy = Proxy::of(&upstream);
+        let start: String = response.chars().take(70).collect();
+        let mut client = Client::of(&proxy);
+        assert_eq!(client.send(GET).response().status, 502, "{start:?}");
+        let status = http2(&proxy, async |mut sender| {
+            let request = Request::get("https://a.test/").body(Full::<Bytes>::default()).unwrap();
+            sender.send_request(request).await.unwrap().status()
+        });
+        assert_eq!(status, 502, "{start:?}");
+    }
+}
+
+#[test]
+fn a_response_that_breaks_off_is_cut_and_never_looks_finished() {
+    for response in [
+        "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\nA\r\nhalf",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\nzz\r\n",
+    ] {
+        let upstream = Upstream::scripted(move |connection| {
+            connection.head();
+            connection.send(response);
+        });
+        let proxy = Proxy::of(&upstream);
+        let mut client = Client::of(&proxy);
+        let outcome = client.send(GET).end();
+        let received = String::from_utf8_lossy(&outcome.0).into_owned();
+        assert!(
+            outcome.1 == End::Cut && !received.ends_with("0\r\n\r\n"),
+            "{response:?}: {received:?}"
+        );
+        let ended = http2(&proxy, async |mut sender| {
+            let request = Request::get("https://a.test/").body(Full::<Bytes>::default()).unwrap();
+            match sender.send_request(request).await {
+                Ok(response) => response.into_body().collect().await.is_ok(),
+                Err(_) => false,
+            }
+        });
+        assert!(!ended, "{response:?}");
+    }
+}
+
+#[test]
+fn a_reset_in_the_middle_is_a_cut_for_an_http_1_0_client_too() {
+    let upstream = Upstream::scripted(|connection| {
+        connection.head();
+        connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n");
+    });
+    let proxy = Proxy::of(&upstream);
+    let mut client = Client::of(&proxy);
+    client.send("GET / HTTP/1.0\r\nHost: a.test\r\n\r\n");
+    assert_eq!(client.end().1, End::Cut);
+}
+
+#[test]
+fn a_client_that_leaves_ends_the_upstreams_work() {
+    let (told, ended) = std::sync::mpsc::channel();
+    let upstream = Upstream::scripted(move |connection| {
+        connection.head();
+        connection.rest();
+        told.send(()).unwrap();
+    });
+    let proxy = Proxy::of(&upstream);
+    let mut client = Client::of(&proxy);
+    client.send(GET);
+    eventually("the request has arrived", || !upstream.received(0).is_empty());
+    drop(client);
+    ended.recv_timeout(PATIENCE).unwrap();
+}

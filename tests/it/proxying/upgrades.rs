@@ -1,0 +1,112 @@
+//! From HTTP to another protocol.
+
+use std::io::Write;
+use std::time::Duration;
+
+use crate::rig::client::{Client, End};
+use crate::rig::proxy::Proxy;
+use crate::rig::upstream::Upstream;
+
+const ASK: &str = "GET /chat HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                   Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+const AGREE: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+#[test]
+fn bytes_pass_both_ways_after_the_101_and_each_way_ends_on_its_own() {
+    let upstream = Upstream::scripted(|connection| {
+        connection.head();
+        connection.send(format!("{AGREE}hello"));
+        let said = connection.bytes(4).unwrap();
+        connection.send([b"echo ", said.as_slice()].concat());
+        // The client has ended; this way is still open.
+        let rest = connection.rest();
+        connection.send(format!(" and {} more", rest.len()));
+    });
+    let proxy = Proxy::of(&upstream);
+    let mut client = Client::of(&proxy);
+    let response = client.send(ASK).response();
+    assert!(response.status == 101 && response.has("upgrade: websocket") && response.has("connection: upgrade"));
+    assert!(response.has("sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+    assert_eq!(client.bytes(5), b"hello");
+    client.send("ping");
+    assert_eq!(client.bytes(9), b"echo ping");
+    client.send("more");
+    client.stream.conn.send_close_notify();
+    client.stream.flush().unwrap();
+    let (rest, end) = client.end();
+    assert_eq!(
+        (String::from_utf8(rest).unwrap().as_str(), end),
+        (" and 4 more", End::Proper)
+    );
+    let head = upstream.first_head();
+    for line in [
+        "Connection: upgrade",
+        "Upgrade: websocket",
+        "Sec-Websocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    ] {
+        assert!(head.iter().any(|have| have == line), "{line}: {head:?}");
+    }
+}
+
+#[test]
+fn what_follows_a_refused_upgrade_is_a_request_and_is_checked_as_one() {
+    let upstream = Upstream::answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno");
+    let proxy = Proxy::of(&upstream);
+    let mut client = Client::of(&proxy);
+    client.send(format!(
+        "{ASK}GET /next HTTP/1.1\r\nHost: a.test\r\nX-Real-IP: 6.6.6.6\r\n\r\n"
+    ));
+    assert_eq!(client.response().text(), "no");
+    assert_eq!(client.response().text(), "no");
+    assert!(!upstream.received(0).contains("6.6.6.6"));
+}
+
+#[test]
+fn bytes_that_come_with_the_request_wait_for_the_101() {
+    let (told, heard) = std::sync::mpsc::channel();
+    let upstream = Upstream::scripted(move |connection| {
+        connection.head();
+        connection.stream().set_nonblocking(true).unwrap();
+        let early = connection.stream().peek(&mut [0; 1]).is_ok();
+        connection.stream().set_nonblocking(false).unwrap();
+        connection.send(AGREE);
+        told.send((early, connection.bytes(5).unwrap())).unwrap();
+    });
+    let proxy = Proxy::of(&upstream);
+    let mut client = Client::of(&proxy);
+    assert_eq!(client.send(format!("{ASK}early")).response().status, 101);
+    assert_eq!(
+        heard.recv_timeout(crate::rig::PATIENCE).unwrap(),
+        (false, b"early".to_vec())
+    );
+}
+
+#[test]
+fn a_101_for_another_protocol_is_a_502() {
+    let upstream = Upstream::answering("HTTP/1.1 101 Switching Protocols\r\nUpgrade: other\r\n\r\n");
+    let proxy = Proxy::of(&upstream);
+    assert_eq!(Client::of(&proxy).send(ASK).response().status, 502);
+}
+
+#[test]
+fn a_tunnel_outlives_the_idle_timeout() {
+    let upstream = Upstream::scripted(|connection| {
+        connection.head();
+        connection.send(AGREE);
+        while let Some(byte) = connection.bytes(1) {
+            connection.send(byte);
+        }
+    });
+    let proxy = Proxy::with(&[upstream.address], |settings| {
+        settings.timeouts.idle = Duration::from_millis(50);
+    });
+    let mut client = Client::of(&proxy);
+    assert_eq!(client.send(ASK).response().status, 101);
+    // Another connection shows that the timeout has passed.
+    let mut other = Client::of(&proxy);
+    other.send("OPTIONS * HTTP/1.1\r\nHost: a.test\r\n\r\n").response();
+    assert_eq!(other.end().1, End::Proper);
+    client.send("x");
+    assert_eq!(client.bytes(1), b"x");
+}

@@ -1,0 +1,233 @@
+//! Clients that send exactly what a test says: raw bytes over TLS, and HTTP/2.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::client::conn::http2::SendRequest;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+
+use super::PATIENCE;
+use super::proxy::{NAME, Proxy};
+
+/// A client that sends raw bytes over TLS.
+pub(crate) struct Client {
+    pub(crate) stream: StreamOwned<ClientConnection, TcpStream>,
+    unread: Vec<u8>,
+}
+
+/// A response as it came.
+#[derive(Debug)]
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
+    /// Whether the body ended as its framing says.
+    pub(crate) complete: bool,
+}
+
+/// How the other side ended the connection.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// With close_notify.
+    Proper,
+    /// Without: RFC 8446 section 6.1 calls this a truncation.
+    Cut,
+}
+
+impl Client {
+    /// A client that speaks HTTP/1.1 with `proxy`.
+    pub(crate) fn of(proxy: &Proxy) -> Self {
+        let socket = TcpStream::connect(proxy.address).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let name = ServerName::try_from(NAME).unwrap();
+        let connection = ClientConnection::new(config(proxy, b"http/1.1"), name).unwrap();
+        Self {
+            stream: StreamOwned::new(connection, socket),
+            unread: Vec::new(),
+        }
+    }
+
+    /// Sends bytes.
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) -> &mut Self {
+        self.stream.write_all(bytes.as_ref()).unwrap();
+        self.stream.flush().unwrap();
+        self
+    }
+
+    /// Sends some of `bytes`, or fails where the socket takes none; nothing is read meanwhile, unlike in `send`.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        while self.stream.conn.wants_write() {
+            self.stream.conn.write_tls(&mut self.stream.sock)?;
+        }
+        self.stream.conn.writer().write(bytes)
+    }
+
+    /// Reads a response with its body.
+    pub(crate) fn response(&mut self) -> Response {
+        self.read_response(false)
+    }
+
+    /// Reads a response to HEAD, or one whose body the test reads itself.
+    pub(crate) fn head(&mut self) -> Response {
+        self.read_response(true)
+    }
+
+    /// Reads exactly `count` bytes.
+    pub(crate) fn bytes(&mut self, count: usize) -> Vec<u8> {
+        while self.unread.len() < count {
+            assert!(self.more(), "the proxy ended the connection");
+        }
+        self.unread.drain(..count).collect()
+    }
+
+    /// Reads until the connection ends: what came and how it ended.
+    pub(crate) fn end(&mut self) -> (Vec<u8>, End) {
+        loop {
+            let mut buffer = [0; 16 * 1024];
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return (std::mem::take(&mut self.unread), End::Proper),
+                Ok(count) => self.unread.extend_from_slice(&buffer[..count]),
+                Err(error) if matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset) => {
+                    return (std::mem::take(&mut self.unread), End::Cut);
+                }
+                Err(error) => panic!("the proxy does not end the connection: {error}"),
+            }
+        }
+    }
+
+    fn read_response(&mut self, without_body: bool) -> Response {
+        let head = self.until(b"\r\n\r\n").unwrap_or_else(|| {
+            panic!("no response but {:?}", String::from_utf8_lossy(&self.unread));
+        });
+        let head = String::from_utf8(head).unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        let (body, complete) = if without_body || matches!(status, 100..200 | 204 | 304) {
+            (Vec::new(), true)
+        } else {
+            self.body(&head.to_ascii_lowercase())
+        };
+        Response {
+            status,
+            head,
+            body,
+            complete,
+        }
+    }
+
+    fn body(&mut self, head: &str) -> (Vec<u8>, bool) {
+        if head.contains("transfer-encoding: chunked") {
+            let mut body = Vec::new();
+            loop {
+                let Some(size) = self.until(b"\r\n") else {
+                    return (body, false);
+                };
+                let size = usize::from_str_radix(std::str::from_utf8(&size).unwrap().trim(), 16).unwrap();
+                while self.unread.len() < size + 2 {
+                    if !self.more() {
+                        return (body, false);
+                    }
+                }
+                body.extend(self.unread.drain(..size));
+                assert_eq!(self.unread.drain(..2).collect::<Vec<_>>(), b"\r\n");
+                if size == 0 {
+                    return (body, true);
+                }
+            }
+        }
+        let Some((_, rest)) = head.split_once("content-length: ") else {
+            let (body, end) = self.end();
+            return (body, end == End::Proper);
+        };
+        let length: usize = rest.split("\r\n").next().unwrap().parse().unwrap();
+        while self.unread.len() < length {
+            if !self.more() {
+                return (std::mem::take(&mut self.unread), false);
+            }
+        }
+        (self.unread.drain(..length).collect(), true)
+    }
+
+    fn until(&mut self, mark: &[u8]) -> Option<Vec<u8>> {
+        loop {
+            if let Some(at) = self.unread.windows(mark.len()).position(|window| window == mark) {
+                return Some(self.unread.drain(..at + mark.len()).collect());
+            }
+            if !self.more() {
+                return None;
+            }
+        }
+    }
+
+    fn more(&mut self) -> bool {
+        let mut buffer = [0; 16 * 1024];
+        match self.stream.read(&mut buffer) {
+            Ok(count) => {
+                self.unread.extend_from_slice(&buffer[..count]);
+                count > 0
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset) => false,
+            Err(error) => panic!("the proxy sends nothing: {error}"),
+        }
+    }
+}
+
+impl Response {
+    /// Whether the head has exactly this line, whatever its case.
+    pub(crate) fn has(&self, line: &str) -> bool {
+        self.head
+            .split("\r\n")
+            .any(|candidate| candidate.eq_ignore_ascii_case(line))
+    }
+
+    /// Whether the head has a field of this name.
+    pub(crate) fn has_field(&self, name: &str) -> bool {
+        let start = format!("{}:", name.to_ascii_lowercase());
+        self.head
+            .to_ascii_lowercase()
+            .split("\r\n")
+            .any(|line| line.starts_with(&start))
+    }
+
+    /// The body as text.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+/// Runs `exchange` on an HTTP/2 connection to `proxy`.
+pub(crate) fn http2<T>(proxy: &Proxy, exchange: impl AsyncFnOnce(SendRequest<Full<Bytes>>) -> T) -> T {
+    let config = config(proxy, b"h2");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let exchange = async {
+        let socket = tokio::net::TcpStream::connect(proxy.address).await.unwrap();
+        let name = ServerName::try_from(NAME).unwrap();
+        let stream = tokio_rustls::TlsConnector::from(config)
+            .connect(name, socket)
+            .await
+            .unwrap();
+        let (sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+            .await
+            .unwrap();
+        tokio::spawn(connection);
+        exchange(sender).await
+    };
+    runtime
+        .block_on(async { tokio::time::timeout(PATIENCE, exchange).await })
+        .expect("the exchange ends in time")
+}
+
+fn config(proxy: &Proxy, protocol: &[u8]) -> Arc<ClientConfig> {
+    let mut config = ClientConfig::builder()
+        .with_root_certificates(proxy.roots.clone())
+        .with_no_client_auth();
+    config.alpn_protocols = vec![protocol.to_vec()];
+    Arc::new(config)
+}

@@ -1,0 +1,123 @@
+//! The proxy room in this process, on ports of the kernel's choice, with a certificate that [`super::client`] trusts.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fullchain::live::Live;
+use fullchain::proxy::{Limits, Server, Settings, Timeouts, UpstreamAddress, Workers, drain};
+use fullchain::tls::{self, Handshaker, Snapshot};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{RootCertStore, ServerConfig};
+
+use super::PATIENCE;
+use super::upstream::Upstream;
+
+/// The name that the certificate is for.
+pub(crate) const NAME: &str = "a.test";
+
+/// A running proxy; it ends with the test.
+pub(crate) struct Proxy {
+    pub(crate) address: SocketAddr,
+    pub(crate) redirect: SocketAddr,
+    pub(crate) roots: RootCertStore,
+    drain: drain::Drain,
+    workers: Option<Workers>,
+}
+
+impl Proxy {
+    /// A proxy in front of one upstream.
+    pub(crate) fn of(upstream: &Upstream) -> Self {
+        Self::with(&[upstream.address], |_| ())
+    }
+
+    /// A proxy in front of `upstreams`, with settings that `alter` makes the test's own.
+    pub(crate) fn with(upstreams: &[SocketAddr], alter: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = settings(upstreams);
+        alter(&mut settings);
+        Self::start(&settings, PATIENCE)
+    }
+
+    /// A proxy that waits for the end of a handshake for `limit`.
+    pub(crate) fn with_handshake_timeout(limit: Duration) -> Self {
+        Self::start(&settings(&[]), limit)
+    }
+
+    fn start(settings: &Settings, handshake_timeout: Duration) -> Self {
+        let certified = rcgen::generate_simple_self_signed([NAME.to_owned()]).unwrap();
+        let certificate = certified.cert.der().clone();
+        let key = PrivateKeyDer::Pkcs8(certified.signing_key.serialize_der().into());
+        let handshaker = handshaker(certificate.clone(), key, handshake_timeout);
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate).unwrap();
+        let server = Server::bind(settings, NonZeroUsize::MIN).unwrap();
+        let addresses = server.local_addresses();
+        let (drain, watch) = drain::channel();
+        Self {
+            address: addresses.tls[0],
+            redirect: addresses.redirect[0],
+            roots,
+            drain,
+            workers: Some(server.run(Arc::new(handshaker), watch).unwrap()),
+        }
+    }
+
+    /// Gives the drain signal.
+    pub(crate) fn drain(&self) {
+        self.drain.start();
+    }
+
+    /// Drains for at most `grace`; how many connections were cut.
+    pub(crate) fn finish(&mut self, grace: Duration) -> usize {
+        self.drain();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap();
+        runtime.block_on(self.workers.take().unwrap().finish(grace))
+    }
+}
+
+fn settings(upstreams: &[SocketAddr]) -> Settings {
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let long = Duration::from_secs(60);
+    Settings {
+        listen: vec![any],
+        redirect_from: vec![any],
+        takeover: false,
+        upstreams: upstreams
+            .iter()
+            .map(|address| UpstreamAddress {
+                host: address.ip().to_string(),
+                port: address.port(),
+            })
+            .collect(),
+        timeouts: Timeouts {
+            header: long,
+            idle: long,
+            connect: long,
+            first_byte: long,
+            upstream_idle: long,
+        },
+        limits: Limits {
+            header_bytes: 128 * 1024,
+            header_fields: 200,
+            connections: 1000,
+        },
+        access_log: true,
+    }
+}
+
+fn handshaker(certificate: CertificateDer<'static>, key: PrivateKeyDer<'static>, timeout: Duration) -> Handshaker {
+    let mut config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    let settings = tls::Settings {
+        handshake_timeout: timeout,
+        strict_sni: false,
+    };
+    Handshaker::new(Arc::new(Live::new(Snapshot::from(config))), settings)
+}
