@@ -64,7 +64,7 @@ impl StandIn {
 }
 
 /// How long the issuer address is, to make up for what else is in a real certificate.
-const LONG: usize = 400;
+const LONG: usize = 500;
 
 fn certificates(entities: &[Entity]) -> impl Iterator<Item = std::sync::Arc<fullchain::chain::Certificate>> {
     entities.iter().map(|entity| entity.certificate.clone())
