@@ -27,7 +27,10 @@ fn needs_restart(running: &Config, next: &Config) -> impl Iterator<Item = &'stat
         ("listen", running.proxy.listen != next.proxy.listen),
         ("redirect_from", running.proxy.redirect_from != next.proxy.redirect_from),
         ("upstream", running.proxy.upstreams != next.proxy.upstreams),
-        ("timeouts", running.proxy.timeouts != next.proxy.timeouts || running.tls != next.tls),
+        (
+            "timeouts",
+            running.proxy.timeouts != next.proxy.timeouts || running.tls != next.tls,
+        ),
         ("limits", running.proxy.limits != next.proxy.limits),
         ("admin", running.admin != next.admin),
         (

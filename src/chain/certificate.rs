@@ -171,7 +171,7 @@ impl Certificate {
         &self.der[self.parts.key_info.clone()]
     }
 
-    /// The names of the subjectAltName extension that are DNS names, as written.
+    /// The names of the subjectAltName extension that are DNS names, in lower case.
     pub fn dns_names(&self) -> impl Iterator<Item = &str> {
         self.extensions.subject_alt_names.iter().filter_map(|name| match name {
             GeneralName::Dns(name) => Some(&**name),

@@ -43,6 +43,7 @@ pub struct AuthorityKeyIdentifier {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum GeneralName {
     Directory(Name),
+    /// In lower case, without a final dot.
     Dns(Box<str>),
     Email(Box<str>),
     /// Four or sixteen octets; in a constraint eight or thirty-two, the second half being the mask.
@@ -162,7 +163,7 @@ impl From<&x509::GeneralName<'_>> for GeneralName {
     fn from(name: &x509::GeneralName<'_>) -> Self {
         match name {
             x509::GeneralName::DirectoryName(name) => Self::Directory(Name::new(name)),
-            x509::GeneralName::DNSName(name) => Self::Dns((*name).into()),
+            x509::GeneralName::DNSName(name) => Self::Dns(name.trim_end_matches('.').to_ascii_lowercase().into()),
             x509::GeneralName::RFC822Name(name) => Self::Email((*name).into()),
             x509::GeneralName::IPAddress(octets) => Self::Ip((*octets).into()),
             x509::GeneralName::URI(uri) => Self::Uri((*uri).into()),

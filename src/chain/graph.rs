@@ -20,6 +20,8 @@ pub(super) struct Graph<'a> {
     nodes: Vec<Node>,
     ids: HashMap<(Sha256, Role), NodeId>,
     signatures: HashMap<(NodeId, NodeId), SignatureCheck>,
+    /// The key that signed a certificate, once it is known.
+    signers: HashMap<NodeId, Sha256>,
 }
 
 /// The index of a node.
@@ -68,6 +70,7 @@ impl<'a> Graph<'a> {
             nodes: Vec::new(),
             ids: HashMap::new(),
             signatures: HashMap::new(),
+            signers: HashMap::new(),
         };
         graph.node_of(leaf, Role::Leaf);
         graph
@@ -140,18 +143,25 @@ impl<'a> Graph<'a> {
             .filter(move |candidate| KeyIdMatch::of(child, candidate) == KeyIdMatch::Conflict)
     }
 
-    /// Whether the key of `issuer` signed `child`; checked at most once.
+    /// Whether the key of `issuer` signed `child`; checked at most once. A signature has one signer: where it is known, no other key is
+    /// tried, so that a crowd of CAs of one name costs no more than it must.
     pub(super) fn signature(&mut self, child: NodeId, issuer: NodeId) -> SignatureCheck {
         if let Some(check) = self.signatures.get(&(child, issuer)) {
             return *check;
         }
+        let key = self.certificate(issuer).key_fingerprint();
+        if self.signers.get(&child).is_some_and(|signer| *signer != key) {
+            return SignatureCheck::Invalid;
+        }
         let algorithms = self.context.algorithms.iter().chain(self.context.weak_algorithms);
-        let check = self.context.signatures.check(
-            &self.nodes[child].certificate,
-            &self.nodes[issuer].certificate,
-            algorithms,
-        );
+        let check = self
+            .context
+            .signatures
+            .check(self.certificate(child), self.certificate(issuer), algorithms);
         self.signatures.insert((child, issuer), check);
+        if check == SignatureCheck::Valid {
+            self.signers.insert(child, key);
+        }
         check
     }
 
