@@ -93,7 +93,8 @@ impl Extensions {
             self.key_cert_sign = Some(usage.key_cert_sign());
         } else if *id == oid::OID_X509_EXT_EXTENDED_KEY_USAGE {
             let usage: x509::ExtendedKeyUsage<'_> = whole(value, "extendedKeyUsage")?;
-            // anyExtendedKeyUsage does not count: rustls-webpki, Chromium and the CA/Browser Forum's baseline (7.1.2.7) want serverAuth.
+            // anyExtendedKeyUsage does not count: rustls-webpki, Chromium and the CA/Browser Forum's baseline
+            // (7.1.2.7) want serverAuth.
             self.server_auth = Some(usage.server_auth);
         } else if *id == oid::OID_X509_EXT_NAME_CONSTRAINTS {
             let constraints: x509::NameConstraints<'_> = whole(value, "nameConstraints")?;
@@ -118,9 +119,10 @@ impl Extensions {
             }
             return Ok(false);
         } else {
-            // Key identifiers and access information must not be critical (RFC 5280 sections 4.2.1.1, 4.2.1.2, 4.2.2.1), and
-            // clients refuse them where they are. Policies are accepted whatever they are (the initial set is anyPolicy, RFC 5280 section 6.1.1); they
-            // can only be refused by policyConstraints, which is not processed and so refused where it is critical.
+            // Key identifiers and access information must not be critical (RFC 5280 sections 4.2.1.1, 4.2.1.2,
+            // 4.2.2.1), and clients refuse them where they are. Policies are accepted whatever they are (the initial
+            // set is anyPolicy, RFC 5280 section 6.1.1); they can only be refused by policyConstraints, which is not
+            // processed and so refused where it is critical.
             return Ok(
                 *id == oid::OID_X509_EXT_CERTIFICATE_POLICIES || *id == oid::OID_X509_EXT_CRL_DISTRIBUTION_POINTS
             );

@@ -1,6 +1,7 @@
 //! Distinguished names: compared as RFC 5280 section 7.1 asks, shown as RFC 4514 asks.
 //!
-//! Most clients compare names byte for byte; [`Name::same_encoding`] tells whether they will see two equal names as equal.
+//! Most clients compare names byte for byte; [`Name::same_encoding`] tells whether they will see two equal names as
+//! equal.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -11,10 +12,11 @@ use x509_parser::x509::{AttributeTypeAndValue, RelativeDistinguishedName, X509Na
 
 use super::Sha256;
 
-/// A distinguished name. Equality ignores case, outer and repeated inner white space and the string type of attribute values.
+/// A distinguished name. Equality ignores case, outer and repeated inner white space and the string type of attribute
+/// values.
 ///
-/// Unicode normalisation (NFKC, RFC 4518 section 2.3) is left out: no public CA issues names that differ only in it, and a
-/// name that needs it is merely not found, never confused with another.
+/// Unicode normalisation (NFKC, RFC 4518 section 2.3) is left out: no public CA issues names that differ only in it,
+/// and a name that needs it is merely not found, never confused with another.
 #[derive(Clone)]
 pub struct Name {
     der: Box<[u8]>,
@@ -77,7 +79,8 @@ impl fmt::Debug for Name {
     }
 }
 
-/// RFC 4514: the most specific part first, special and control characters escaped, so that a name never breaks a log line.
+/// RFC 4514: the most specific part first, special and control characters escaped, so that a name never breaks a log
+/// line.
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Ok((_, name)) = X509Name::from_der(&self.der) else {

@@ -3,8 +3,8 @@
 use super::extensions::{GeneralName, NameConstraints};
 use super::{Certificate, Name};
 
-/// Comparisons of a name with a constraint for one certificate: what rustls-webpki and Go's crypto/x509 allow for a whole chain
-/// (Go since CVE-2025-58187).
+/// Comparisons of a name with a constraint for one certificate: what rustls-webpki and Go's crypto/x509 allow for a
+/// whole chain (Go since CVE-2025-58187).
 const MOST_COMPARISONS: usize = 250_000;
 
 /// The first name of `certificate` that `constraints` do not allow, in words.
@@ -71,8 +71,8 @@ fn directory_covers(base: &Name, name: &Name) -> bool {
     name.is_within(base)
 }
 
-/// "Any DNS name that can be constructed by simply adding zero or more labels to the left-hand side of the name satisfies the
-/// name constraint." A wildcard is covered only where all it stands for is, and excluded where any is.
+/// "Any DNS name that can be constructed by simply adding zero or more labels to the left-hand side of the name
+/// satisfies the name constraint." A wildcard is covered only where all it stands for is, and excluded where any is.
 fn dns_covers(base: &str, name: &str, permitting: bool) -> bool {
     // A leading dot is not in the RFC; OpenSSL, rustls-webpki and Go take it as "only below".
     let below = base.strip_prefix('.');
