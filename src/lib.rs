@@ -1,7 +1,7 @@
 //! A TLS-terminating reverse proxy that assembles certificate chains.
 //!
-//! The house has floors; a room imports only from floors below it (`tests/floors.rs` keeps it so, `docs/ARCHITECTURE.md`
-//! says why):
+//! The house has floors; a room imports only from floors below it (`tests/floors.rs` keeps it so,
+//! `docs/ARCHITECTURE.md` says why):
 //!
 //! ```text
 //! F7  cli                      arguments in, exit code out

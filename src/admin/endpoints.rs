@@ -199,17 +199,17 @@ pub(super) mod tests {
             (
                 Some(Outcome::Unchanged),
                 StatusCode::OK,
-                r#"{"details":[],"outcome":"unchanged"}"#,
+                r#"{"outcome":"unchanged","details":[]}"#,
             ),
             (
                 Some(kept),
                 StatusCode::CONFLICT,
-                r#"{"details":["key of another leaf"],"outcome":"kept"}"#,
+                r#"{"outcome":"kept","details":["key of another leaf"]}"#,
             ),
             (
                 None,
                 StatusCode::SERVICE_UNAVAILABLE,
-                r#"{"details":[],"outcome":"ended"}"#,
+                r#"{"outcome":"ended","details":[]}"#,
             ),
         ];
         for (outcome, status, body) in answers {

@@ -6,8 +6,8 @@ use crate::reload::{self, Plan};
 /// Reads the configuration again.
 pub type Reconfigure = Box<dyn FnMut() -> Result<Config, Error> + Send>;
 
-/// What a reload makes of the configuration: certificates, store, roots and how to reload take effect; a change of anything else is
-/// reported as waiting for a restart.
+/// What a reload makes of the configuration: certificates, store, roots and how to reload take effect; a change of
+/// anything else is reported as waiting for a restart.
 pub(super) fn plan_of(mut reconfigure: Reconfigure, running: Config) -> reload::Reconfigure {
     Box::new(move || {
         let config = reconfigure().map_err(|error| error.to_string())?;
@@ -27,7 +27,10 @@ fn needs_restart(running: &Config, next: &Config) -> impl Iterator<Item = &'stat
         ("listen", running.proxy.listen != next.proxy.listen),
         ("redirect_from", running.proxy.redirect_from != next.proxy.redirect_from),
         ("upstream", running.proxy.upstreams != next.proxy.upstreams),
-        ("timeouts", running.proxy.timeouts != next.proxy.timeouts || running.tls != next.tls),
+        (
+            "timeouts",
+            running.proxy.timeouts != next.proxy.timeouts || running.tls != next.tls,
+        ),
         ("limits", running.proxy.limits != next.proxy.limits),
         ("admin", running.admin != next.admin),
         (

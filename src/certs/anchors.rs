@@ -25,7 +25,8 @@ pub(super) fn anchors(
                 return anchors;
             };
             problems.extend(system.errors.iter().cloned().map(Error::SystemRoots));
-            // Every operating system carries a few roots older than RFC 5280 that no parser need read: no problem of the operator's.
+            // Every operating system carries a few roots older than RFC 5280 that no parser need read: no problem of
+            // the operator's.
             let found = system.certificates.clone();
             anchors.extend(certificates.parse("the operating system's roots".as_ref(), found, &mut Vec::new()));
         }

@@ -1,6 +1,7 @@
 //! One configured certificate: leaf, key, and whatever certificates lie beside it.
 //!
-//! The leaf is found by the key it fits, never by its place: a chain file in the wrong order is the commonest mistake there is.
+//! The leaf is found by the key it fits, never by its place: a chain file in the wrong order is the commonest mistake
+//! there is.
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -161,7 +162,8 @@ impl<'a> Opened<'a> {
             .iter()
             .filter_map(|certificate| Some((certificate.clone(), fits(certificate)?)))
             .collect();
-        // The leaf before a CA certificate with the same key, the newest renewal with a key that was kept, then any fixed order.
+        // The leaf before a CA certificate with the same key, the newest renewal with a key that was kept, then any
+        // fixed order.
         fitting.sort_by_key(|(certificate, _)| {
             (
                 certificate.is_ca(),

@@ -51,8 +51,9 @@ impl Certificates {
         certificates
     }
 
-    /// The certificates of `path`, a file or directory of the store or of the anchors. A broken file goes to `problems` and is
-    /// skipped; a sound one without certificates is a problem only where it is configured by its own name.
+    /// The certificates of `path`, a file or directory of the store or of the anchors. A broken file goes to
+    /// `problems` and is skipped; a sound one without certificates is a problem only where it is configured by its
+    /// own name.
     pub(super) fn below(&mut self, path: &Path, files: &Files, problems: &mut Vec<Error>) -> Vec<Arc<Certificate>> {
         let mut certificates = Vec::new();
         for file in files.below(path) {

@@ -1,5 +1,5 @@
-//! What can be wrong with certificate files. Every message names the path, what was expected and what was found; none holds key
-//! or password material.
+//! What can be wrong with certificate files. Every message names the path, what was expected and what was found; none
+//! holds key or password material.
 
 use std::path::{Path, PathBuf};
 

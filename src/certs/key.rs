@@ -1,6 +1,7 @@
 //! Private keys: PKCS#8 (RFC 5958), PKCS#1 (RFC 8017) and SEC1 (RFC 5915), plain or encrypted as PKCS#8 has it.
 //!
-//! Deriving the public key takes curve arithmetic where a SEC1 key leaves it out, so it is the caller's: see [`KeyReader`].
+//! Deriving the public key takes curve arithmetic where a SEC1 key leaves it out, so it is the caller's: see
+//! [`KeyReader`].
 
 use std::fmt;
 
@@ -12,8 +13,8 @@ use super::password::Password;
 use super::pbe::{Scheme, SchemeError};
 use super::work::Work;
 
-/// Derives the public key of a private key: the DER of its SubjectPublicKeyInfo, or `None` where the key is damaged or of a type
-/// that cannot be served with.
+/// Derives the public key of a private key: the DER of its SubjectPublicKeyInfo, or `None` where the key is damaged
+/// or of a type that cannot be served with.
 pub type KeyReader<'a> = dyn Fn(&PrivateKeyDer<'_>) -> Option<Vec<u8>> + 'a;
 
 /// A private key, never shown, wiped from memory when dropped.

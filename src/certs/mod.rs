@@ -1,8 +1,9 @@
 //! Files -> certificates and keys.
 //!
-//! [`Files`] reads every configured path as of one moment; [`Inventory`] makes of their bytes the bundles, the store and the
-//! anchors. Whatever the format and whatever lies around it, a certificate that is there is found; whatever is broken is
-//! reported with its path, what was expected and what was found. No clock, no task, no log, and no file access but in `files`.
+//! [`Files`] reads every configured path as of one moment; [`Inventory`] makes of their bytes the bundles, the store
+//! and the anchors. Whatever the format and whatever lies around it, a certificate that is there is found; whatever
+//! is broken is reported with its path, what was expected and what was found. No clock, no task, no log, and no file
+//! access but in `files`.
 
 mod anchors;
 mod bundle;

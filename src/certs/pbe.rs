@@ -1,5 +1,5 @@
-//! Password-based encryption as PKCS#8 and PKCS#12 files use it: PBES2 (RFC 8018), and the two older schemes of PKCS#12 (RFC 7292
-//! appendix C) that Windows wrote for twenty years.
+//! Password-based encryption as PKCS#8 and PKCS#12 files use it: PBES2 (RFC 8018), and the two older schemes of
+//! PKCS#12 (RFC 7292 appendix C) that Windows wrote for twenty years.
 //!
 //! What a scheme costs is told before it is run, see [`Work`].
 

@@ -1,9 +1,9 @@
 //! PEM (RFC 7468) as it is found: text around the blocks, any line ends, blocks glued together, OpenSSL's own labels.
 //!
-//! A scanner of our own finds the blocks, because rustls-pemfile wants each BEGIN on a line of its own, knows only some labels and
-//! skips what it does not know; it then decodes each block under the label it knows for that kind of contents. rustls-pemfile is
-//! unmaintained (RUSTSEC-2025-0134), a thin wrapper over `rustls_pki_types::pem`: accepted, and kept to this file, so that
-//! swapping it for what it wraps is a change of `decode` alone.
+//! A scanner of our own finds the blocks, because rustls-pemfile wants each BEGIN on a line of its own, knows only
+//! some labels and skips what it does not know; it then decodes each block under the label it knows for that kind of
+//! contents. rustls-pemfile is unmaintained (RUSTSEC-2025-0134), a thin wrapper over `rustls_pki_types::pem`:
+//! accepted, and kept to this file, so that swapping it for what it wraps is a change of `decode` alone.
 
 use rustls_pemfile::Item;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
@@ -80,7 +80,8 @@ pub(super) fn blocks(bytes: &[u8]) -> Result<Vec<Block>, PemError> {
     }
 }
 
-/// `bytes` in UTF-8 where they are UTF-16, which is what Windows PowerShell writes where a command's output goes to a file.
+/// `bytes` in UTF-8 where they are UTF-16, which is what Windows PowerShell writes where a command's output goes to a
+/// file.
 fn utf_16(bytes: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     let unit: fn([u8; 2]) -> u16 = match bytes {
         [0xff, 0xfe, ..] => u16::from_le_bytes,

@@ -1,7 +1,8 @@
 //! Adds up the key derivation that a PKCS#12 file (RFC 7292) asks for, before p12-keystore does any of it.
 //!
-//! p12-keystore refuses a single count above a million, but a file may hold ten thousand keys, each with its own count. Those
-//! in plain sight are added up first; where they fit the limit, the encrypted safes are opened to see the keys inside those.
+//! p12-keystore refuses a single count above a million, but a file may hold ten thousand keys, each with its own
+//! count. Those in plain sight are added up first; where they fit the limit, the encrypted safes are opened to see
+//! the keys inside those.
 
 use super::der::{
     CONTEXT_0, CONTEXT_0_PRIMITIVE, Element, Elements, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE,

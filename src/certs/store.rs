@@ -7,8 +7,8 @@ use super::certificates::Certificates;
 use super::files::Files;
 use crate::chain::Store;
 
-/// The store that `paths` make up. Whatever is broken goes to `problems` and is skipped: one bad file must not cost every host
-/// its chain.
+/// The store that `paths` make up. Whatever is broken goes to `problems` and is skipped: one bad file must not cost
+/// every host its chain.
 pub(super) fn store(
     paths: &[PathBuf],
     files: &Files,

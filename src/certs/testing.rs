@@ -47,7 +47,8 @@ pub(super) fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     encoding
 }
 
-/// `encoding` with `to` wherever the INTEGER `from` stands, DER inside OCTET STRINGs included, and every length put right.
+/// `encoding` with `to` wherever the INTEGER `from` stands, DER inside OCTET STRINGs included, and every length put
+/// right.
 pub(super) fn with_iterations(encoding: &[u8], from: u32, to: u32) -> Vec<u8> {
     let integer = |value: u32| {
         let octets = i64::from(value).to_be_bytes();

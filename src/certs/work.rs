@@ -1,7 +1,7 @@
 //! How much key derivation one file may ask for.
 //!
-//! Iteration counts come from the file: two billion of them keep OpenSSL busy for an hour. So they are added up before any
-//! of the work is done, over the whole file, and one that asks for too much is refused at once.
+//! Iteration counts come from the file: two billion of them keep OpenSSL busy for an hour. So they are added up
+//! before any of the work is done, over the whole file, and one that asks for too much is refused at once.
 
 /// The most iterations one file may ask for: five of the largest counts in use (PBKDF2 with 1,000,000; OWASP recommends
 /// 600,000 for HMAC-SHA-256, Windows writes 2,000, OpenSSL 2,048, Java 10,000), about two seconds of one core.

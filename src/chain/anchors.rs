@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::{Certificate, Name, Sha256};
 
-/// The trusted roots. Trust lies in subject and key (RFC 5280 section 6.1.1 (d)); the certificate around them is only their carrier.
+/// The trusted roots. Trust lies in subject and key (RFC 5280 section 6.1.1 (d)); the certificate around them is only
+/// their carrier.
 #[derive(Clone, Debug, Default)]
 pub struct Anchors {
     by_subject: HashMap<Name, Vec<Arc<Certificate>>>,

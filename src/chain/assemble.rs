@@ -10,10 +10,10 @@ use super::signatures::SignatureCheck;
 use super::weigh::weigh;
 use super::{Certificate, Context, KeyIdMatch, Refusal, Store, self_check};
 
-/// Finds the best chain for `leaf` by the order of [`Criterion`], checks it as a client would, and keeps the trail.
+/// Finds the best chain for `leaf` by the order of [`Criterion`](super::Criterion), checks it as a client would, and keeps the trail.
 ///
-/// The same leaf, set of certificates and context give the same bytes, in whatever order the certificates were added. There is always a
-/// chain, at least the leaf alone; [`Assembly::status`] says what it is worth.
+/// The same leaf, set of certificates and context give the same bytes, in whatever order the certificates were added.
+/// There is always a chain, at least the leaf alone; [`Assembly::status`] says what it is worth.
 pub fn assemble(leaf: &Arc<Certificate>, store: &Store, context: &Context<'_>) -> Assembly {
     let mut graph = Graph::new(leaf, store, context);
     let is_self_signed = leaf.is_self_issued() && graph.signature(Graph::LEAF, Graph::LEAF) == SignatureCheck::Valid;
@@ -82,7 +82,8 @@ fn status(chain: &Chain, has_flaws: bool, context: &Context<'_>) -> Status {
         End::Anchor(_) => Status::Complete,
         End::Leaf if context.anchors.contains(chain.leaf()) => Status::Complete,
         End::Leaf => Status::SelfSigned,
-        // Whether what is missing is the root alone cannot be told from here; with an intermediate above the leaf it mostly is.
+        // Whether what is missing is the root alone cannot be told from here; with an intermediate above the leaf it
+        // mostly is.
         End::SelfSigned(_) => Status::Unanchored,
         End::Cycle => Status::Incomplete,
         End::Open if chain.intermediates().is_empty() => Status::Incomplete,
@@ -137,7 +138,8 @@ fn findings(graph: &Graph<'_>, path: Option<&Path>) -> (Vec<Flaw>, Vec<Warning>)
     (flaws, warnings)
 }
 
-/// Lets rustls-webpki judge the chain as it will be sent. An unanchored chain is judged as a client would that has its root.
+/// Lets rustls-webpki judge the chain as it will be sent. An unanchored chain is judged as a client would that has
+/// its root.
 fn self_check(chain: &Chain, context: &Context<'_>, flaws: &mut Vec<Flaw>, warnings: &mut Vec<Warning>) {
     let anchor = match &chain.end {
         End::Anchor(anchor) | End::SelfSigned(anchor) => anchor,

@@ -110,7 +110,8 @@ pub enum Status {
     Incomplete,
     /// The leaf is self-signed and no anchor.
     SelfSigned,
-    /// Ends at a root or an unknown issuer that is in no anchor set: a private PKI, as long as its clients have the root.
+    /// Ends at a root or an unknown issuer that is in no anchor set: a private PKI, as long as its clients have the
+    /// root.
     Unanchored,
     /// A client that trusts the anchors accepts it.
     Complete,

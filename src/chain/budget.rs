@@ -1,15 +1,17 @@
 //! How far a search may go, each limit with its origin.
 
-/// Intermediates in one chain. rustls-webpki allows 6 and mozilla::pkix too, Chromium's path builder has no limit of its own, OpenSSL
-/// allows 100; nothing seen in the wild has more than 4. A chain longer than 6 is found and warned about.
+/// Intermediates in one chain. rustls-webpki allows 6 and mozilla::pkix too, Chromium's path builder has no limit of
+/// its own, OpenSSL allows 100; nothing seen in the wild has more than 4. A chain longer than 6 is found and warned
+/// about.
 pub(super) const MOST_INTERMEDIATES: usize = 20;
 
-/// Candidates looked at for one leaf. rustls-webpki and mozilla::pkix allow 200,000 calls of their builders, each of which may verify a
-/// signature; here a signature is verified once, so a visit is cheap, and what bounds the search is links times depth.
-const MOST_VISITS: usize = 200_000;
+/// Candidates looked at for one leaf. rustls-webpki and mozilla::pkix allow 200,000 calls of their builders, each of
+/// which may verify a signature; here a signature is verified once and a search is bounded by links times depth, so
+/// that a quarter is plenty.
+const MOST_VISITS: usize = 50_000;
 
-/// Candidates looked at to find the chains that were not chosen. They are only shown: a few hundred links are plenty, and weighing must
-/// not cost more than choosing.
+/// Candidates looked at to find the chains that were not chosen. They are only shown: a few hundred links are plenty,
+/// and weighing must not cost more than choosing.
 const MOST_VISITS_TO_COMPARE: usize = 5_000;
 
 /// Counts the candidates looked at.

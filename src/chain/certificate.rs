@@ -171,7 +171,7 @@ impl Certificate {
         &self.der[self.parts.key_info.clone()]
     }
 
-    /// The names of the subjectAltName extension that are DNS names, as written.
+    /// The names of the subjectAltName extension that are DNS names, in lower case.
     pub fn dns_names(&self) -> impl Iterator<Item = &str> {
         self.extensions.subject_alt_names.iter().filter_map(|name| match name {
             GeneralName::Dns(name) => Some(&**name),
@@ -221,8 +221,8 @@ impl Certificate {
         self.extensions.basic_constraints
     }
 
-    /// Whether keyUsage lets the key sign certificates. A certificate without keyUsage does not restrict its key (RFC 5280
-    /// section 4.2.1.3).
+    /// Whether keyUsage lets the key sign certificates. A certificate without keyUsage does not restrict its key (RFC
+    /// 5280 section 4.2.1.3).
     pub(super) fn may_sign_certificates(&self) -> bool {
         self.extensions.key_cert_sign.unwrap_or(true)
     }
@@ -339,7 +339,8 @@ impl KeyAlgorithm {
         }
     }
 
-    /// Why clients refuse a key of this kind: the CA/Browser Forum's baseline (6.1.5) and rustls-webpki ask for 2048 bits.
+    /// Why clients refuse a key of this kind: the CA/Browser Forum's baseline (6.1.5) and rustls-webpki ask for 2048
+    /// bits.
     pub(super) fn weakness(self) -> Option<String> {
         match self {
             Self::Rsa { bits } if bits < 2048 => Some(format!("RSA key of {bits} bits")),

@@ -26,12 +26,13 @@ pub struct Context<'a> {
     pub signatures: &'a Signatures,
     /// Accept a leaf that is itself a CA certificate.
     pub allow_ca_leaf: bool,
-    /// Send an anchor that is not self-signed, being an intermediate of somebody else's root: other clients may need it.
+    /// Send an anchor that is not self-signed, being an intermediate of somebody else's root: other clients may need
+    /// it.
     pub send_intermediate_anchor: bool,
 }
 
-/// Certificates and keys that are never used, as in the `Disallowed` store of Windows: SHA-256 of the whole certificate or of its
-/// subjectPublicKeyInfo.
+/// Certificates and keys that are never used, as in the `Disallowed` store of Windows: SHA-256 of the whole
+/// certificate or of its subjectPublicKeyInfo.
 #[derive(Clone, Debug, Default)]
 pub struct Disallowed(HashSet<Sha256>);
 

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-/// What is asked of a chain, most important first: of two chains, the one that meets the earlier criterion wins, whatever the
-/// later ones say. The first six are met or not; the last three compare.
+/// What is asked of a chain, most important first: of two chains, the one that meets the earlier criterion wins,
+/// whatever the later ones say. The first six are met or not; the last three compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Criterion {
     /// No certificate breaks a constraint of RFC 5280: name constraints, key usage, path length, critical extensions.

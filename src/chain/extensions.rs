@@ -43,6 +43,7 @@ pub struct AuthorityKeyIdentifier {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum GeneralName {
     Directory(Name),
+    /// In lower case, without a final dot.
     Dns(Box<str>),
     Email(Box<str>),
     /// Four or sixteen octets; in a constraint eight or thirty-two, the second half being the mask.
@@ -92,7 +93,8 @@ impl Extensions {
             self.key_cert_sign = Some(usage.key_cert_sign());
         } else if *id == oid::OID_X509_EXT_EXTENDED_KEY_USAGE {
             let usage: x509::ExtendedKeyUsage<'_> = whole(value, "extendedKeyUsage")?;
-            // anyExtendedKeyUsage does not count: rustls-webpki, Chromium and the CA/Browser Forum's baseline (7.1.2.7) want serverAuth.
+            // anyExtendedKeyUsage does not count: rustls-webpki, Chromium and the CA/Browser Forum's baseline
+            // (7.1.2.7) want serverAuth.
             self.server_auth = Some(usage.server_auth);
         } else if *id == oid::OID_X509_EXT_NAME_CONSTRAINTS {
             let constraints: x509::NameConstraints<'_> = whole(value, "nameConstraints")?;
@@ -117,9 +119,10 @@ impl Extensions {
             }
             return Ok(false);
         } else {
-            // Key identifiers and access information must not be critical (RFC 5280 sections 4.2.1.1, 4.2.1.2, 4.2.2.1), and
-            // clients refuse them where they are. Policies are accepted whatever they are (the initial set is anyPolicy, RFC 5280 section 6.1.1); they
-            // can only be refused by policyConstraints, which is not processed and so refused where it is critical.
+            // Key identifiers and access information must not be critical (RFC 5280 sections 4.2.1.1, 4.2.1.2,
+            // 4.2.2.1), and clients refuse them where they are. Policies are accepted whatever they are (the initial
+            // set is anyPolicy, RFC 5280 section 6.1.1); they can only be refused by policyConstraints, which is not
+            // processed and so refused where it is critical.
             return Ok(
                 *id == oid::OID_X509_EXT_CERTIFICATE_POLICIES || *id == oid::OID_X509_EXT_CRL_DISTRIBUTION_POINTS
             );
@@ -162,7 +165,7 @@ impl From<&x509::GeneralName<'_>> for GeneralName {
     fn from(name: &x509::GeneralName<'_>) -> Self {
         match name {
             x509::GeneralName::DirectoryName(name) => Self::Directory(Name::new(name)),
-            x509::GeneralName::DNSName(name) => Self::Dns((*name).into()),
+            x509::GeneralName::DNSName(name) => Self::Dns(name.trim_end_matches('.').to_ascii_lowercase().into()),
             x509::GeneralName::RFC822Name(name) => Self::Email((*name).into()),
             x509::GeneralName::IPAddress(octets) => Self::Ip((*octets).into()),
             x509::GeneralName::URI(uri) => Self::Uri((*uri).into()),

@@ -1,7 +1,8 @@
 //! The verified-issuer graph: who can have issued what, as far as one assembly looks.
 //!
-//! Nodes are certificates in a role, links lead from a certificate to a candidate issuer of the same name. Links are found when they
-//! are asked for, their signatures checked when they are used, so that the cost lies in the links that matter.
+//! Nodes are certificates in a role, links lead from a certificate to a candidate issuer of the same name. Links are
+//! found when they are asked for, their signatures checked when they are used, so that the cost lies in the links
+//! that matter.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -20,6 +21,8 @@ pub(super) struct Graph<'a> {
     nodes: Vec<Node>,
     ids: HashMap<(Sha256, Role), NodeId>,
     signatures: HashMap<(NodeId, NodeId), SignatureCheck>,
+    /// The key that signed a certificate, once it is known.
+    signers: HashMap<NodeId, Sha256>,
 }
 
 /// The index of a node.
@@ -68,6 +71,7 @@ impl<'a> Graph<'a> {
             nodes: Vec::new(),
             ids: HashMap::new(),
             signatures: HashMap::new(),
+            signers: HashMap::new(),
         };
         graph.node_of(leaf, Role::Leaf);
         graph
@@ -113,8 +117,8 @@ impl<'a> Graph<'a> {
         links
     }
 
-    /// The candidate issuers of `child` whose key id conflicts. With a thousand CAs of one name there are a thousand of them, so
-    /// they are only made nodes of where nothing else leads anywhere.
+    /// The candidate issuers of `child` whose key id conflicts. With a thousand CAs of one name there are a thousand
+    /// of them, so they are only made nodes of where nothing else leads anywhere.
     pub(super) fn conflicting(&mut self, child: NodeId) -> Rc<[Link]> {
         if let Some(links) = &self.nodes[child].conflicting {
             return links.clone();
@@ -140,18 +144,25 @@ impl<'a> Graph<'a> {
             .filter(move |candidate| KeyIdMatch::of(child, candidate) == KeyIdMatch::Conflict)
     }
 
-    /// Whether the key of `issuer` signed `child`; checked at most once.
+    /// Whether the key of `issuer` signed `child`; checked at most once. A signature has one signer: where it is
+    /// known, no other key is tried, so that a crowd of CAs of one name costs no more than it must.
     pub(super) fn signature(&mut self, child: NodeId, issuer: NodeId) -> SignatureCheck {
         if let Some(check) = self.signatures.get(&(child, issuer)) {
             return *check;
         }
+        let key = self.certificate(issuer).key_fingerprint();
+        if self.signers.get(&child).is_some_and(|signer| *signer != key) {
+            return SignatureCheck::Invalid;
+        }
         let algorithms = self.context.algorithms.iter().chain(self.context.weak_algorithms);
-        let check = self.context.signatures.check(
-            &self.nodes[child].certificate,
-            &self.nodes[issuer].certificate,
-            algorithms,
-        );
+        let check = self
+            .context
+            .signatures
+            .check(self.certificate(child), self.certificate(issuer), algorithms);
         self.signatures.insert((child, issuer), check);
+        if check == SignatureCheck::Valid {
+            self.signers.insert(child, key);
+        }
         check
     }
 
@@ -223,8 +234,8 @@ impl<'a> Graph<'a> {
         refusals
     }
 
-    /// Only subject, key, name constraints and dates of an anchor count; the rest of its certificate is not looked at (RFC 5280
-    /// section 6.1.1 (d), RFC 5937).
+    /// Only subject, key, name constraints and dates of an anchor count; the rest of its certificate is not looked at
+    /// (RFC 5280 section 6.1.1 (d), RFC 5937).
     fn refusals_of_anchor(&self, certificate: &Arc<Certificate>) -> Vec<Refusal> {
         let mut refusals = Vec::new();
         if self.context.disallowed.contains(certificate) {

@@ -4,8 +4,8 @@ use super::Certificate;
 
 /// The match of a child's authorityKeyIdentifier with a candidate, best first.
 ///
-/// RFC 5280 leaves key identifiers as hints and only the signature decides; but OpenSSL and Windows refuse a link on which
-/// any given field disagrees, so a conflict is a defect that a better chain does not have.
+/// RFC 5280 leaves key identifiers as hints and only the signature decides; but OpenSSL and Windows refuse a link on
+/// which any given field disagrees, so a conflict is a defect that a better chain does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum KeyIdMatch {
     /// Issuer and serial number name this very certificate.

@@ -1,7 +1,8 @@
 //! Pure chain assembly: from a leaf, a store of intermediates and anchors to the chain that a server should send.
 //!
-//! The promise of this module: no IO, no clock (the instant is an argument), no task, no log; the same input gives the same output. It asks
-//! instead of fetching: where an issuer is missing, [`Assembly::wanted`] names it and where it is published.
+//! The promise of this module: no IO, no clock (the instant is an argument), no task, no log; the same input gives
+//! the same output. It asks instead of fetching: where an issuer is missing, [`Assembly::wanted`] names it and where
+//! it is published.
 //!
 //! ```
 //! use std::sync::Arc;

@@ -1,36 +1,40 @@
 //! Distinguished names: compared as RFC 5280 section 7.1 asks, shown as RFC 4514 asks.
 //!
-//! Most clients compare names byte for byte; [`Name::same_encoding`] tells whether they will see two equal names as equal.
+//! Most clients compare names byte for byte; [`Name::same_encoding`] tells whether they will see two equal names as
+//! equal.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use x509_parser::asn1_rs::{Any, FromDer, Tag};
 use x509_parser::objects::{oid_registry, oid2abbrev};
-use x509_parser::x509::{AttributeTypeAndValue, X509Name};
+use x509_parser::x509::{AttributeTypeAndValue, RelativeDistinguishedName, X509Name};
 
 use super::Sha256;
 
-/// A distinguished name. Equality ignores case, outer and repeated inner white space and the string type of attribute values.
+/// A distinguished name. Equality ignores case, outer and repeated inner white space and the string type of attribute
+/// values.
 ///
-/// Unicode normalisation (NFKC, RFC 4518 section 2.3) is left out: no public CA issues names that differ only in it, and a
-/// name that needs it is merely not found, never confused with another.
+/// Unicode normalisation (NFKC, RFC 4518 section 2.3) is left out: no public CA issues names that differ only in it,
+/// and a name that needs it is merely not found, never confused with another.
 #[derive(Clone)]
 pub struct Name {
     der: Box<[u8]>,
-    comparable: Sha256,
+    /// One digest for each relative distinguished name, the same for those that RFC 5280 section 7.1 calls equal.
+    parts: Box<[Sha256]>,
+    /// The digest of all parts.
+    whole: Sha256,
 }
 
 impl Name {
     /// Takes the name apart once, so that comparing it later is comparing two digests.
     pub(super) fn new(name: &X509Name<'_>) -> Self {
-        let mut comparable = Vec::with_capacity(name.as_raw().len());
-        for part in comparable_parts(name) {
-            comparable.extend_from_slice(&part.0);
-        }
+        let parts: Box<[Sha256]> = name.iter_rdn().map(comparable_part).collect();
+        let bytes: Vec<u8> = parts.iter().flat_map(|part| part.0).collect();
         Self {
             der: name.as_raw().into(),
-            comparable: Sha256::of(&comparable),
+            whole: Sha256::of(&bytes),
+            parts,
         }
     }
 
@@ -46,22 +50,18 @@ impl Name {
 
     /// Whether the name is an empty sequence.
     pub fn is_empty(&self) -> bool {
-        X509Name::from_der(&self.der).is_ok_and(|(_, name)| name.iter_rdn().next().is_none())
+        self.parts.is_empty()
     }
 
     /// Whether `self` equals `base` or lies below it: the directoryName constraint of RFC 5280 section 4.2.1.10.
     pub(super) fn is_within(&self, base: &Self) -> bool {
-        let (Ok((_, name)), Ok((_, base))) = (X509Name::from_der(&self.der), X509Name::from_der(&base.der)) else {
-            return false;
-        };
-        let (name, base) = (comparable_parts(&name), comparable_parts(&base));
-        name.len() >= base.len() && name[..base.len()] == base[..]
+        self.parts.starts_with(&base.parts)
     }
 }
 
 impl PartialEq for Name {
     fn eq(&self, other: &Self) -> bool {
-        self.comparable == other.comparable
+        self.whole == other.whole
     }
 }
 
@@ -69,7 +69,7 @@ impl Eq for Name {}
 
 impl Hash for Name {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.comparable.hash(state);
+        self.whole.hash(state);
     }
 }
 
@@ -79,7 +79,8 @@ impl fmt::Debug for Name {
     }
 }
 
-/// RFC 4514: the most specific part first, special and control characters escaped, so that a name never breaks a log line.
+/// RFC 4514: the most specific part first, special and control characters escaped, so that a name never breaks a log
+/// line.
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Ok((_, name)) = X509Name::from_der(&self.der) else {
@@ -136,15 +137,10 @@ fn show_attribute(attribute: &AttributeTypeAndValue<'_>, f: &mut fmt::Formatter<
     Ok(())
 }
 
-/// One digest for each relative distinguished name, the same for names that RFC 5280 section 7.1 calls equal.
-fn comparable_parts(name: &X509Name<'_>) -> Vec<Sha256> {
-    name.iter_rdn()
-        .map(|part| {
-            let mut attributes: Vec<Vec<u8>> = part.iter().map(comparable_attribute).collect();
-            attributes.sort_unstable();
-            Sha256::of(&attributes.concat())
-        })
-        .collect()
+fn comparable_part(part: &RelativeDistinguishedName<'_>) -> Sha256 {
+    let mut attributes: Vec<Vec<u8>> = part.iter().map(comparable_attribute).collect();
+    attributes.sort_unstable();
+    Sha256::of(&attributes.concat())
 }
 
 /// Type and comparable value, each with its length before it, so that no two attributes run into one another.
@@ -177,7 +173,10 @@ fn text_of(value: &Any<'_>) -> Option<String> {
         Tag::TeletexString => Some(bytes.iter().map(|byte| char::from(*byte)).collect()),
         Tag::BmpString => {
             let units = bytes.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
-            bytes.len().is_multiple_of(2).then(|| char::decode_utf16(units).collect::<Result<_, _>>().ok())?
+            bytes
+                .len()
+                .is_multiple_of(2)
+                .then(|| char::decode_utf16(units).collect::<Result<_, _>>().ok())?
         }
         Tag::UniversalString => {
             let units = bytes

@@ -3,8 +3,16 @@
 use super::extensions::{GeneralName, NameConstraints};
 use super::{Certificate, Name};
 
+/// Comparisons of a name with a constraint for one certificate: what rustls-webpki and Go's crypto/x509 allow for a
+/// whole chain (Go since CVE-2025-58187).
+const MOST_COMPARISONS: usize = 250_000;
+
 /// The first name of `certificate` that `constraints` do not allow, in words.
 pub(super) fn violation(constraints: &NameConstraints, certificate: &Certificate) -> Option<String> {
+    let bases = constraints.permitted.len() + constraints.excluded.len();
+    if bases.saturating_mul(certificate.subject_alt_names().len() + 1) > MOST_COMPARISONS {
+        return Some("so many names as there are".to_owned());
+    }
     let subject = (!certificate.subject().is_empty()).then(|| GeneralName::Directory(certificate.subject().clone()));
     certificate
         .subject_alt_names()
@@ -63,19 +71,17 @@ fn directory_covers(base: &Name, name: &Name) -> bool {
     name.is_within(base)
 }
 
-/// "Any DNS name that can be constructed by simply adding zero or more labels to the left-hand side of the name satisfies the
-/// name constraint." A wildcard is covered only where all it stands for is, and excluded where any is.
+/// "Any DNS name that can be constructed by simply adding zero or more labels to the left-hand side of the name
+/// satisfies the name constraint." A wildcard is covered only where all it stands for is, and excluded where any is.
 fn dns_covers(base: &str, name: &str, permitting: bool) -> bool {
-    let base = base.trim_end_matches('.').to_ascii_lowercase();
-    let name = name.trim_end_matches('.').to_ascii_lowercase();
     // A leading dot is not in the RFC; OpenSSL, rustls-webpki and Go take it as "only below".
     let below = base.strip_prefix('.');
-    let base_name = below.unwrap_or(&base);
+    let base_name = below.unwrap_or(base);
     if base_name.is_empty() {
         return true;
     }
     let ends_below = |name: &str| name.strip_suffix(base_name).is_some_and(|labels| labels.ends_with('.'));
-    let covered = ends_below(&name) || (below.is_none() && name == base_name);
+    let covered = ends_below(name) || (below.is_none() && name == base_name);
     let wildcard_touches = || {
         // `*.example.com` stands for `host.example.com`, which an exclusion of that one host touches.
         name.strip_prefix("*.").is_some_and(|parent| {
@@ -146,6 +152,7 @@ fn words(name: &GeneralName) -> String {
 mod tests {
     use super::*;
 
+    /// As read from a certificate: in lower case.
     fn dns(name: &str) -> GeneralName {
         GeneralName::Dns(name.into())
     }
@@ -168,7 +175,7 @@ mod tests {
 
     #[test]
     fn a_dns_constraint_covers_the_name_and_everything_below_it() {
-        for name in ["example.com", "www.example.com", "WWW.EXAMPLE.COM", "*.example.com"] {
+        for name in ["example.com", "www.example.com", "*.example.com"] {
             assert!(permits(dns("example.com"), dns(name)), "{name}");
         }
         for name in ["example.org", "badexample.com", "com"] {

@@ -8,8 +8,8 @@ pub enum Policy {
     /// The fewest certificates, as IIS does: fewer bytes in every handshake.
     #[default]
     Short,
-    /// The chain that ends at the oldest anchor, kept up by an unexpired cross-certificate, so that clients with an old root store
-    /// still find a root they know.
+    /// The chain that ends at the oldest anchor, kept up by an unexpired cross-certificate, so that clients with an
+    /// old root store still find a root they know.
     Compat,
 }
 

@@ -15,7 +15,7 @@ pub enum Refusal {
     NotACa,
     /// keyUsage lacks keyCertSign (RFC 5280 section 4.2.1.3).
     MayNotSignCertificates,
-    /// A self-signed certificate that is no configured anchor: it adds nothing that a client could check.
+    /// A self-signed certificate: a client has it as a root, or has no use for it.
     SelfSigned,
     /// Its key did not make the signature.
     SignatureInvalid,
@@ -81,7 +81,7 @@ impl fmt::Display for Refusal {
             Self::Disallowed => f.write_str("on the disallow list"),
             Self::NotACa => f.write_str("not a CA certificate"),
             Self::MayNotSignCertificates => f.write_str("its key usage does not include signing certificates"),
-            Self::SelfSigned => f.write_str("self-signed and not a configured anchor"),
+            Self::SelfSigned => f.write_str("self-signed: a root is never sent"),
             Self::SignatureInvalid => f.write_str("its key did not make the signature"),
             Self::SignatureUnsupported => f.write_str("the signature algorithm is not supported"),
             Self::Loop => f.write_str("already in the chain"),

@@ -1,10 +1,11 @@
 //! The search: the best chain through the verified-issuer graph.
 //!
-//! The criteria that a chain meets or does not are tried as demands in the order of preference; the first set of demands that
-//! any chain meets is the best one. Under fixed demands the shortest chain is wanted (under `compat` the shortest to the oldest
-//! anchor), so chains are tried by length, at each length the best candidate first, with backtracking. A certificate that
-//! did not lead to the end at some depth is not tried again at that depth, which bounds a search by links times depth instead of by
-//! paths: a shortest chain never needs a loop, so what failed on one way there fails on every other.
+//! The criteria that a chain meets or does not are tried as demands in the order of preference; the first set of
+//! demands that any chain meets is the best one. Under fixed demands the shortest chain is wanted (under `compat` the
+//! shortest to the oldest anchor), so chains are tried by length, at each length the best candidate first, with
+//! backtracking. A certificate that did not lead to the end at some depth is not tried again at that depth, which
+//! bounds a search by links times depth instead of by paths: a shortest chain never needs a loop, so what failed on
+//! one way there fails on every other.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -42,7 +43,8 @@ pub(super) enum End {
 struct Walk<'w> {
     demands: Demands,
     goal: Goal,
-    /// How many links at least lie between a node and the goal, where that is known; a node without an entry never gets there.
+    /// How many links at least lie between a node and the goal, where that is known; a node without an entry never
+    /// gets there.
     distances: Option<&'w HashMap<NodeId, usize>>,
     path: Vec<NodeId>,
     /// What is known not to lead to the goal: node, links still to go, intermediates below that count for path length.
@@ -170,7 +172,8 @@ impl Path {
 }
 
 impl Reachable {
-    /// How many intermediates at least lie above each certificate on its way to one of `ends`, given with what they issued.
+    /// How many intermediates at least lie above each certificate on its way to one of `ends`, given with what they
+    /// issued.
     fn distances(&self, ends: &[(NodeId, NodeId)]) -> HashMap<NodeId, usize> {
         let mut below: HashMap<NodeId, Vec<NodeId>> = HashMap::new();
         for (child, issuer) in &self.links {
@@ -195,7 +198,8 @@ impl Reachable {
     }
 }
 
-/// The shortest path under `demands`; of several, the one with the best candidate at the lowest place where they differ.
+/// The shortest path under `demands`; of several, the one with the best candidate at the lowest place where they
+/// differ.
 fn shortest(
     graph: &mut Graph<'_>,
     prefix: &[NodeId],
@@ -402,7 +406,8 @@ pub(super) fn refusal_of_place(graph: &Graph<'_>, path: &[NodeId], issuer: NodeI
     path.iter()
         .skip(1)
         .map(|below| graph.certificate(*below))
-        // "Name constraints are not applied to self-issued certificates (unless the certificate is the final certificate in the path)."
+        // "Name constraints are not applied to self-issued certificates (unless the certificate is the final
+        // certificate in the path)."
         .filter(|below| !below.is_self_issued())
         .find_map(|below| name_constraints::violation(constraints, below))
         .map(Refusal::NameConstraint)

@@ -32,10 +32,11 @@ pub(super) fn verify(chain: &Chain, anchor: &Certificate, context: &Context<'_>)
     .map(|_| ())
 }
 
-/// Whether `error` comes of a rule that rustls-webpki tightens beyond RFC 5280, given that `chain` meets RFC 5280 itself.
+/// Whether `error` comes of a rule that rustls-webpki tightens beyond RFC 5280, given that `chain` meets RFC 5280
+/// itself.
 ///
-/// Each case is one where the check is skipped by what the chain is, not by what the error says: an error that the chain does not explain
-/// stays an error.
+/// Each case is one where the check is skipped by what the chain is, not by what the error says: an error that the
+/// chain does not explain stays an error.
 pub(super) fn stricter_rule(
     error: &webpki::Error,
     chain: &Chain,
@@ -60,7 +61,8 @@ pub(super) fn stricter_rule(
         webpki::Error::NameConstraintViolation if constraints().any(|constraints| !only_dns_and_ip(constraints)) => {
             "name constraints other than DNS names and IP addresses: rustls clients refuse the chain"
         }
-        // Having refused the path, webpki may report what it found on another: with self-issued certificates there is one.
+        // Having refused the path, webpki may report what it found on another: with self-issued certificates there is
+        // one.
         webpki::Error::NameConstraintViolation
         | webpki::Error::PathLenConstraintViolated
         | webpki::Error::InvalidSignatureForPublicKey
@@ -85,7 +87,8 @@ pub(super) fn stricter_rule(
     })
 }
 
-/// Whether a constraint in the chain holds only because self-issued certificates are exempt from it (RFC 5280 sections 4.2.1.9, 4.2.1.10).
+/// Whether a constraint in the chain holds only because self-issued certificates are exempt from it (RFC 5280
+/// sections 4.2.1.9, 4.2.1.10).
 fn exempts_self_issued(chain: &Chain, anchor: &Arc<Certificate>) -> bool {
     let path: Vec<_> = chain.certificates.iter().chain([anchor]).collect();
     path.iter().enumerate().skip(1).any(|(position, issuer)| {

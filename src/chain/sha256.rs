@@ -36,7 +36,8 @@ pub struct ParseSha256Error;
 impl FromStr for Sha256 {
     type Err = ParseSha256Error;
 
-    /// Reads 64 hexadecimal digits of either case; colons between them, as `openssl x509 -fingerprint` prints, are skipped.
+    /// Reads 64 hexadecimal digits of either case; colons between them, as `openssl x509 -fingerprint` prints, are
+    /// skipped.
     fn from_str(text: &str) -> Result<Self, ParseSha256Error> {
         let mut digits = text.chars().filter(|c| *c != ':');
         let mut bytes = [0; 32];

@@ -7,8 +7,8 @@ use rustls_pki_types::SignatureVerificationAlgorithm;
 
 use super::{Certificate, Sha256};
 
-/// Remembers which key's signature each certificate carries. Kept across reloads, it makes the cost of assembly grow with the
-/// links that are new, not with the paths: every cross-certificate of a CA shares one check.
+/// Remembers which key's signature each certificate carries. Kept across reloads, it makes the cost of assembly grow
+/// with the links that are new, not with the paths: every cross-certificate of a CA shares one check.
 #[derive(Debug, Default)]
 pub struct Signatures {
     checked: Mutex<HashMap<(Sha256, Sha256), SignatureCheck>>,
@@ -23,7 +23,8 @@ pub(super) enum SignatureCheck {
     Unsupported,
 }
 
-/// About 20 MiB: ten thousand leaves with two dozen candidate keys each. Beyond it everything is forgotten and checked anew.
+/// About 20 MiB: ten thousand leaves with two dozen candidate keys each. Beyond it everything is forgotten and
+/// checked anew.
 const MOST_REMEMBERED: usize = 1 << 18;
 
 impl Signatures {

@@ -13,8 +13,8 @@ pub struct Store {
     by_subject: HashMap<Name, ByKeyId>,
 }
 
-/// The certificates of one subject, by subjectKeyIdentifier. Some private CAs give every CA certificate the same subject
-/// (SPIRE does): then only the key identifier keeps a search from trying a thousand keys.
+/// The certificates of one subject, by subjectKeyIdentifier. Some private CAs give every CA certificate the same
+/// subject (SPIRE does): then only the key identifier keeps a search from trying a thousand keys.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ByKeyId {
     pub(super) without: Vec<Arc<Certificate>>,

@@ -1,4 +1,5 @@
-//! The trail of a chain that was found: what became of every candidate along it, and the best chain through each that was passed over.
+//! The trail of a chain that was found: what became of every candidate along it, and the best chain through each that
+//! was passed over.
 
 use std::sync::Arc;
 
@@ -8,7 +9,8 @@ use super::search::{End, Path, best_path, refusal_in_path, refusal_of_place};
 use super::trail::{Step, Trail, Verdict};
 use super::{Certificate, Criterion, KeyIdMatch, Policy, Refusal};
 
-/// Candidates with another key id that a trail lists for one certificate; with a thousand CAs of one name nobody reads more.
+/// Candidates with another key id that a trail lists for one certificate; with a thousand CAs of one name nobody
+/// reads more.
 const MOST_CONFLICTS_LISTED: usize = 8;
 
 /// Goes along `chosen` once more.

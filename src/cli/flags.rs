@@ -78,7 +78,8 @@ fn file() -> Arg {
         .help("Config file [env: FULLCHAIN_CONFIG]")
 }
 
-/// The flag of a key. Keys in tables are tuned rarely: `-h` leaves them out, `--help` shows them under the name of the table.
+/// The flag of a key. Keys in tables are tuned rarely: `-h` leaves them out, `--help` shows them under the name of
+/// the table.
 fn flag(key: &'static Key) -> Arg {
     let default = key.default.as_ref().filter(|_| key.kind != Kind::Switch);
     let default = default

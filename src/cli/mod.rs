@@ -95,12 +95,15 @@ fn complain(error: &dyn Error) -> Ending {
     Ending::Bad
 }
 
-/// `error: its cause: the cause of that`.
+/// `error: its cause: the cause of that`, without repeating a cause that the error has in its own sentence.
 fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        text = format!("{text}: {error}");
+        let told = error.to_string();
+        if !text.ends_with(&told) {
+            text = format!("{text}: {told}");
+        }
         cause = error.source();
     }
     text

@@ -35,6 +35,9 @@ fn draw(text: &mut String, assembly: &Assembly, now: UnixTime, trail: bool) -> f
         for line in assembly.trail.to_string().lines() {
             writeln!(text, "  {line}")?;
         }
+        if assembly.trail.steps.is_empty() {
+            writeln!(text, "  no certificate of the wanted name was there to be weighed")?;
+        }
         for (number, alternative) in assembly.alternatives.iter().enumerate() {
             writeln!(text, "\nnot chosen ({}), {} bytes", number + 1, alternative.size())?;
             rungs(text, alternative, now)?;

@@ -96,8 +96,8 @@ impl Value for Filter {
     const EXPECTED: &'static str =
         "one of off, error, warn, info, debug, trace, or a filter such as \"info,fullchain::reload=debug\"";
 
-    /// Reads a filter. `tracing_subscriber` takes a word it does not know for the name of a module and then logs that module
-    /// alone, so a misspelt level would silence everything: a word alone has to be a level here.
+    /// Reads a filter. `tracing_subscriber` takes a word it does not know for the name of a module and then logs that
+    /// module alone, so a misspelt level would silence everything: a word alone has to be a level here.
     fn parse(text: &str) -> Result<Self, Problem> {
         let is_level = |word: &str| LEVELS.iter().any(|level| level.eq_ignore_ascii_case(word));
         let well = text.split(',').all(|directive| match directive.rsplit_once('=') {

@@ -1,4 +1,5 @@
-//! What is wrong with a configuration, said so that it can be put right: where, which key, what, and what to write instead.
+//! What is wrong with a configuration, said so that it can be put right: where, which key, what, and what to write
+//! instead.
 
 use std::fmt;
 use std::io;

@@ -41,7 +41,8 @@ pub struct Environment(BTreeMap<String, String>);
 pub(super) const PREFIX: &str = "FULLCHAIN_";
 
 impl Environment {
-    /// The value of a variable; an empty one counts as absent, since that is what `${UNSET}` leaves behind in a compose file.
+    /// The value of a variable; an empty one counts as absent, since that is what `${UNSET}` leaves behind in a
+    /// compose file.
     pub(super) fn value(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }

@@ -1,7 +1,7 @@
 //! One of the places where things are said: the config file, the environment or the command line.
 //!
-//! All three become the same table before they are read, so a key means the same in each of them; they differ in how a place
-//! in them is called and in where a relative path starts.
+//! All three become the same table before they are read, so a key means the same in each of them; they differ in how
+//! a place in them is called and in where a relative path starts.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -142,8 +142,8 @@ impl Layer {
         Self::of_names(given)
     }
 
-    /// Reads the environment. A variable of an unknown name is a fault only if it looks like a known one misspelt: Kubernetes
-    /// and container images set variables of their own that start with the name of the service.
+    /// Reads the environment. A variable of an unknown name is a fault only if it looks like a known one misspelt:
+    /// Kubernetes and container images set variables of their own that start with the name of the service.
     pub(super) fn of_environment(environment: &Environment) -> Self {
         let given = keys().iter().filter_map(|key| {
             let value = environment.value(&key.variable)?;

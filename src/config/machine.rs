@@ -18,7 +18,8 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// This machine, as seen by this process: its CPU affinity, its cgroup quota and its soft limit of file descriptors count.
+    /// This machine, as seen by this process: its CPU affinity, its cgroup quota and its soft limit of file
+    /// descriptors count.
     pub fn here() -> Self {
         Self {
             cores: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
@@ -29,7 +30,8 @@ impl Machine {
         }
     }
 
-    /// Nine tenths of the file descriptors: the rest is for listeners, certificate files, logs and upstream connections.
+    /// Nine tenths of the file descriptors: the rest is for listeners, certificate files, logs and upstream
+    /// connections.
     pub(super) fn connections(self) -> NonZeroUsize {
         usize::try_from(self.open_files / 10 * 9)
             .ok()

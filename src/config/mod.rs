@@ -1,8 +1,9 @@
 //! File + environment + flags -> every room's Settings, or every error at once.
 //!
-//! A key goes down one way: its entry in `raw` (type, manual, default for the manual), its place in `resolve` (default, range,
-//! cross-checks), the room's `Settings`. Its flag and its environment variable follow from its name (`keys`), so to add a
-//! knob, touch `raw`, `resolve`, the room's `Settings` and `config/fullchain.toml`; tests hold them together.
+//! A key goes down one way: its entry in `raw` (type, manual, default for the manual), its place in `resolve`
+//! (default, range, cross-checks), the room's `Settings`. Its flag and its environment variable follow from its name
+//! (`keys`), so to add a knob, touch `raw`, `resolve`, the room's `Settings` and `config/fullchain.toml`; tests hold
+//! them together.
 
 mod addresses;
 mod bundles;
@@ -63,8 +64,8 @@ pub struct Drain {
     pub grace: Duration,
 }
 
-/// Reads the config file that `flags` and `environment` lead to and resolves everything said in the three places; a flag
-/// goes before a variable, a variable before the file, the file before the default.
+/// Reads the config file that `flags` and `environment` lead to and resolves everything said in the three places; a
+/// flag goes before a variable, a variable before the file, the file before the default.
 ///
 /// # Errors
 ///

@@ -1,7 +1,8 @@
-//! The config file as it is written: every key with its type, its manual (the doc comment: its first line is the help of the
-//! flag, the whole is what an editor shows) and its default for both.
+//! The config file as it is written: every key with its type, its manual (the doc comment: its first line is the help
+//! of the flag, the whole is what an editor shows) and its default for both.
 //!
-//! What the code takes where a key is absent stands in `resolve`; tests hold the two and `config/fullchain.toml` together.
+//! What the code takes where a key is absent stands in `resolve`; tests hold the two and `config/fullchain.toml`
+//! together.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -22,9 +23,9 @@ use crate::telemetry::log::Format;
 
 /// The configuration of fullchain.
 ///
-/// Every key can also be given as a flag of `fullchain serve` (`timeouts.header` is `--timeouts-header`) or as an environment
-/// variable (`FULLCHAIN_TIMEOUTS_HEADER`; several values separated by commas). A flag goes before a variable, a variable
-/// before this file. A relative path in this file starts at the directory of the file.
+/// Every key can also be given as a flag of `fullchain serve` (`timeouts.header` is `--timeouts-header`) or as an
+/// environment variable (`FULLCHAIN_TIMEOUTS_HEADER`; several values separated by commas). A flag goes before a
+/// variable, a variable before this file. A relative path in this file starts at the directory of the file.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(title = "fullchain.toml")]
@@ -39,7 +40,8 @@ pub(super) struct Raw {
 
     /// Address of the admin listener (health, certificates, reload), or "off".
     ///
-    /// Where it is given and cannot be bound, fullchain does not start; the default that cannot be bound is only warned about.
+    /// Where it is given and cannot be bound, fullchain does not start; the default that cannot be bound is only
+    /// warned about.
     #[schemars(extend("default" = "127.0.0.1:9180"))]
     pub(super) admin: Setting<AdminAddress>,
 

@@ -33,8 +33,8 @@ const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
 /// Every file is read each time: more often would keep a core busy where there are thousands.
 const SHORTEST_POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-/// From hyper's smallest read buffer (it panics below) to what fits the 32 bits of HTTP/2's SETTINGS_MAX_HEADER_LIST_SIZE
-/// (RFC 9113 section 6.5.2) with room to spare.
+/// From hyper's smallest read buffer (it panics below) to what fits the 32 bits of HTTP/2's
+/// SETTINGS_MAX_HEADER_LIST_SIZE (RFC 9113 section 6.5.2) with room to spare.
 const HEADER_BYTES: RangeInclusive<usize> = 8 << 10..=16 << 20;
 /// Up to what `http::HeaderMap` can be asked to make room for (it panics above): three quarters of 2^15.
 const HEADER_FIELDS: RangeInclusive<usize> = 1..=24_576;

@@ -1,7 +1,7 @@
 //! What one key of one layer says: nothing, a value or something that is none, and where.
 //!
-//! Deserializing never fails on a value of the wrong kind: the problem is kept beside the span, so that all of them are told
-//! at once and not just the first.
+//! Deserializing never fails on a value of the wrong kind: the problem is kept beside the span, so that all of them
+//! are told at once and not just the first.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -9,8 +9,8 @@ use super::error::Problem;
 
 /// A type that a key can have.
 ///
-/// Flags and environment variables are nothing but text, so every type can be read from text; a config file may also hold a
-/// number or a truth value where the type has one.
+/// Flags and environment variables are nothing but text, so every type can be read from text; a config file may also
+/// hold a number or a truth value where the type has one.
 pub(super) trait Value: Sized {
     /// What stands for the value in a manual: `ADDRESS`.
     const NAME: &'static str;

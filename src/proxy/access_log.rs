@@ -45,7 +45,8 @@ enum End {
 }
 
 impl Record {
-    /// Begins a record where access lines are wanted at all: `wanted` is the operator's word, the log filter has another.
+    /// Begins a record where access lines are wanted at all: `wanted` is the operator's word, the log filter has
+    /// another.
     pub(super) fn begin(wanted: bool, peer: SocketAddr, hello: Option<&Rc<Hello>>, head: &Parts) -> Option<Box<Self>> {
         if !wanted || !tracing::enabled!(target: TARGET, tracing::Level::INFO) {
             return None;

@@ -1,8 +1,8 @@
 //! A deadline that moves with every request, on a timer that hardly ever moves.
 //!
-//! Registering a timer costs more than reading a clock. A deadline that only ever moves later needs no new registration:
-//! the timer fires at the old one, is found to be early and set again. So a busy connection touches the timer wheel once
-//! per timeout instead of once per request.
+//! Registering a timer costs more than reading a clock. A deadline that only ever moves later needs no new
+//! registration: the timer fires at the old one, is found to be early and set again. So a busy connection touches the
+//! timer wheel once per timeout instead of once per request.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -88,8 +88,8 @@ pub(super) async fn serve_redirect(worker: Rc<Worker>, socket: TcpStream, peer: 
     }
 }
 
-/// Drives an HTTP/1.1 connection until it ends, is idle for too long or is told to end. What remains of it, with the bytes
-/// read beyond the last request, comes back where the end is still to be said.
+/// Drives an HTTP/1.1 connection until it ends, is idle for too long or is told to end. What remains of it, with the
+/// bytes read beyond the last request, comes back where the end is still to be said.
 async fn serve_http1<IO, S>(io: IO, service: S, peer: SocketAddr, entry: &Entry, worker: &Worker) -> Option<(IO, Bytes)>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
@@ -155,8 +155,8 @@ where
 /// hyper's own minimum for its buffer.
 const MIN_BUFFER: usize = 8192;
 
-/// Whether a connection is to be told that its next response is the last. One that has yet to send its first request, or
-/// is sending one, is told when that is complete: its client would take a close for a failure.
+/// Whether a connection is to be told that its next response is the last. One that has yet to send its first request,
+/// or is sending one, is told when that is complete: its client would take a close for a failure.
 fn ends_now(connections: &Connections, activity: &Activity) -> bool {
     connections.draining() && matches!(activity.phase(), Phase::Idle(_) | Phase::Busy)
 }
@@ -166,8 +166,8 @@ fn is_cut(error: &hyper::Error) -> bool {
     std::error::Error::source(error).is_some_and(|source| source.is::<BodyError>())
 }
 
-/// Says the end (close_notify and FIN) and waits a moment for the client's: closing with bytes unread would send a reset,
-/// which makes clients forget the response they have not read yet.
+/// Says the end (close_notify and FIN) and waits a moment for the client's: closing with bytes unread would send a
+/// reset, which makes clients forget the response they have not read yet.
 async fn end<IO: AsyncRead + AsyncWrite + Unpin>(mut io: IO) {
     let say_and_wait = async {
         io.shutdown().await?;

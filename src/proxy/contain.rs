@@ -15,7 +15,8 @@ pub(super) fn spawn(peer: Option<SocketAddr>, future: impl Future<Output = ()> +
 async fn contain(peer: Option<SocketAddr>, future: impl Future<Output = ()>) {
     let mut future = pin!(future);
     poll_fn(|context| {
-        // Unwind safety: the future is not polled again, and what it shares with others are cells that are set in one go.
+        // Unwind safety: the future is not polled again, and what it shares with others are cells that are set in one
+        // go.
         catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))).unwrap_or_else(|payload| {
             let peer = peer.map(tracing::field::display);
             tracing::error!(peer, panic = message(&*payload), "a task panicked and was ended");

@@ -21,7 +21,8 @@ pub fn channel() -> (Drain, Watch) {
 }
 
 impl Drain {
-    /// Gives the signal: listeners stop accepting, idle connections close, busy ones end after the response in progress.
+    /// Gives the signal: listeners stop accepting, idle connections close, busy ones end after the response in
+    /// progress.
     pub fn start(&self) {
         self.started.send_replace(true);
     }

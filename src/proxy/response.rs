@@ -6,8 +6,8 @@ use http::{HeaderValue, Method, Response, StatusCode, Version};
 use super::body::ResponseBody;
 use super::error::{Error, Side};
 
-/// The methods that [`OPTIONS *`](options) and a 405 name: those of RFC 9110 and RFC 5789 that are passed on. Others pass
-/// too, but a gateway cannot know them.
+/// The methods that [`OPTIONS *`](options) and a 405 name: those of RFC 9110 and RFC 5789 that are passed on. Others
+/// pass too, but a gateway cannot know them.
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
 
 /// The answer to a request that failed with `error`.

@@ -137,8 +137,8 @@ impl Workers {
         Ok(())
     }
 
-    /// Waits until every connection has ended, at most for `grace`, then cuts the rest; how many were cut. Meant to follow
-    /// [`drain::Drain::start`]. Dropping the future cuts what is left.
+    /// Waits until every connection has ended, at most for `grace`, then cuts the rest; how many were cut. Meant to
+    /// follow [`drain::Drain::start`]. Dropping the future cuts what is left.
     pub async fn finish(self, grace: Duration) -> usize {
         let deadline = Instant::now() + grace;
         let mut cut = 0;

@@ -1,9 +1,9 @@
 //! From HTTP/1.1 to another protocol: agreed by both ends, then a tunnel.
 //!
-//! Not a byte of the new protocol goes to the upstream before its 101 (Pingora CVE-2026-2833), and a 101 counts only where
-//! it names what the client asked for. A tunnel has no idle timeout: a WebSocket may be silent for hours, and a cut
-//! after 60 s is what users of proxies with one complain of. Dead peers are found by TCP keep-alive, those that take no
-//! bytes by the write timeout, and the rest ends with the process.
+//! Not a byte of the new protocol goes to the upstream before its 101 (Pingora CVE-2026-2833), and a 101 counts only
+//! where it names what the client asked for. A tunnel has no idle timeout: a WebSocket may be silent for hours, and a
+//! cut after 60 s is what users of proxies with one complain of. Dead peers are found by TCP keep-alive, those that
+//! take no bytes by the write timeout, and the rest ends with the process.
 
 use std::io;
 
@@ -49,8 +49,8 @@ impl Wanted {
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     }
 
-    /// What the upstream's 101 agrees to, where that was asked for. Its Connection field is not looked at: some backends
-    /// forget it.
+    /// What the upstream's 101 agrees to, where that was asked for. Its Connection field is not looked at: some
+    /// backends forget it.
     pub(super) fn agreed(&self, headers: &HeaderMap) -> Option<HeaderValue> {
         let mut values = headers.get_all(UPGRADE).iter();
         let value = values.next().filter(|_| values.next().is_none())?;

@@ -1,7 +1,7 @@
 //! The guard: whether what lies on disk is worse than what is served.
 //!
-//! A renewal that goes wrong half-way (a new leaf without its new intermediate, an old backup, a certificate for fewer names) must not
-//! take the place of one that works.
+//! A renewal that goes wrong half-way (a new leaf without its new intermediate, an old backup, a certificate for
+//! fewer names) must not take the place of one that works.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -44,8 +44,8 @@ impl fmt::Display for Worse {
     }
 }
 
-/// What speaks against serving `next` in the place of `served` at the instant `at`. A served chain that has expired or become invalid is
-/// worth nothing, so nothing is worse.
+/// What speaks against serving `next` in the place of `served` at the instant `at`. A served chain that has expired
+/// or become invalid is worth nothing, so nothing is worse.
 pub(super) fn what_is_worse(served: &Assembly, next: &Assembly, at: UnixTime) -> Vec<Worse> {
     if served.status == Status::Invalid
         || served
@@ -81,8 +81,9 @@ pub(super) fn what_is_worse(served: &Assembly, next: &Assembly, at: UnixTime) ->
     worse
 }
 
-/// Which kind of key is lost where `next` takes the place of `served`, given all leaves that are served now: of an RSA and an ECDSA
-/// certificate for the same names, neither may turn into the other, since each has clients that understand nothing else.
+/// Which kind of key is lost where `next` takes the place of `served`, given all leaves that are served now: of an
+/// RSA and an ECDSA certificate for the same names, neither may turn into the other, since each has clients that
+/// understand nothing else.
 pub(super) fn lost_key_type<'c>(
     served: &Certificate,
     next: &Certificate,

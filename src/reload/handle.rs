@@ -36,7 +36,8 @@ impl Handle {
         (Self { requests }, receiver)
     }
 
-    /// Reads every file again and waits for the result. `force` swaps in chains even where they are worse than those served.
+    /// Reads every file again and waits for the result. `force` swaps in chains even where they are worse than those
+    /// served.
     ///
     /// `None` when the reload task has ended.
     pub async fn reload(&self, force: bool) -> Option<Outcome> {

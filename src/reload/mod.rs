@@ -1,7 +1,7 @@
 //! Disk -> snapshot.
 //!
-//! Two phases: [`Survey`] and what follows it may fail and touch nothing; then one store makes the result visible. The snapshot before it
-//! is the last-good state, so there is no second copy to keep in step.
+//! Two phases: [`Survey`] and what follows it may fail and touch nothing; then one store makes the result visible.
+//! The snapshot before it is the last-good state, so there is no second copy to keep in step.
 
 mod error;
 mod guard;

@@ -1,4 +1,5 @@
-//! What a reload says: one log line for each certificate that changed or did not, and the same as sentences for whoever asked.
+//! What a reload says: one log line for each certificate that changed or did not, and the same as sentences for
+//! whoever asked.
 
 use super::prepare::Event;
 use super::served::{LogName, Served};

@@ -31,7 +31,8 @@ pub struct Prospect {
 }
 
 impl Survey {
-    /// Takes the certificates out of `files`, which were read for `settings`, and assembles a chain for each as of the instant `at`.
+    /// Takes the certificates out of `files`, which were read for `settings`, and assembles a chain for each as of
+    /// the instant `at`.
     pub fn of(settings: &Settings, files: &Files, policy: Policy, at: UnixTime, signatures: &Signatures) -> Self {
         let inventory = Inventory::read(settings, files, &|key| tls::public_key(key).ok());
         let disallowed: Disallowed = settings.disallowed.iter().copied().collect();

@@ -1,4 +1,5 @@
-//! The file system tells when something moved. It does not always: NFS, bind mounts and exhausted watches are why files are polled besides.
+//! The file system tells when something moved. It does not always: NFS, bind mounts and exhausted watches are why
+//! files are polled besides.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! The log line for people: `2026-11-22T15:04:05.123Z  INFO message key=value key="a value"`.
 //!
-//! Values come from clients, certificates and backends. Whatever is not printable is escaped, so that no value can start
-//! a line of its own, pass for another field, or speak to the terminal.
+//! Values come from clients, certificates and backends. Whatever is not printable is escaped, so that no value can
+//! start a line of its own, pass for another field, or speak to the terminal.
 
 use std::fmt;
 

@@ -121,7 +121,8 @@ async fn negotiate<IO>(
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
-    // No more than a record's header (RFC 8446 section 5.1): enough to tell TLS from HTTP before rustls writes an alert.
+    // No more than a record's header (RFC 8446 section 5.1): enough to tell TLS from HTTP before rustls writes an
+    // alert.
     let mut start = [0; 5];
     let length = io.read(&mut start).await.map_err(HandshakeError::Closed)?;
     let mut start = start.get(..length).unwrap_or_default();

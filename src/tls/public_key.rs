@@ -7,8 +7,8 @@ use rustls_pki_types::PrivateKeyDer;
 ///
 /// # Errors
 ///
-/// Whatever rustls says of a key that is damaged or of a type it cannot sign with: RSA below 2048 bits, other curves than P-256,
-/// P-384 and P-521, DSA, Ed448.
+/// Whatever rustls says of a key that is damaged or of a type it cannot sign with: RSA below 2048 bits, other curves
+/// than P-256, P-384 and P-521, DSA, Ed448.
 pub fn public_key(key: &PrivateKeyDer<'_>) -> Result<Vec<u8>, rustls::Error> {
     let key = any_supported_type(key)?;
     let public_key = key

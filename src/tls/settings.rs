@@ -7,6 +7,7 @@ use std::time::Duration;
 pub struct Settings {
     /// From accept to the end of the handshake; a client that takes longer is dropped.
     pub handshake_timeout: Duration,
-    /// Refuse a client that names no host, or one that no identity answers for, instead of serving the default identity.
+    /// Refuse a client that names no host, or one that no identity answers for, instead of serving the default
+    /// identity.
     pub strict_sni: bool,
 }

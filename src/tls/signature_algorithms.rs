@@ -17,8 +17,8 @@ pub fn signature_algorithms() -> &'static [&'static dyn SignatureVerificationAlg
     ALGORITHMS.all
 }
 
-/// What no client accepts any more: RSA with SHA-1, and RSA keys from 1024 bits. Nothing that they verify is trusted: with them, chain
-/// assembly can tell a link that is weak from one that is missing, and say so.
+/// What no client accepts any more: RSA with SHA-1, and RSA keys from 1024 bits. Nothing that they verify is trusted:
+/// with them, chain assembly can tell a link that is weak from one that is missing, and say so.
 pub static WEAK_ALGORITHMS: &[&dyn SignatureVerificationAlgorithm] = &[
     &WeakRsa {
         parameters: &RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,

@@ -1,4 +1,5 @@
-//! Requests through the proxy room: what the upstream sees, what the client gets, and what happens when either misbehaves.
+//! Requests through the proxy room: what the upstream sees, what the client gets, and what happens when either
+//! misbehaves.
 
 mod deadlines;
 mod draining;

@@ -1,7 +1,8 @@
 //! Symbolic links: where a path leads, and which directories must be watched to see it lead elsewhere.
 //!
-//! Kubernetes mounts a secret as `tls.crt -> ..data/tls.crt`, `..data -> ..2026_11_22…`, and renews it by renaming a new `..data` over
-//! the old one; certbot swaps one link per file. Either way only a directory along the way has an event.
+//! Kubernetes mounts a secret as `tls.crt -> ..data/tls.crt`, `..data -> ..2026_11_22…`, and renews it by renaming a
+//! new `..data` over the old one; certbot swaps one link per file. Either way only a directory along the way has an
+//! event.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;

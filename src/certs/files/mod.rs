@@ -1,8 +1,8 @@
 //! The bytes of every configured path as of one moment: the only file access of the room.
 //!
-//! A leaf of one generation beside a key of another is what reloads go wrong with (Kubernetes renames `..data`, editors and ACME
-//! clients rename or write in place). So everything a path depends on (its links, the file behind them, the listing of a
-//! directory) is looked at before and after reading; whatever moved meanwhile is read again.
+//! A leaf of one generation beside a key of another is what reloads go wrong with (Kubernetes renames `..data`,
+//! editors and ACME clients rename or write in place). So everything a path depends on (its links, the file behind
+//! them, the listing of a directory) is looked at before and after reading; whatever moved meanwhile is read again.
 
 mod links;
 mod plan;
@@ -80,8 +80,9 @@ impl Files {
         self.digest
     }
 
-    /// The directories whose events tell that a file may have changed: those with the files, those with each symbolic link on
-    /// the way to them, and those configured as directories; for one that does not exist, the next above it that does.
+    /// The directories whose events tell that a file may have changed: those with the files, those with each symbolic
+    /// link on the way to them, and those configured as directories; for one that does not exist, the next above it
+    /// that does.
     pub fn directories_to_watch(&self) -> &BTreeSet<PathBuf> {
         &self.plan.watched
     }
@@ -104,8 +105,8 @@ impl Files {
         }
     }
 
-    /// The files that `path` of the store or of the anchors stands for: those in the directory, each once however many names it
-    /// has, or itself.
+    /// The files that `path` of the store or of the anchors stands for: those in the directory, each once however
+    /// many names it has, or itself.
     pub(super) fn below<'a>(&'a self, path: &'a Path) -> Vec<&'a Path> {
         let Some(listed) = self.plan.listings.get(path) else {
             return vec![path];
@@ -151,7 +152,8 @@ impl SystemRoots {
     }
 }
 
-/// SHA-256 over everything that was read. Each part is digested on its own first, so that no two readings share one text.
+/// SHA-256 over everything that was read. Each part is digested on its own first, so that no two readings share one
+/// text.
 fn digest(plan: &Plan, contents: &BytesByPath, system_roots: Option<&SystemRoots>) -> Sha256 {
     let mut parts = Vec::new();
     for (path, planned) in &plan.files {

@@ -1,4 +1,5 @@
-//! A backend as they stand behind such proxies: HTTP/1.0, the end of the body is the end of the connection, odd header case.
+//! A backend as they stand behind such proxies: HTTP/1.0, the end of the body is the end of the connection, odd
+//! header case.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};

@@ -75,8 +75,8 @@ impl Pki {
         self.write("store/root.pem", &self.root.certificate.pem())
     }
 
-    /// Renews the leaf. Every second time the issuing CA has changed too, and its certificate is put into the store first: the duty that
-    /// is forgotten in so many outages.
+    /// Renews the leaf. Every second time the issuing CA has changed too, and its certificate is put into the store
+    /// first: the duty that is forgotten in so many outages.
     pub(super) fn renew(&mut self, now: OffsetDateTime) -> Result<(), Error> {
         self.renewals += 1;
         if self.renewals.is_multiple_of(2) {

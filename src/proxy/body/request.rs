@@ -36,7 +36,8 @@ struct Stream {
 pub(in crate::proxy) struct Sent(Rc<Cell<Option<Instant>>>);
 
 impl RequestBody {
-    /// Wraps what hyper reads. A client that sends nothing for `idle` while it is waited for ends the body with an error.
+    /// Wraps what hyper reads. A client that sends nothing for `idle` while it is waited for ends the body with an
+    /// error.
     pub(in crate::proxy) fn new(incoming: Incoming, idle: Duration, in_progress: &InProgress) -> Self {
         if incoming.is_end_stream() {
             return Self::empty();

@@ -42,7 +42,8 @@ struct Upstream {
 
 /// Since when the client has owed to take what the body handed over; empty while the body is waited for.
 ///
-/// HTTP/2 only: a stream whose window is shut is not polled, so that its body cannot end it. Whoever drives the stream can.
+/// HTTP/2 only: a stream whose window is shut is not polled, so that its body cannot end it. Whoever drives the
+/// stream can.
 #[derive(Clone, Debug, Default)]
 pub(in crate::proxy) struct Taken(Rc<Cell<Option<Instant>>>);
 

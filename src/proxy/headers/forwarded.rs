@@ -1,8 +1,8 @@
 //! What the backend is told about the client's side, by us alone.
 //!
 //! A client's own claims are removed first, whatever their spelling: CGI, WSGI and others read `X_Forwarded_For` and
-//! `X-Forwarded-For` as one variable (oauth2-proxy CVE-2025-64484). This comes after the fields listed by Connection are
-//! gone, so that a client cannot have ours removed (Traefik CVE-2024-45410).
+//! `X-Forwarded-For` as one variable (oauth2-proxy CVE-2025-64484). This comes after the fields listed by Connection
+//! are gone, so that a client cannot have ours removed (Traefik CVE-2024-45410).
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 

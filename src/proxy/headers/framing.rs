@@ -62,7 +62,8 @@ fn check_expectation(head: &Parts) -> Result<(), Refusal> {
     }
 }
 
-/// Replaces a request's framing fields by those of its body. `length` is the body's, `None` where only its end will tell.
+/// Replaces a request's framing fields by those of its body. `length` is the body's, `None` where only its end will
+/// tell.
 pub(in crate::proxy) fn set_request(method: &Method, headers: &mut HeaderMap, length: Option<u64>) {
     let said_length = headers.remove(CONTENT_LENGTH).is_some();
     headers.remove(TRANSFER_ENCODING);

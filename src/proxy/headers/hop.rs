@@ -9,8 +9,8 @@ const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 
-/// Removes what concerned the client's connection. Proxy-Authorization stays, as with nginx: no proxy before us is meant
-/// to have kept it for itself. Framing has its own file.
+/// Removes what concerned the client's connection. Proxy-Authorization stays, as with nginx: no proxy before us is
+/// meant to have kept it for itself. Framing has its own file.
 pub(in crate::proxy) fn strip_request(headers: &mut HeaderMap) {
     let trailers = accepts_trailers(headers);
     strip(headers);

@@ -19,7 +19,8 @@ pub(in crate::proxy) struct Host {
 }
 
 impl Host {
-    /// The host of a request: its target's authority, else its Host field. `None` for an HTTP/1.0 request without either.
+    /// The host of a request: its target's authority, else its Host field. `None` for an HTTP/1.0 request without
+    /// either.
     ///
     /// # Errors
     ///
@@ -32,7 +33,8 @@ impl Host {
         }
         match (head.uri.authority(), field) {
             (Some(authority), field) => {
-                // RFC 9112 section 3.2.2 and RFC 9113 section 8.3.1: the target wins. That they agree is our own demand.
+                // RFC 9112 section 3.2.2 and RFC 9113 section 8.3.1: the target wins. That they agree is our own
+                // demand.
                 if field.is_some_and(|field| !field.as_bytes().eq_ignore_ascii_case(authority.as_str().as_bytes())) {
                     return Err(Refusal::HostMismatch);
                 }

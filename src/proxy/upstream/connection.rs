@@ -82,8 +82,8 @@ impl Connection {
         self.sender.is_ready()
     }
 
-    /// Sends a request and waits for the head of its response, at most `first_byte` after the request's end. Dropping the
-    /// future closes the connection, so that an upstream stops working for a client that left.
+    /// Sends a request and waits for the head of its response, at most `first_byte` after the request's end. Dropping
+    /// the future closes the connection, so that an upstream stops working for a client that left.
     pub(super) async fn send(
         &mut self,
         request: Request<RequestBody>,

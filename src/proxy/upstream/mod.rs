@@ -1,7 +1,7 @@
 //! From a request to the head of the upstream's response.
 //!
-//! hyper's connection type is used directly: only so is it known whether a byte of the request was sent or a byte of the
-//! response came, which decides whether sending it again is safe.
+//! hyper's connection type is used directly: only so is it known whether a byte of the request was sent or a byte of
+//! the response came, which decides whether sending it again is safe.
 
 mod balance;
 mod connect;
@@ -110,8 +110,8 @@ impl Upstreams {
 }
 
 impl Target {
-    /// Sends a request on a pooled connection, or on a new one where there is none or it turns out to be dead. An unsent
-    /// request comes back with the error.
+    /// Sends a request on a pooled connection, or on a new one where there is none or it turns out to be dead. An
+    /// unsent request comes back with the error.
     async fn send(
         &self,
         mut request: Request<RequestBody>,
@@ -175,8 +175,8 @@ impl Target {
     }
 }
 
-/// A copy to send again should the connection turn out dead after the request was written: RFC 9110 section 9.2.2 allows
-/// that for idempotent methods, and without a body there is nothing that cannot be said twice.
+/// A copy to send again should the connection turn out dead after the request was written: RFC 9110 section 9.2.2
+/// allows that for idempotent methods, and without a body there is nothing that cannot be said twice.
 fn replay(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
     let idempotent = matches!(
         *request.method(),

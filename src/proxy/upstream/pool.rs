@@ -11,8 +11,8 @@ use tokio::time::Instant;
 use super::connection::Connection;
 use crate::proxy::alarm::Alarm;
 
-/// Idle connections kept for one upstream by one worker. Above it they cost file descriptors and save nothing: this many
-/// are idle at once only right after a burst.
+/// Idle connections kept for one upstream by one worker. Above it they cost file descriptors and save nothing: this
+/// many are idle at once only right after a burst.
 const MAX_IDLE: usize = 256;
 
 /// Connections to one upstream that wait for the next request.
@@ -82,8 +82,9 @@ impl Lease {
         &mut self.connection.alarm
     }
 
-    /// Keeps the connection for the next request, if hyper has found both messages complete and nothing after them. Where
-    /// the upstream answered before it had the whole request, or sent more than its response, the connection closes.
+    /// Keeps the connection for the next request, if hyper has found both messages complete and nothing after them.
+    /// Where the upstream answered before it had the whole request, or sent more than its response, the connection
+    /// closes.
     pub(in crate::proxy) fn release(self) {
         let mut idle = self.pool.idle.borrow_mut();
         if self.connection.is_ready() && idle.len() < MAX_IDLE {

@@ -58,7 +58,8 @@ fn of_two_ways_to_two_roots_short_takes_the_shorter_and_compat_the_one_to_the_ol
     assert_eq!(step.verdict, Verdict::Passed(Criterion::Policy));
 }
 
-/// IIS cannot be made to send the longer one (Microsoft KB 2831004; the CA/Browser Forum's servercert list, April 2026).
+/// IIS cannot be made to send the longer one (Microsoft KB 2831004; the CA/Browser Forum's servercert list, April
+/// 2026).
 #[test]
 fn a_root_that_is_also_cross_signed_is_kept_as_cross_certificate_by_compat_only() {
     let usertrust = ca("USERTrust").valid(-5000, 1000).self_signed();
@@ -149,7 +150,8 @@ fn two_intermediates_that_sign_each_other_end_without_a_root() {
     assert!(assembly.wanted.is_some());
 }
 
-/// Twelve layers of six CAs, each certified by every CA of the layer above: 6^12 paths, and only as many links as 6 x 6 x 12.
+/// Twelve layers of six CAs, each certified by every CA of the layer above: 6^12 paths, and only as many links as 6 x
+/// 6 x 12.
 #[test]
 fn a_mesh_of_two_billion_paths_is_searched_by_its_links() {
     let mut mesh = Mesh::default();

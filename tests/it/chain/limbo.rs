@@ -1,8 +1,8 @@
 //! x509-limbo: cases of certificate validation that others wrote (C2SP/x509-limbo, Apache-2.0).
 //!
-//! The file is read from `LIMBO_JSON`, or from `../shared/limbo/limbo.json` beside the checkout; without it these tests say that they are
-//! skipped. `tests/data/limbo-exceptions.json` lists the cases in which rustls-webpki itself departs, each with its reason; a case that is
-//! listed and passes fails the test too.
+//! The file is read from `LIMBO_JSON`, or from `../shared/limbo/limbo.json` beside the checkout; without it these
+//! tests say that they are skipped. `tests/data/limbo-exceptions.json` lists the cases in which rustls-webpki itself
+//! departs, each with its reason; a case that is listed and passes fails the test too.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -143,7 +143,8 @@ fn read(pem: &str) -> Option<Arc<Certificate>> {
     Certificate::from_der(der).ok().map(Arc::new)
 }
 
-/// Runs every server case over the store that `store_of` gives and returns what surprises, with the number of chains built.
+/// Runs every server case over the store that `store_of` gives and returns what surprises, with the number of chains
+/// built.
 fn surprises(limbo: &Limbo, store_of: impl Fn(&Case) -> Store) -> (Vec<String>, usize) {
     let exceptions = exceptions();
     let (mut surprises, mut built) = (Vec::new(), 0);

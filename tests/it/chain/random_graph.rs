@@ -11,7 +11,8 @@ use crate::rig::pki::{Entity, Mesh, Scene, ca, server};
 
 const AUTHORITIES: usize = 6;
 
-/// Every certificate that one of six CAs may hold from another, valid, expired, constrained or for another purpose, made once.
+/// Every certificate that one of six CAs may hold from another, valid, expired, constrained or for another purpose,
+/// made once.
 static CERTIFICATES: LazyLock<Vec<Entity>> = LazyLock::new(|| {
     let mut mesh = Mesh::default();
     let authorities: Vec<_> = (0..AUTHORITIES)

@@ -30,7 +30,7 @@ fn the_trail_tells_for_every_certificate_who_was_chosen_refused_and_passed_over(
              \x20 store   {old_name}  (key id matches): refused: expired on 2026-05-31T00:00:00Z\n\
              issuer of {new_name}\n\
              \x20 anchor  {root}  (key id matches): chosen\n\
-             \x20 store   {root}  (key id matches): refused: self-signed and not a configured anchor\n"
+             \x20 store   {root}  (key id matches): refused: self-signed: a root is never sent\n"
         )
     );
 }

@@ -7,7 +7,8 @@ pub(crate) mod upstream;
 
 use std::time::{Duration, Instant};
 
-/// How long a test waits for something that should happen at once. Long enough for a loaded machine, short enough to end.
+/// How long a test waits for something that should happen at once. Long enough for a loaded machine, short enough to
+/// end.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Waits until `condition` holds, for [`PATIENCE`] at most.

@@ -8,7 +8,8 @@
 //! assert_served(&assembly, [&leaf, &intermediate]);
 //! ```
 //!
-//! Days count from [`NOW`]; a certificate is valid from day -100 to day 100 unless told otherwise, a CA from -1000 to 1000.
+//! Days count from [`NOW`]; a certificate is valid from day -100 to day 100 unless told otherwise, a CA from -1000 to
+//! 1000.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
