@@ -45,7 +45,8 @@ impl StandIn {
 
     /// Leaves of this many of its intermediates, spread evenly.
     pub fn leaves(&self, count: usize) -> Vec<Entity> {
-        let step = (self.intermediates.len() / count).max(1);
+        // Odd, so that both kinds of keys have their turn.
+        let step = self.intermediates.len() / count | 1;
         (0..count)
             .map(|number| {
                 let issuer = &self.intermediates[number * step % self.intermediates.len()];
