@@ -1,6 +1,7 @@
 //! What there is to read: the configured paths, looked at but not yet read.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -25,7 +26,8 @@ pub(super) type BytesByPath = HashMap<PathBuf, Result<Zeroizing<Vec<u8>>, ReadEr
 /// What the configured paths stand for at one moment.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
-    pub(super) files: BTreeMap<PathBuf, Planned>,
+    /// By the configured path. As text, since paths compare component by component, which shows with ten thousand of them.
+    pub(super) files: BTreeMap<OsString, Planned>,
     /// The files of each configured directory.
     pub(super) listings: BTreeMap<PathBuf, Vec<PathBuf>>,
     /// The directories whose events tell that something moved.
@@ -93,19 +95,20 @@ impl Plan {
     }
 
     fn add_file(&mut self, resolver: &mut Resolver, path: &Path, limit: u64) {
-        if let Some(planned) = self.files.get_mut(path) {
+        if let Some(planned) = self.files.get_mut(path.as_os_str()) {
             planned.limit = planned.limit.max(limit);
             return;
         }
         let resolved = resolver.resolve(path);
-        self.files.insert(path.to_owned(), Planned { resolved, limit });
+        self.files
+            .insert(path.as_os_str().to_owned(), Planned { resolved, limit });
     }
 
     /// Reads every file once.
     pub(super) fn read(&self) -> BytesByPath {
         let mut contents = HashMap::with_capacity(self.files.len());
         for (path, error) in &self.unreadable {
-            if let Some(planned) = self.files.get(path) {
+            if let Some(planned) = self.files.get(path.as_os_str()) {
                 contents.insert(planned.resolved.path.clone(), Err(error.clone()));
             }
         }
@@ -161,7 +164,7 @@ fn list(directory: &Path) -> Result<Vec<PathBuf>, ReadError> {
         }
         files.push(path);
     }
-    files.sort();
+    files.sort_by(|left: &PathBuf, right| left.as_os_str().cmp(right.as_os_str()));
     Ok(files)
 }
 
