@@ -185,7 +185,11 @@ fn is_enough(prospect: &Prospect, settings: &Settings, has_anchors: bool) -> boo
 fn lack(prospect: &Prospect) -> String {
     let assembly = &prospect.assembly;
     let shortcomings = shortcomings(assembly);
-    format!("the chain of {} is {}{shortcomings}", assembly.chain.leaf(), assembly.status)
+    format!(
+        "the chain of {} is {}{shortcomings}",
+        assembly.chain.leaf(),
+        assembly.status
+    )
 }
 
 /// What is wrong with the chain and which issuer it lacks, each after a semicolon.

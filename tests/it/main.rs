@@ -15,4 +15,5 @@ mod ending;
 mod proxying;
 mod renewal;
 mod rig;
+mod whole_run;
 mod wire;

@@ -10,7 +10,8 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, ClientConnection, HandshakeKind, StreamOwned};
 
 use crate::rig::PATIENCE;
-use crate::rig::house::{Family, House, NAME, Running};
+use crate::rig::family::{Family, NAME};
+use crate::rig::house::{House, Running};
 use crate::rig::upstream::Upstream;
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n";
@@ -64,7 +65,9 @@ fn a_request_in_flight_and_an_open_connection_survive_a_reload() {
     let family = Family::new();
     let house = House::of(&family, &family.leaf()).upstream(upstream).start();
     let mut stream = connect(&house, &house.client_config(&[&TLS13]));
-    stream.write_all(b"GET /first HTTP/1.1\r\nHost: a.test\r\n\r\n").unwrap();
+    stream
+        .write_all(b"GET /first HTTP/1.1\r\nHost: a.test\r\n\r\n")
+        .unwrap();
     has_arrived.recv_timeout(PATIENCE).unwrap();
 
     let after = family.leaf();

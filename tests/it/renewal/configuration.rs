@@ -3,7 +3,8 @@
 use rustix::process::Signal;
 
 use crate::rig::eventually;
-use crate::rig::house::{Family, House, Running, leaf};
+use crate::rig::family::{Family, leaf};
+use crate::rig::house::{House, Running};
 use crate::rig::pki::Entity;
 
 const FIRST: &str = "[[certificate]]\ncert = \"a.crt\"\nkey = \"a.key\"\n";
@@ -72,7 +73,9 @@ fn a_broken_configuration_is_refused_with_line_and_column_and_the_one_in_use_sta
     let scene = Scene::new();
     scene.configure(&format!("{FIRST}keey = 1\n"));
     scene.house.signal(Signal::HUP);
-    scene.house.wait_for_log(&["the one in use stays", "fullchain.toml:4:1", "keey"]);
+    scene
+        .house
+        .wait_for_log(&["the one in use stays", "fullchain.toml:4:1", "keey"]);
     scene.house.assert_served([&scene.first, &scene.family.issuing]);
     let outcome = scene.house.reload(&[]);
     assert_eq!(outcome.code, Some(1));
@@ -120,6 +123,11 @@ fn what_needs_a_restart_is_said_and_what_does_not_takes_effect() {
             Err(rustls::Error::AlertReceived(_))
         )
     });
-    let restarts = scene.house.log().iter().filter(|line| line.contains("needs a restart")).count();
+    let restarts = scene
+        .house
+        .log()
+        .iter()
+        .filter(|line| line.contains("needs a restart"))
+        .count();
     assert_eq!(restarts, 1);
 }

@@ -2,10 +2,13 @@
 
 use std::fs;
 
+use fullchain::admin::client;
 use rustix::process::Signal;
 
-use crate::rig::eventually;
-use crate::rig::house::{Family, House};
+use crate::rig::family::Family;
+use crate::rig::house::House;
+use crate::rig::pki::Entity;
+use crate::rig::{PATIENCE, eventually};
 
 #[test]
 fn a_renewed_pair_is_served_whichever_file_is_renamed_first() {
@@ -92,7 +95,7 @@ fn every_swap_of_a_kubernetes_secret_is_served_and_never_a_mixed_pair() {
     let house = House::bare(&family)
         .file("--cert", "secret/tls.crt")
         .file("--key", "secret/tls.key");
-    let files = |leaf: &crate::rig::pki::Entity| [("tls.crt", leaf.pem()), ("tls.key", leaf.key_pem())];
+    let files = |leaf: &Entity| [("tls.crt", leaf.pem()), ("tls.key", leaf.key_pem())];
     house.directory.project("secret", 0, &files(&leaf));
     let house = house.start();
     let trickle = house.trickle();
@@ -214,7 +217,7 @@ fn a_certificate_that_was_kept_through_a_hundred_tries_is_still_renewed() {
     house.directory().replace("tls.key", after.key_pem());
     let admin = house.admin();
     for _ in 0..100 {
-        let answer = fullchain::admin::client::post(admin, "/reload", crate::rig::PATIENCE).unwrap();
+        let answer = client::post(admin, "/reload", PATIENCE).unwrap();
         assert_eq!(answer.status, 409, "{}", answer.body);
     }
     let told = house
@@ -240,7 +243,7 @@ fn a_file_that_vanishes_and_comes_back_is_served_again() {
     house.directory().write("tls.crt", after.pem());
     house.wait_until_served([&after, &family.issuing]);
     eventually("the admin listener shows no reason any more", || {
-        let answer = fullchain::admin::client::get(house.admin(), "/certificates", crate::rig::PATIENCE).unwrap();
+        let answer = client::get(house.admin(), "/certificates", PATIENCE).unwrap();
         let shown: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
         shown["certificates"][0]["kept_because"].is_null()
     });

@@ -1,6 +1,9 @@
 //! What happens to chains when the store of intermediates changes.
 
-use crate::rig::house::{Family, House, leaf};
+use crate::rig::eventually;
+use crate::rig::family::{Family, around_today, leaf};
+use crate::rig::house::{House, Running};
+use crate::rig::pki::ca;
 
 #[test]
 fn a_leaf_by_an_unknown_intermediate_waits_until_that_is_dropped_into_the_store() {
@@ -12,7 +15,13 @@ fn a_leaf_by_an_unknown_intermediate_waits_until_that_is_dropped_into_the_store(
     let after = leaf("a.test").signed_by(&second);
     house.directory().replace("tls.key", after.key_pem());
     house.directory().replace("tls.crt", after.pem());
-    house.wait_for_log(&["ERROR", "the last good one stays", "worse", "incomplete", "wanted: CN=Issuing 2"]);
+    house.wait_for_log(&[
+        "ERROR",
+        "the last good one stays",
+        "worse",
+        "incomplete",
+        "wanted: CN=Issuing 2",
+    ]);
     house.assert_served([&before, &family.issuing]);
 
     house.directory().write("store/issuing-2.pem", second.pem());
@@ -43,7 +52,7 @@ fn a_renewed_intermediate_is_taken_up_without_a_new_leaf() {
     let family = Family::new();
     let served = family.leaf();
     let house = House::of(&family, &served).start();
-    let renewed = crate::rig::house::around_today(crate::rig::pki::ca("Issuing 1"), 900)
+    let renewed = around_today(ca("Issuing 1"), 900)
         .key_of(&family.issuing)
         .signed_by(&family.root);
     house.directory().write("store/issuing-renewed.pem", renewed.pem());
@@ -67,7 +76,12 @@ fn temporary_files_of_an_editor_are_left_alone() {
     let served = family.leaf();
     let house = House::of(&family, &served).start();
     let second = family.another_issuing("Issuing 2");
-    for name in [".issuing-2.pem.swp", "issuing-2.pem~", "#issuing-2.pem#", "issuing-2.tmp"] {
+    for name in [
+        ".issuing-2.pem.swp",
+        "issuing-2.pem~",
+        "#issuing-2.pem#",
+        "issuing-2.tmp",
+    ] {
         house.directory().write(format!("store/{name}"), &second.pem()[..200]);
     }
     let outcome = house.reload(&[]);
@@ -85,11 +99,12 @@ fn one_host_is_renewed_while_another_is_kept() {
         house.directory.write(format!("{name}.crt"), leaf.pem());
         house.directory.write(format!("{name}.key"), leaf.key_pem());
     }
-    let tables = "[[certificate]]\ncert = \"a.crt\"\nkey = \"a.key\"\n[[certificate]]\ncert = \"b.crt\"\nkey = \"b.key\"\n";
+    let tables =
+        "[[certificate]]\ncert = \"a.crt\"\nkey = \"a.key\"\n[[certificate]]\ncert = \"b.crt\"\nkey = \"b.key\"\n";
     house.directory.write("fullchain.toml", tables);
     let house = house.start();
     let config = house.client_config(rustls::ALL_VERSIONS);
-    let of_second = |house: &crate::rig::house::Running| house.served_to(&config, "b.test").unwrap()[0].clone();
+    let of_second = |house: &Running| house.served_to(&config, "b.test").unwrap()[0].clone();
     house.assert_served([&first, &family.issuing]);
     assert_eq!(&of_second(&house), second.certificate.der());
 
@@ -97,7 +112,9 @@ fn one_host_is_renewed_while_another_is_kept() {
     house.directory().replace("a.crt", "torn");
     house.directory().replace("b.key", after.key_pem());
     house.directory().replace("b.crt", after.pem());
-    crate::rig::eventually("the second is renewed", || &of_second(&house) == after.certificate.der());
+    eventually("the second is renewed", || {
+        &of_second(&house) == after.certificate.der()
+    });
     house.wait_for_log(&["the last good one stays", "a.crt"]);
     house.assert_served([&first, &family.issuing]);
 }

@@ -2,7 +2,8 @@
 
 use rustix::process::Signal;
 
-use crate::rig::house::{Family, House, Running, around_today, leaf};
+use crate::rig::family::{Family, around_today, leaf};
+use crate::rig::house::{House, Running};
 use crate::rig::pki::{Entity, server};
 
 fn replace(house: &Running, leaf: &Entity) {
@@ -46,9 +47,7 @@ fn an_earlier_expiry_is_refused_until_forced() {
 fn whoever_says_so_in_the_configuration_takes_what_is_worse() {
     let family = Family::new();
     let before = leaf("a.test").also_named("b.test").signed_by(&family.issuing);
-    let house = House::of(&family, &before)
-        .switch("--reload-allow-worse=true")
-        .start();
+    let house = House::of(&family, &before).switch("--reload-allow-worse=true").start();
     let after = family.leaf();
     replace(&house, &after);
     house.wait_until_served([&after, &family.issuing]);
@@ -76,6 +75,6 @@ fn an_expired_certificate_gives_way_to_anything_that_is_valid() {
     house.wait_for_log(&["clients will refuse this certificate"]);
     let after = around_today(server("a.test"), 30).signed_by(&family.issuing);
     replace(&house, &after);
-    crate::rig::eventually("the valid one is served", || house.served().is_ok());
+    house.wait_until_accepted();
     house.assert_served([&after, &family.issuing]);
 }

@@ -1,80 +1,33 @@
 //! The real binary, serving certificates from files that the test changes under it.
 
 use std::io::{BufRead, BufReader, Read};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::process::{Child, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use fullchain::chain::Certificate;
 use rustix::process::{Pid, Signal, kill_process};
-use rustls::client::Resumption;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, SupportedProtocolVersion};
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, SupportedProtocolVersion};
 use serde_json::Value;
 
 use super::command::{Ended, binary, fullchain};
 use super::directory::Directory;
-use super::pki::{Entity, NOW, Recipe, ca, server};
+use super::eventually;
+use super::family::{Family, NAME, der};
+use super::handshake::{Trickle, client_config, handshake};
+use super::pki::Entity;
 use super::upstream::Upstream;
-use super::{PATIENCE, eventually};
-
-/// The name that clients ask for.
-pub(crate) const NAME: &str = "a.test";
 
 /// What the backend answers.
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-
-/// A root and an issuing CA below it. The binary asks the clock, so their validity is around today.
-pub(crate) struct Family {
-    pub(crate) root: Entity,
-    pub(crate) issuing: Entity,
-}
-
-impl Family {
-    pub(crate) fn new() -> Self {
-        let root = around_today(ca("Root"), 1000).self_signed();
-        let issuing = around_today(ca("Issuing 1"), 500).signed_by(&root);
-        Self { root, issuing }
-    }
-
-    /// One more issuing CA.
-    pub(crate) fn another_issuing(&self, name: &str) -> Entity {
-        around_today(ca(name), 500).signed_by(&self.root)
-    }
-
-    /// A leaf for [`NAME`] that the issuing CA signed.
-    pub(crate) fn leaf(&self) -> Entity {
-        leaf(NAME).signed_by(&self.issuing)
-    }
-}
-
-/// A leaf for `name` that is valid for 90 days more.
-pub(crate) fn leaf(name: &str) -> Recipe {
-    around_today(server(name), 90)
-}
-
-/// Valid from yesterday, for `days` more.
-pub(crate) fn around_today(recipe: Recipe, days: i64) -> Recipe {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    let today = (i64::try_from(now).unwrap() - i64::try_from(NOW).unwrap()) / 86_400;
-    recipe.valid(today - 1, today + days)
-}
-
-/// The DER of `chain`, as a client receives it.
-pub(crate) fn der<'e>(chain: impl IntoIterator<Item = &'e Entity>) -> Vec<CertificateDer<'static>> {
-    chain
-        .into_iter()
-        .map(|entity| entity.certificate.der().clone())
-        .collect()
-}
 
 /// A binary about to be started, and its files.
 pub(crate) struct House {
     pub(crate) directory: Directory,
     arguments: Vec<String>,
+    default_admin: bool,
     root: Entity,
     upstream: Upstream,
 }
@@ -88,7 +41,9 @@ impl House {
         house.directory.write("tls.crt", leaf.pem());
         house.directory.write("tls.key", leaf.key_pem());
         let (cert, key) = (house.directory.text("tls.crt"), house.directory.text("tls.key"));
-        house.arguments.extend(["--cert", &cert, "--key", &key].map(str::to_owned));
+        house
+            .arguments
+            .extend(["--cert", &cert, "--key", &key].map(str::to_owned));
         house
     }
 
@@ -111,6 +66,7 @@ impl House {
                 .flat_map(|(flag, value)| [flag.to_owned(), value])
                 .collect(),
             directory,
+            default_admin: false,
             root: family.root.clone(),
             upstream,
         }
@@ -144,6 +100,12 @@ impl House {
         self
     }
 
+    /// The admin listener where it is by default.
+    pub(crate) fn with_default_admin(mut self) -> Self {
+        self.default_admin = true;
+        self
+    }
+
     /// The arguments of `serve` and `check`.
     pub(crate) fn arguments(&self) -> Vec<String> {
         let upstream = format!("http://{}", self.upstream.address);
@@ -153,7 +115,8 @@ impl House {
             ("--listen", "127.0.0.1:0"),
             ("--admin", "127.0.0.1:0"),
         ] {
-            if !arguments.iter().any(|argument| argument == flag) {
+            let is_default = flag == "--admin" && self.default_admin;
+            if !is_default && !arguments.iter().any(|argument| argument == flag) {
                 arguments.extend([flag, value].map(str::to_owned));
             }
         }
@@ -285,6 +248,12 @@ impl Running {
         eventually("the new chain is served", || self.served().unwrap() == chain);
     }
 
+    /// Waits until a client that trusts the root accepts what is served.
+    #[track_caller]
+    pub(crate) fn wait_until_accepted(&self) {
+        eventually("clients accept the chain", || self.served().is_ok());
+    }
+
     /// Fails unless exactly `chain` is served now.
     #[track_caller]
     pub(crate) fn assert_served<'e>(&self, chain: impl IntoIterator<Item = &'e Entity>) {
@@ -332,74 +301,5 @@ impl Drop for Running {
             eprintln!("fullchain serve {}", self.house.arguments().join(" "));
             eprintln!("{}\n{}", self.house.directory.listing(), self.log().join("\n"));
         }
-    }
-}
-
-fn client_config(root: &Entity, versions: &[&'static SupportedProtocolVersion]) -> Arc<ClientConfig> {
-    let mut roots = RootCertStore::empty();
-    roots.add(root.certificate.der().clone()).unwrap();
-    let config = ClientConfig::builder_with_protocol_versions(versions)
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Arc::new(config)
-}
-
-/// Connects and goes through the handshake.
-///
-/// # Errors
-///
-/// What rustls says against the server; a connection that breaks is a failed test.
-pub(crate) fn handshake(
-    address: SocketAddr,
-    config: &Arc<ClientConfig>,
-    name: &str,
-) -> Result<ClientConnection, rustls::Error> {
-    let name = ServerName::try_from(name.to_owned()).unwrap();
-    let mut connection = ClientConnection::new(Arc::clone(config), name).unwrap();
-    let mut socket = TcpStream::connect(address).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    while connection.is_handshaking() {
-        if let Err(error) = connection.complete_io(&mut socket) {
-            return Err(match error.downcast::<rustls::Error>() {
-                Ok(error) => error,
-                Err(error) => rustls::Error::General(error.to_string()),
-            });
-        }
-    }
-    Ok(connection)
-}
-
-/// One handshake after the other, each of them full.
-pub(crate) struct Trickle {
-    ended: Arc<AtomicBool>,
-    done: Arc<AtomicUsize>,
-    thread: JoinHandle<Vec<rustls::Error>>,
-}
-
-impl Trickle {
-    fn start(address: SocketAddr, mut config: Arc<ClientConfig>) -> Self {
-        Arc::make_mut(&mut config).resumption = Resumption::disabled();
-        let (ended, done) = (Arc::<AtomicBool>::default(), Arc::<AtomicUsize>::default());
-        let thread = thread::spawn({
-            let (ended, done) = (Arc::clone(&ended), Arc::clone(&done));
-            move || {
-                let mut failures = Vec::new();
-                while !ended.load(Ordering::Relaxed) {
-                    failures.extend(handshake(address, &config, NAME).err());
-                    done.fetch_add(1, Ordering::Relaxed);
-                    super::pause();
-                }
-                failures
-            }
-        });
-        Self { ended, done, thread }
-    }
-
-    /// Fails where a handshake has failed, or none was made.
-    #[track_caller]
-    pub(crate) fn assert_none_failed(self) {
-        eventually("a handshake is made", || self.done.load(Ordering::Relaxed) > 0);
-        self.ended.store(true, Ordering::Relaxed);
-        assert_eq!(self.thread.join().unwrap(), []);
     }
 }

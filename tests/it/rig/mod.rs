@@ -3,6 +3,8 @@
 pub(crate) mod client;
 pub(crate) mod command;
 pub(crate) mod directory;
+pub(crate) mod family;
+pub(crate) mod handshake;
 pub(crate) mod house;
 pub(crate) mod pki;
 pub(crate) mod proxy;
