@@ -13,6 +13,9 @@ mod der;
 mod error;
 mod files;
 mod format;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 mod inventory;
 mod key;
 mod password;

@@ -6,7 +6,7 @@ use schemars::Schema;
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use super::flags::PREFIX;
+use super::environment::PREFIX;
 use super::raw::Raw;
 
 /// The table whose keys describe one certificate; as flags they go without its name.

@@ -14,8 +14,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
 
 use super::choices::Root;
+use super::environment::{Environment, PREFIX};
 use super::error::{Error, Fault, Place, Problem};
-use super::flags::{Environment, Flags, PREFIX};
+use super::flags::Flags;
 use super::keys::{CERTIFICATE, Key, Kind, keys, nearest, schema};
 use super::raw::Raw;
 use super::setting::Read;

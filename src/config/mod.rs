@@ -8,6 +8,7 @@
 mod addresses;
 mod bundles;
 mod choices;
+mod environment;
 mod error;
 mod flags;
 mod keys;
@@ -26,8 +27,9 @@ use std::time::Duration;
 
 use crate::{admin, certs, proxy, reload, telemetry, tls};
 
+pub use environment::Environment;
 pub use error::{Error, Fault, Place, Problem};
-pub use flags::{Environment, Flags};
+pub use flags::Flags;
 pub use keys::{Key, Kind, keys, schema};
 pub use machine::Machine;
 pub use units::parse_duration;

@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
+use super::environment::Environment;
 use super::error::{Error, Fault};
-use super::flags::{Environment, Flags};
+use super::flags::Flags;
 use super::layer::{FILE_VARIABLE, Given, Layer};
 use super::raw::Raw;
 use super::setting::{List, Setting};

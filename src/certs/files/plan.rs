@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 use super::links::{Resolved, Resolver};
-use super::read::{self, ReadError, Stamp};
+use super::read::{self, ReadError};
 use crate::certs::{Roots, Settings};
 
 /// A leaf with its key, a PKCS#12 file, a password: Kubernetes allows a whole Secret 1 MiB.
@@ -38,7 +38,6 @@ pub(super) struct Plan {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Planned {
     pub(super) resolved: Resolved,
-    stamp: Option<Stamp>,
     pub(super) limit: u64,
 }
 
@@ -99,8 +98,7 @@ impl Plan {
             return;
         }
         let resolved = resolver.resolve(path);
-        let stamp = Stamp::of(&resolved.path);
-        self.files.insert(path.to_owned(), Planned { resolved, stamp, limit });
+        self.files.insert(path.to_owned(), Planned { resolved, limit });
     }
 
     /// Reads every file once.
@@ -152,7 +150,10 @@ fn list(directory: &Path) -> Result<Vec<PathBuf>, ReadError> {
     for entry in fs::read_dir(directory).map_err(explain)? {
         let entry = entry.map_err(explain)?;
         let path = entry.path();
-        if is_temporary(&entry.file_name().to_string_lossy()) || !fs::metadata(&path).is_ok_and(|file| file.is_file()) {
+        // The listing tells what is a link, and only a link needs another look.
+        let kind = entry.file_type().map_err(explain)?;
+        let is_file = kind.is_file() || kind.is_symlink() && fs::metadata(&path).is_ok_and(|target| target.is_file());
+        if !is_file || is_temporary(&entry.file_name().to_string_lossy()) {
             continue;
         }
         if files.len() == DIRECTORY_LIMIT {
