@@ -229,7 +229,7 @@ fn descend(graph: &mut Graph<'_>, walk: &mut Walk<'_>, to_go: usize, budget: &mu
             return None;
         }
         if let Some(refusal) = refusal_in_path(graph, &walk.path, link, walk.demands) {
-            walk.note(&refusal);
+            walk.note(graph, link, &refusal);
             continue;
         }
         walk.path.push(link.to);
@@ -247,11 +247,13 @@ fn descend(graph: &mut Graph<'_>, walk: &mut Walk<'_>, to_go: usize, budget: &mu
 
 impl Walk<'_> {
     /// Remembers whether `refusal` holds for this way only.
-    fn note(&mut self, refusal: &Refusal) {
+    fn note(&mut self, graph: &Graph<'_>, link: Link, refusal: &Refusal) {
         let is_loop = *refusal == Refusal::Loop;
         self.met_loop |= is_loop;
-        let holds_for_one_way = matches!(refusal, Refusal::NameConstraint(_)) || is_loop && self.exact;
-        self.refused_for_path += usize::from(holds_for_one_way);
+        // Names of the leaf are the same on every way, those of the intermediates below are not.
+        let is_for_names_below =
+            matches!(refusal, Refusal::NameConstraint(_)) && !graph.node(link.to).refusals.contains(refusal);
+        self.refused_for_path += usize::from(is_for_names_below || is_loop && self.exact);
     }
 }
 
@@ -267,7 +269,7 @@ fn end_of(graph: &mut Graph<'_>, walk: &mut Walk<'_>, top: NodeId, budget: &mut 
             for link in anchors {
                 match refusal_in_path(graph, &walk.path, link, walk.demands) {
                     None => return Some(End::Anchor(link.to)),
-                    Some(refusal) => walk.note(&refusal),
+                    Some(refusal) => walk.note(graph, link, &refusal),
                 }
             }
             None

@@ -9,3 +9,4 @@ mod order;
 mod random_graph;
 mod time;
 mod trail;
+mod traps;

@@ -3,11 +3,15 @@
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-use fullchain::chain::{Policy, Status};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
+use fullchain::chain::{Certificate, Policy, Status};
 use proptest::prelude::*;
+use rustls::pki_types::CertificateDer;
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 
-use crate::rig::pki::{Entity, Mesh, Scene, ca, server};
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use crate::rig::pki::{Entity, Mesh, Scene, ca, day, server};
 
 const AUTHORITIES: usize = 6;
 
@@ -41,7 +45,8 @@ static CERTIFICATES: LazyLock<Vec<Entity>> = LazyLock::new(|| {
 });
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    // The certificates are made anew in each run, so that a failing case cannot be kept: its trail is printed instead.
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
 
     #[test]
     fn assembly_ends_and_every_link_of_its_output_verifies(
@@ -51,11 +56,11 @@ proptest! {
         compat in any::<bool>(),
     ) {
         let all = &*CERTIFICATES;
-        let store: Vec<_> = picked.iter().map(|index| index.get(all)).collect();
+        let store: Vec<&Entity> = picked.iter().map(|index| index.get(all)).collect();
         let leaf = server("www.example.test").signed_by(&all[issuer]);
         let policy = if compat { Policy::Compat } else { Policy::Short };
         let assembly = Scene::of(&leaf)
-            .store(store)
+            .store(store.iter().copied())
             .roots(roots.iter().map(|number| &all[*number]))
             .policy(policy)
             .assemble();
@@ -63,29 +68,53 @@ proptest! {
         let served = &assembly.chain.certificates;
         let distinct: HashSet<_> = served.iter().map(|certificate| certificate.fingerprint()).collect();
         prop_assert_eq!(distinct.len(), served.len(), "a certificate is repeated");
-        prop_assert!(!assembly.trail.budget_exhausted);
-        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        prop_assert!(!assembly.trail.budget_exhausted, "{}", assembly.trail);
         for pair in served.windows(2) {
-            // One link at a time, the upper certificate trusted: time and constraints of the rest do not matter here.
-            let anchor = [anchor_from_trusted_cert(pair[1].der()).unwrap()];
-            let lower = EndEntityCert::try_from(pair[0].der()).unwrap();
-            let verdict = lower.verify_for_usage(
-                provider.signature_verification_algorithms.all,
-                &anchor,
-                &[],
-                pair[0].not_before(),
-                KeyUsage::server_auth(),
-                None,
-                None,
-            );
-            let only_role_is_wrong = matches!(
-                verdict.err(),
-                None | Some(webpki::Error::CaUsedAsEndEntity | webpki::Error::NameConstraintViolation)
-            );
-            prop_assert!(only_role_is_wrong, "a link does not verify:\n{}", assembly.trail);
+            prop_assert!(is_signed_by(&pair[0], &pair[1]), "a link does not verify:\n{}", assembly.trail);
         }
-        if assembly.status == Status::Complete {
-            prop_assert!(assembly.flaws.is_empty());
+        let everything: Vec<_> = [&leaf]
+            .into_iter()
+            .chain(store)
+            .map(|entity| entity.certificate.der().clone())
+            .collect();
+        // webpki is slow where many certificates refer to one another, and gives up after a hundred signatures.
+        if everything.len() <= 16 && is_accepted(&everything, &roots) {
+            prop_assert_eq!(assembly.status, Status::Complete, "webpki finds a chain:\n{}", assembly.trail);
+        }
+        if assembly.status == Status::Complete && assembly.warnings.is_empty() {
+            prop_assert!(is_accepted(&assembly.chain.to_der(), &roots), "webpki refuses what is called complete:\n{}", assembly.trail);
         }
     }
+}
+
+/// Whether the key of `issuer` signed `child`: x509-parser takes the certificates apart and aws-lc-rs verifies, nothing of ours takes part.
+fn is_signed_by(child: &Certificate, issuer: &Certificate) -> bool {
+    let (_, child) = X509Certificate::from_der(child.der()).unwrap();
+    let (_, issuer) = X509Certificate::from_der(issuer.der()).unwrap();
+    let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &issuer.public_key().subject_public_key.data);
+    child.issuer() == issuer.subject()
+        && key
+            .verify(child.tbs_certificate.as_ref(), &child.signature_value.data)
+            .is_ok()
+}
+
+/// Whether rustls-webpki finds a chain from the first of `ders` through the others to one of the roots.
+fn is_accepted(ders: &[CertificateDer<'_>], roots: &[usize]) -> bool {
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let anchors: Vec<_> = roots
+        .iter()
+        .map(|number| anchor_from_trusted_cert(CERTIFICATES[*number].certificate.der()).unwrap())
+        .collect();
+    let leaf = EndEntityCert::try_from(&ders[0]).unwrap();
+    let algorithms = provider.signature_verification_algorithms.all;
+    leaf.verify_for_usage(
+        algorithms,
+        &anchors,
+        &ders[1..],
+        day(0),
+        KeyUsage::server_auth(),
+        None,
+        None,
+    )
+    .is_ok()
 }
