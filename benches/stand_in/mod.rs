@@ -46,7 +46,7 @@ impl StandIn {
     /// Leaves of this many of its intermediates, spread evenly.
     pub fn leaves(&self, count: usize) -> Vec<Entity> {
         // Odd, so that both kinds of keys have their turn.
-        let step = self.intermediates.len() / count | 1;
+        let step = (self.intermediates.len() / count) | 1;
         (0..count)
             .map(|number| {
                 let issuer = &self.intermediates[number * step % self.intermediates.len()];
