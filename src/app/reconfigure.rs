@@ -29,7 +29,8 @@ fn needs_restart(running: &Config, next: &Config) -> impl Iterator<Item = &'stat
         ("upstream", running.proxy.upstreams != next.proxy.upstreams),
         (
             "timeouts",
-            running.proxy.timeouts != next.proxy.timeouts || running.tls != next.tls,
+            running.proxy.timeouts != next.proxy.timeouts
+                || running.tls.handshake_timeout != next.tls.handshake_timeout,
         ),
         ("limits", running.proxy.limits != next.proxy.limits),
         ("admin", running.admin != next.admin),

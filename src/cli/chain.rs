@@ -24,16 +24,22 @@ pub(super) fn run(arguments: &ChainArguments) -> Ending {
         [vec![arguments.leaf.clone()], arguments.intermediates.clone()].concat(),
         arguments.roots.clone(),
     );
+    if let Some(problem) = inventory
+        .problems
+        .iter()
+        .find(|problem| is_of_no_use(problem, arguments))
+    {
+        return complain(problem);
+    }
     let Some(leaf) = leaf_among(&beside) else {
-        let at_fault = |problem: &certs::Error| problem.path() == Some(arguments.leaf.as_path());
-        match inventory.problems.iter().find(|problem| at_fault(problem)) {
+        let is_at_fault = |problem: &&certs::Error| problem.path() == Some(arguments.leaf.as_path());
+        return match inventory.problems.iter().find(is_at_fault) {
             Some(problem) => complain(problem),
             None => {
                 eprintln!("{}: expected a certificate, found none", arguments.leaf.display());
                 Ending::Bad
             }
         };
-        return Ending::Bad;
     };
     for problem in &inventory.problems {
         eprintln!("warning: {problem} (skipped)");
@@ -65,6 +71,18 @@ fn read(paths: Vec<PathBuf>, roots: Roots) -> Inventory {
         disallowed: Vec::new(),
     };
     Inventory::read(&settings, &Files::read(&settings), &|_| None)
+}
+
+/// Whether `problem` leaves nothing of a path that was named. What is broken inside a file or a directory is skipped.
+fn is_of_no_use(problem: &certs::Error, arguments: &ChainArguments) -> bool {
+    use certs::Error::{Contents, NoCertificate, Read};
+    let roots = match &arguments.roots {
+        Roots::Files(paths) => paths.as_slice(),
+        Roots::None | Roots::System => &[],
+    };
+    let mut named = arguments.intermediates.iter().chain(roots).chain([&arguments.leaf]);
+    matches!(problem, Contents { .. } | NoCertificate { .. } | Read { .. })
+        && named.any(|path| problem.path() == Some(path))
 }
 
 /// The leaf of a file without a key: what is no CA certificate, or else the first.

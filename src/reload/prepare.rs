@@ -1,5 +1,8 @@
 //! Phase one of a reload: everything that may fail. Its result is published by one store, or not at all.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use rustls::pki_types::UnixTime;
 
 use super::guard::{lost_key_type, what_is_worse};
@@ -7,13 +10,15 @@ use super::served::Served;
 use super::survey::{Prospect, Survey};
 use super::{Error, Settings};
 use crate::certs::BundleSettings;
-use crate::chain::Status;
+use crate::chain::{Assembly, Certificate, Status};
 use crate::tls;
 
 /// What will be served, and what there is to say about it.
 pub(super) struct Prepared {
     pub(super) served: Vec<Served>,
     pub(super) events: Vec<Event>,
+    /// Certificates that are new in the configuration and cannot be served; one sentence each.
+    pub(super) refused: Vec<String>,
 }
 
 /// What became of one configured certificate; the number is its place in [`Prepared::served`].
@@ -25,6 +30,10 @@ pub(super) enum Event {
     Replaced(usize),
     /// The same as before though the disk says otherwise.
     Kept(usize),
+    /// The same as before, and the disk says so again.
+    Restored(usize),
+    /// No longer configured.
+    Removed { leaf: Arc<Certificate>, file: PathBuf },
 }
 
 /// The first load: there is nothing to fall back to, so whatever cannot be loaded is an error.
@@ -57,19 +66,23 @@ pub(super) fn first(survey: Survey, settings: &Settings, at: UnixTime) -> Result
         served.push(serve(source, prospect, at)?);
     }
     let events = (0..served.len()).map(Event::Added).collect();
-    Ok(Prepared { served, events })
+    Ok(Prepared {
+        served,
+        events,
+        refused: Vec::new(),
+    })
 }
 
 /// A later load: for each certificate the fresh state, or the one served with the reason.
 pub(super) fn again(survey: Survey, previous: &[Served], settings: &Settings, force: bool, at: UnixTime) -> Prepared {
     let mut prepared = Prepared {
         served: Vec::new(),
-        events: Vec::new(),
+        events: removed(&survey, previous),
+        refused: Vec::new(),
     };
     let allow_worse = force || settings.allow_worse;
     for (source, prospect) in survey.prospects {
-        let is_same =
-            |served: &&Served| served.source.certificate == source.certificate && served.source.key == source.key;
+        let is_same = |served: &&Served| is_same(&served.source, &source);
         let before = previous.iter().find(is_same);
         let place = prepared.served.len();
         let others = || previous.iter().filter(|other| !is_same(other));
@@ -79,7 +92,9 @@ pub(super) fn again(survey: Survey, previous: &[Served], settings: &Settings, fo
                 _ => Vec::new(),
             };
             if !worse.is_empty() {
-                return Err(format!("what lies on disk is worse: {}", worse.join("; ")));
+                let (leaf, worse) = (&prospect.bundle.leaf, worse.join("; "));
+                let shortcomings = shortcomings(&prospect.assembly);
+                return Err(format!("{leaf} on disk is worse: {worse}{shortcomings}"));
             }
             if !force && !is_enough(&prospect, settings, survey.has_anchors) {
                 return Err(lack(&prospect));
@@ -88,6 +103,9 @@ pub(super) fn again(survey: Survey, previous: &[Served], settings: &Settings, fo
         });
         match (fresh, before) {
             (Ok(fresh), Some(before)) if fresh.identity.chain() == before.identity.chain() => {
+                if before.kept_because.is_some() {
+                    prepared.events.push(Event::Restored(place));
+                }
                 prepared.served.push(Served {
                     since: before.since,
                     ..fresh
@@ -109,12 +127,32 @@ pub(super) fn again(survey: Survey, previous: &[Served], settings: &Settings, fo
                 });
             }
             // A certificate that is new in the configuration and cannot be loaded: the others must not suffer.
-            (Err(reason), None) => tracing::error!(
-                file = %source.certificate.display(), %reason, "a new certificate cannot be served"
-            ),
+            (Err(reason), None) => {
+                let file = source.certificate.display();
+                prepared.refused.push(format!("{file} cannot be served: {reason}"));
+            }
         }
     }
     prepared
+}
+
+fn is_same(one: &BundleSettings, other: &BundleSettings) -> bool {
+    one.certificate == other.certificate && one.key == other.key
+}
+
+fn removed(survey: &Survey, previous: &[Served]) -> Vec<Event> {
+    let is_configured = |served: &&Served| {
+        let mut sources = survey.prospects.iter().map(|(source, _)| source);
+        sources.any(|source| is_same(&served.source, source))
+    };
+    previous
+        .iter()
+        .filter(|served| !is_configured(served))
+        .map(|served| Event::Removed {
+            leaf: Arc::clone(served.assembly.chain.leaf()),
+            file: served.source.certificate.clone(),
+        })
+        .collect()
 }
 
 fn objections<'p>(
@@ -146,7 +184,17 @@ fn is_enough(prospect: &Prospect, settings: &Settings, has_anchors: bool) -> boo
 /// What the chain lacks, in a sentence.
 fn lack(prospect: &Prospect) -> String {
     let assembly = &prospect.assembly;
-    let mut text = format!("the chain of {} is {}", assembly.chain.leaf(), assembly.status);
+    let shortcomings = shortcomings(assembly);
+    format!(
+        "the chain of {} is {}{shortcomings}",
+        assembly.chain.leaf(),
+        assembly.status
+    )
+}
+
+/// What is wrong with the chain and which issuer it lacks, each after a semicolon.
+fn shortcomings(assembly: &Assembly) -> String {
+    let mut text = String::new();
     for flaw in &assembly.flaws {
         text.push_str(&format!("; {flaw}"));
     }

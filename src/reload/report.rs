@@ -1,9 +1,11 @@
 //! What a reload says: one log line for each certificate that changed or did not, and the same as sentences for
 //! whoever asked.
 
+use std::path::Path;
+
 use super::prepare::Event;
 use super::served::{LogName, Served};
-use crate::chain::{Status, rfc3339};
+use crate::chain::{Certificate, Status, rfc3339};
 
 /// Logs `event` and returns it as a sentence.
 pub(super) fn report(event: &Event, served: &[Served]) -> String {
@@ -11,6 +13,8 @@ pub(super) fn report(event: &Event, served: &[Served]) -> String {
         Event::Added(place) => log(&served[*place], "certificate loaded"),
         Event::Replaced(place) => log(&served[*place], "certificate replaced"),
         Event::Kept(place) => kept(&served[*place]),
+        Event::Restored(place) => log(&served[*place], "what lies on disk is what is served again"),
+        Event::Removed { leaf, file } => removed(leaf, file),
     }
 }
 
@@ -68,6 +72,18 @@ fn remark(served: &Served) {
     for warning in &assembly.warnings {
         tracing::warn!(%names, serial, %sha256, %warning, "some clients will refuse this certificate, or will before it expires");
     }
+}
+
+fn removed(leaf: &Certificate, file: &Path) -> String {
+    let names = LogName(leaf);
+    tracing::warn!(
+        %names,
+        serial = leaf.serial_text(),
+        sha256 = %leaf.fingerprint(),
+        file = %file.display(),
+        "certificate no longer configured: it is served no more"
+    );
+    format!("no longer configured: {names} ({})", file.display())
 }
 
 fn kept(served: &Served) -> String {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustls::pki_types::UnixTime;
 
-use crate::certs::{Bundle, BundleSettings, Error, Files, Inventory, Settings};
+use crate::certs::{Bundle, BundleSettings, Error, Files, Inventory, Roots, Settings};
 use crate::chain::{Assembly, Certificate, Context, Disallowed, Policy, Signatures, assemble};
 use crate::tls;
 
@@ -17,7 +17,8 @@ pub struct Survey {
     pub problems: Vec<Error>,
     /// The certificates of the store, those beside the leaves included.
     pub store: Vec<Arc<Certificate>>,
-    /// Whether there are any anchors: without, the best that a chain can be is unanchored.
+    /// Whether chains can end at an anchor: not where none are wanted, nor where the operating system has none. Where roots are
+    /// configured that cannot be read, that is no excuse for a chain that ends at none.
     pub has_anchors: bool,
 }
 
@@ -61,7 +62,11 @@ impl Survey {
             prospects,
             problems: inventory.problems,
             store: inventory.store.iter().cloned().collect(),
-            has_anchors: !inventory.anchors.is_empty(),
+            has_anchors: match settings.roots {
+                Roots::Files(_) => true,
+                Roots::None => false,
+                Roots::System => !inventory.anchors.is_empty(),
+            },
         }
     }
 }

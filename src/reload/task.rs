@@ -178,19 +178,28 @@ impl Task {
             }
         };
         self.watch.follow(directories);
-        let Some((prepared, problems)) = prepared else {
+        let Some((prepared, mut problems)) = prepared else {
             return Outcome::Unchanged;
         };
         self.digest = digest;
-        for problem in problems.iter().filter(|problem| !previous.problems.contains(problem)) {
+        let is_news = |problem: &&String| !previous.problems.contains(problem);
+        for problem in problems.iter().filter(is_news) {
             tracing::warn!(%problem, "skipped");
         }
+        for problem in prepared.refused.iter().filter(is_news) {
+            tracing::error!(%problem, "a new certificate is not served");
+        }
+        problems.extend(prepared.refused.iter().cloned());
         self.publish(prepared, problems, at)
     }
 
     /// Phase two: the one store that makes everything visible.
     fn publish(&mut self, prepared: Prepared, problems: Vec<String>, at: UnixTime) -> Outcome {
-        let Prepared { served, events } = prepared;
+        let Prepared {
+            served,
+            events,
+            refused,
+        } = prepared;
         let identities = served.iter().map(|served| served.identity.clone()).collect();
         match tls::Snapshot::new(identities, &self.tickets, &self.plan.tls) {
             Ok(snapshot) => self.snapshot.publish(snapshot),
@@ -216,14 +225,21 @@ impl Task {
         let sentence = |event: &Event| report(event, &current.served);
         let is_kept = |event: &Event| matches!(event, Event::Kept(_));
         let any_kept = events.iter().any(is_kept);
-        self.retry_after = any_kept.then(|| self.retry_after.map_or(FIRST_RETRY, |retry| retry * 2));
-        let sentences: Vec<String> = events.iter().filter(is_news).map(sentence).collect();
+        let longest = self.plan.reload.poll_interval;
+        let next_retry = |retry: Duration| (retry * 2).min(longest);
+        self.retry_after = any_kept.then(|| self.retry_after.map_or(FIRST_RETRY, next_retry));
+        let mut sentences: Vec<String> = events.iter().filter(is_news).map(sentence).collect();
         let kept = || {
             let still = current.served.iter().filter_map(|served| served.kept_because.clone());
             still.collect::<Vec<_>>()
         };
-        match (any_kept, events.is_empty()) {
-            (true, _) => Outcome::Kept(if sentences.is_empty() { kept() } else { sentences }),
+        if any_kept && sentences.is_empty() {
+            sentences = kept();
+        }
+        let any_refused = !refused.is_empty();
+        sentences.extend(refused);
+        match (any_kept || any_refused, sentences.is_empty()) {
+            (true, _) => Outcome::Kept(sentences),
             (false, true) => Outcome::Unchanged,
             (false, false) => Outcome::Changed(sentences),
         }

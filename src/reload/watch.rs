@@ -18,6 +18,8 @@ pub(super) struct Watch {
     watcher: Option<RecommendedWatcher>,
     events: mpsc::Receiver<()>,
     followed: BTreeSet<PathBuf>,
+    /// Something may have changed since files were last read for it. Kept here, since waiting may be cut short.
+    is_pending: bool,
 }
 
 impl Watch {
@@ -44,6 +46,7 @@ impl Watch {
             watcher,
             events,
             followed: BTreeSet::new(),
+            is_pending: false,
         }
     }
 
@@ -65,17 +68,22 @@ impl Watch {
                 warn(error, directory);
             }
         }
-        self.followed = followed.into_iter().map(|(_, directory)| directory).collect();
+        let followed: BTreeSet<_> = followed.into_iter().map(|(_, directory)| directory).collect();
+        // What changed between reading a directory and following it has made no event.
+        self.is_pending |= !followed.is_subset(&self.followed);
+        self.followed = followed;
     }
 
     /// Waits until something changed and `debounce` has gone by without further changes.
     pub(super) async fn settled_change(&mut self, debounce: Duration) {
-        if self.events.recv().await.is_none() {
+        if !self.is_pending && self.events.recv().await.is_none() {
             // Without a watcher nothing is ever heard.
             std::future::pending::<()>().await;
         }
+        self.is_pending = true;
         let latest = Instant::now() + debounce * MOST_DEBOUNCES;
-        while Instant::now() < latest && timeout(debounce, self.events.recv()).await.is_ok() {}
+        while Instant::now() < latest && matches!(timeout(debounce, self.events.recv()).await, Ok(Some(()))) {}
+        self.is_pending = false;
     }
 }
 

@@ -3,16 +3,17 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::process::{Command, Output};
+use std::process::Output;
 use std::thread;
 
 use tempfile::TempDir;
 
+use crate::rig::command::binary;
+
 /// Runs the binary without any `FULLCHAIN_*` of this process in its environment.
 fn fullchain(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_fullchain"))
+    binary()
         .args(arguments)
-        .env_clear()
         .envs(variables.iter().copied())
         .output()
         .unwrap()

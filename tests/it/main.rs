@@ -7,7 +7,13 @@
 )]
 
 mod chain;
+mod chain_command;
+mod check_command;
 mod cli;
 mod config;
+mod ending;
 mod proxying;
+mod renewal;
 mod rig;
+mod whole_run;
+mod wire;

@@ -8,6 +8,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
+use super::read::Stamp;
+
 /// The links Linux follows in one path before it gives up (path_resolution(7)).
 const MAX_LINKS: usize = 40;
 
@@ -20,6 +22,8 @@ pub(super) struct Resolved {
     pub(super) links: Vec<(PathBuf, PathBuf)>,
     /// The directories with a link along the way, and the one with the file.
     pub(super) directories: BTreeSet<PathBuf>,
+    /// The state of what the path leads to; `None` where there is nothing.
+    pub(super) stamp: Option<Stamp>,
 }
 
 /// Resolves paths, each directory once: ten thousand files mostly share a few.
@@ -45,7 +49,10 @@ impl Resolver {
             };
         };
         let directory = self.directory(parent, links);
-        let mut resolved = directory.clone();
+        let mut resolved = Resolved {
+            stamp: None,
+            ..directory.clone()
+        };
         match last {
             Component::ParentDir => {
                 resolved.path.pop();
@@ -55,11 +62,15 @@ impl Resolver {
         }
         resolved.directories = directory.directories_of_links();
         resolved.directories.insert(directory.path.clone());
-        let target = fs::symlink_metadata(&resolved.path)
-            .ok()
-            .filter(fs::Metadata::is_symlink)
-            .and_then(|_| fs::read_link(&resolved.path).ok());
-        let (Some(target), Some(links)) = (target, links.checked_sub(1)) else {
+        // One look serves both questions, link or not and in which state: a store may have ten thousand files.
+        let Ok(metadata) = fs::symlink_metadata(&resolved.path) else {
+            return resolved;
+        };
+        if !metadata.is_symlink() {
+            resolved.stamp = Some(Stamp::from(&metadata));
+            return resolved;
+        }
+        let (Ok(target), Some(links)) = (fs::read_link(&resolved.path), links.checked_sub(1)) else {
             return resolved;
         };
         let further = self.follow(&directory.path.join(&target), links);
@@ -67,6 +78,7 @@ impl Resolver {
         resolved.links.extend(further.links);
         resolved.directories.extend(further.directories);
         resolved.path = further.path;
+        resolved.stamp = further.stamp;
         resolved
     }
 

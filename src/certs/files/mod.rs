@@ -8,7 +8,7 @@ mod links;
 mod plan;
 mod read;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fmt, io};
@@ -96,7 +96,7 @@ impl Files {
         match self
             .plan
             .files
-            .get(path)
+            .get(path.as_os_str())
             .and_then(|planned| self.contents.get(&planned.resolved.path))
         {
             Some(Ok(bytes)) => Ok(bytes),
@@ -111,15 +111,15 @@ impl Files {
         let Some(listed) = self.plan.listings.get(path) else {
             return vec![path];
         };
-        let mut seen = BTreeSet::new();
+        let mut seen = HashSet::new();
         listed
             .iter()
             .map(PathBuf::as_path)
             .filter(|path| {
                 self.plan
                     .files
-                    .get(*path)
-                    .is_none_or(|file| seen.insert(&file.resolved.path))
+                    .get(path.as_os_str())
+                    .is_none_or(|file| seen.insert(file.resolved.path.as_os_str()))
             })
             .collect()
     }
@@ -157,7 +157,7 @@ impl SystemRoots {
 fn digest(plan: &Plan, contents: &BytesByPath, system_roots: Option<&SystemRoots>) -> Sha256 {
     let mut parts = Vec::new();
     for (path, planned) in &plan.files {
-        parts.extend(Sha256::of(path.as_os_str().as_encoded_bytes()).0);
+        parts.extend(Sha256::of(path.as_encoded_bytes()).0);
         match contents.get(&planned.resolved.path) {
             Some(Ok(bytes)) => parts.extend(Sha256::of(bytes).0),
             Some(Err(error)) => parts.extend(Sha256::of(error.to_string().as_bytes()).0.map(|byte| !byte)),
@@ -368,6 +368,6 @@ mod tests {
         settings.intermediates = vec![path.clone(), path.clone()];
         let plan = Plan::of(&settings);
         assert_eq!(plan.files.len(), 2);
-        assert_eq!(plan.files[&path].limit, STORE_FILE_LIMIT);
+        assert_eq!(plan.files[path.as_os_str()].limit, STORE_FILE_LIMIT);
     }
 }

@@ -1,13 +1,14 @@
 //! What there is to read: the configured paths, looked at but not yet read.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
 use super::links::{Resolved, Resolver};
-use super::read::{self, ReadError, Stamp};
+use super::read::{self, ReadError};
 use crate::certs::{Roots, Settings};
 
 /// A leaf with its key, a PKCS#12 file, a password: Kubernetes allows a whole Secret 1 MiB.
@@ -25,7 +26,8 @@ pub(super) type BytesByPath = HashMap<PathBuf, Result<Zeroizing<Vec<u8>>, ReadEr
 /// What the configured paths stand for at one moment.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
-    pub(super) files: BTreeMap<PathBuf, Planned>,
+    /// By the configured path. As text, since paths compare component by component, which shows with ten thousand of them.
+    pub(super) files: BTreeMap<OsString, Planned>,
     /// The files of each configured directory.
     pub(super) listings: BTreeMap<PathBuf, Vec<PathBuf>>,
     /// The directories whose events tell that something moved.
@@ -38,7 +40,6 @@ pub(super) struct Plan {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Planned {
     pub(super) resolved: Resolved,
-    stamp: Option<Stamp>,
     pub(super) limit: u64,
 }
 
@@ -94,20 +95,20 @@ impl Plan {
     }
 
     fn add_file(&mut self, resolver: &mut Resolver, path: &Path, limit: u64) {
-        if let Some(planned) = self.files.get_mut(path) {
+        if let Some(planned) = self.files.get_mut(path.as_os_str()) {
             planned.limit = planned.limit.max(limit);
             return;
         }
         let resolved = resolver.resolve(path);
-        let stamp = Stamp::of(&resolved.path);
-        self.files.insert(path.to_owned(), Planned { resolved, stamp, limit });
+        self.files
+            .insert(path.as_os_str().to_owned(), Planned { resolved, limit });
     }
 
     /// Reads every file once.
     pub(super) fn read(&self) -> BytesByPath {
         let mut contents = HashMap::with_capacity(self.files.len());
         for (path, error) in &self.unreadable {
-            if let Some(planned) = self.files.get(path) {
+            if let Some(planned) = self.files.get(path.as_os_str()) {
                 contents.insert(planned.resolved.path.clone(), Err(error.clone()));
             }
         }
@@ -152,7 +153,10 @@ fn list(directory: &Path) -> Result<Vec<PathBuf>, ReadError> {
     for entry in fs::read_dir(directory).map_err(explain)? {
         let entry = entry.map_err(explain)?;
         let path = entry.path();
-        if is_temporary(&entry.file_name().to_string_lossy()) || !fs::metadata(&path).is_ok_and(|file| file.is_file()) {
+        // The listing tells what is a link, and only a link needs another look.
+        let kind = entry.file_type().map_err(explain)?;
+        let is_file = kind.is_file() || kind.is_symlink() && fs::metadata(&path).is_ok_and(|target| target.is_file());
+        if !is_file || is_temporary(&entry.file_name().to_string_lossy()) {
             continue;
         }
         if files.len() == DIRECTORY_LIMIT {
@@ -160,7 +164,7 @@ fn list(directory: &Path) -> Result<Vec<PathBuf>, ReadError> {
         }
         files.push(path);
     }
-    files.sort();
+    files.sort_by(|left: &PathBuf, right| left.as_os_str().cmp(right.as_os_str()));
     Ok(files)
 }
 

@@ -1,6 +1,11 @@
 //! What tests are made of.
 
 pub(crate) mod client;
+pub(crate) mod command;
+pub(crate) mod directory;
+pub(crate) mod family;
+pub(crate) mod handshake;
+pub(crate) mod house;
 pub(crate) mod pki;
 pub(crate) mod proxy;
 pub(crate) mod upstream;
@@ -12,10 +17,16 @@ use std::time::{Duration, Instant};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Waits until `condition` holds, for [`PATIENCE`] at most.
+#[track_caller]
 pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
         assert!(start.elapsed() < PATIENCE, "not in {PATIENCE:?}: {what}");
-        std::thread::yield_now();
+        pause();
     }
+}
+
+/// Lets others have the processor between two looks at a condition.
+pub(crate) fn pause() {
+    std::thread::park_timeout(Duration::from_millis(2));
 }

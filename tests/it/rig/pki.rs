@@ -412,11 +412,6 @@ impl Scene {
         self
     }
 
-    pub fn at(mut self, at: UnixTime) -> Self {
-        self.at = at;
-        self
-    }
-
     pub fn allow_ca_leaf(mut self) -> Self {
         self.allow_ca_leaf = true;
         self
