@@ -1,5 +1,6 @@
 //! The wiring: build everything, say what was bound, run until told to end, drain.
 
+mod control;
 mod descriptors;
 mod error;
 mod reconfigure;
@@ -9,17 +10,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Builder;
-
+use self::signals::Signals;
 use crate::admin::{self, Readiness};
 use crate::config::{Config, Drain};
 use crate::reload::{self, Plan};
 use crate::{proxy, tls};
 
+pub use self::control::Control;
 pub use self::descriptors::raise_descriptor_limit;
 pub use self::error::Error;
 pub use self::reconfigure::Reconfigure;
-pub use self::signals::{Signal, Signals};
+pub use self::signals::Signal;
 
 /// Everything built and bound, nothing served yet.
 pub struct App {
@@ -46,8 +47,9 @@ pub struct Addresses {
 ///
 /// [`Error`] where it cannot start.
 pub fn serve(config: Config, reconfigure: Reconfigure) -> Result<(), Error> {
-    let app = App::build(config, reconfigure)?;
-    app.run(Signals::of_process)
+    // First of all, so that a SIGHUP while certificates are loading does not end the process.
+    let control = Control::of_process()?;
+    App::build(config, reconfigure)?.run(control)
 }
 
 impl App {
@@ -93,22 +95,17 @@ impl App {
         }
     }
 
-    /// Serves until `signals` says to end, then drains: the second word ends at once.
+    /// Serves until `control` is told to end, then drains: the second word ends at once.
     ///
     /// # Errors
     ///
     /// [`Error`] where the operating system gives no thread or event queue.
-    pub fn run(self, signals: impl FnOnce() -> std::io::Result<Signals>) -> Result<(), Error> {
-        // The workers have runtimes of their own: nothing that happens here delays a request.
-        let control = Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(Error::Runtime)?;
-        control.block_on(self.run_on_control(signals))
+    pub fn run(self, control: Control) -> Result<(), Error> {
+        let Control { runtime, signals } = control;
+        runtime.block_on(self.serve(signals))
     }
 
-    async fn run_on_control(self, signals: impl FnOnce() -> std::io::Result<Signals>) -> Result<(), Error> {
-        let mut signals = signals().map_err(Error::Runtime)?;
+    async fn serve(self, mut signals: Signals) -> Result<(), Error> {
         let addresses = self.addresses();
         let Self {
             task,
@@ -132,7 +129,12 @@ impl App {
                 tracing::error!(%error, "the admin listener has ended");
             });
         }
-        tokio::spawn(task.run());
+        let reloading = tokio::spawn(task.run());
+        tokio::spawn(async move {
+            if let Err(panic) = reloading.await {
+                tracing::error!(%panic, "reloading has ended: what is served stays, and is renewed only by a restart");
+            }
+        });
         let (draining, watch) = proxy::drain::channel();
         let workers = server.run(Arc::new(handshaker), watch).map_err(Error::Runtime)?;
         readiness.ready();

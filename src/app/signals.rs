@@ -16,21 +16,15 @@ pub enum Signal {
 
 /// A stream of [`Signal`]s.
 #[derive(Debug)]
-pub struct Signals {
+pub(super) struct Signals {
     received: mpsc::Receiver<Signal>,
     /// Kept here so that the channel stays open: that nobody can say anything any more is no reason to end.
     sender: mpsc::Sender<Signal>,
 }
 
 impl Signals {
-    /// Signals that come from [`Signals::sender`] alone.
-    pub fn by_hand() -> Self {
-        let (sender, received) = mpsc::channel(8);
-        Self { received, sender }
-    }
-
     /// Where signals can be sent by hand, from any thread.
-    pub fn sender(&self) -> mpsc::Sender<Signal> {
+    pub(super) fn sender(&self) -> mpsc::Sender<Signal> {
         self.sender.clone()
     }
 
@@ -39,8 +33,9 @@ impl Signals {
     /// # Errors
     ///
     /// Where a handler cannot be installed.
-    pub fn of_process() -> io::Result<Self> {
-        let signals = Self::by_hand();
+    pub(super) fn of_process() -> io::Result<Self> {
+        let (sender, received) = mpsc::channel(8);
+        let signals = Self { received, sender };
         let meanings = [
             (SignalKind::hangup(), Signal::Reload),
             (SignalKind::terminate(), Signal::End),

@@ -11,8 +11,8 @@ use std::error::Error;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,7 @@ use self::pki::Pki;
 use super::arguments::DemoArguments;
 use super::tree::tree;
 use super::{Ending, complain};
-use crate::app::{App, Signal, Signals};
+use crate::app::{App, Control, Signal};
 use crate::certs::Files;
 use crate::chain::{Certificate, Signatures};
 use crate::config::{self, Config, Environment, Machine};
@@ -58,28 +58,21 @@ fn demonstrate(arguments: &DemoArguments) -> Result<(), Box<dyn Error>> {
         let config = config.clone();
         Box::new(move || Ok(config.clone()))
     };
+    let control = Control::of_process()?;
     let app = App::build(config, reconfigure)?;
     let address = *app.addresses().proxy.tls.first().ok_or("the proxy has no address")?;
     let client = Arc::new(Client::new(pki.root_der(), address)?);
-    let (told, tell) = mpsc::channel();
     let ended = Arc::new(AtomicBool::new(false));
-    let once = arguments.once;
-    let every = arguments.every;
     let visitor = thread::Builder::new().name("demo".to_owned()).spawn({
-        let ended = Arc::clone(&ended);
+        let (ended, end, once, every) = (Arc::clone(&ended), control.sender(), arguments.once, arguments.every);
         move || {
             let outcome = visit(&mut pki, &client, address.port(), once, every, &ended);
             // The proxy may have ended already.
-            let end: Option<tokio::sync::mpsc::Sender<Signal>> = tell.recv().ok();
-            let _ = end.map(|end| end.blocking_send(Signal::End));
+            let _ = end.blocking_send(Signal::End);
             outcome.map_err(|error| error.to_string())
         }
     })?;
-    app.run(|| {
-        let signals = Signals::of_process()?;
-        let _ = told.send(signals.sender());
-        Ok(signals)
-    })?;
+    app.run(control)?;
     ended.store(true, Ordering::Relaxed);
     let failed = visitor.join().map_err(|_| "the demo's client panicked")??;
     say(&format!("\nended; requests failed: {failed}"));

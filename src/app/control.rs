@@ -1,0 +1,38 @@
+//! Where everything but requests runs, and what tells the process what to do.
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::mpsc;
+
+use super::Error;
+use super::signals::{Signal, Signals};
+
+/// The control runtime with the signals of the process. The workers have runtimes of their own: nothing that happens here delays a request.
+#[derive(Debug)]
+pub struct Control {
+    pub(super) runtime: Runtime,
+    pub(super) signals: Signals,
+}
+
+impl Control {
+    /// From now on SIGHUP reloads; SIGTERM and SIGINT end.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Runtime`] where the operating system gives no event queue or takes no handler.
+    pub fn of_process() -> Result<Self, Error> {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(Error::Runtime)?;
+        let signals = {
+            let _on_runtime = runtime.enter();
+            Signals::of_process().map_err(Error::Runtime)?
+        };
+        Ok(Self { runtime, signals })
+    }
+
+    /// Where the same can be said from any thread.
+    pub fn sender(&self) -> mpsc::Sender<Signal> {
+        self.signals.sender()
+    }
+}
