@@ -8,7 +8,7 @@ use std::fmt;
 
 use rustls::pki_types::UnixTime;
 
-use crate::chain::{Assembly, Certificate, Chain, End, KeyAlgorithm, Status, rfc3339};
+use crate::chain::{Assembly, Certificate, Chain, Disallowed, End, KeyAlgorithm, Status, Warning, rfc3339};
 
 /// In what way the next chain is worse than the one served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +18,7 @@ pub(super) enum Worse {
     LosesIntermediates { served: usize, next: usize },
     LosesKeyType(&'static str),
     LosesNames(Vec<String>),
+    RefusedBySome(String),
 }
 
 impl fmt::Display for Worse {
@@ -26,7 +27,7 @@ impl fmt::Display for Worse {
             Self::ExpiresEarlier { served, next } => {
                 write!(
                     f,
-                    "it expires on {}, the one served on {}",
+                    "its chain expires on {}, the one served on {}",
                     rfc3339(*next),
                     rfc3339(*served)
                 )
@@ -40,20 +41,20 @@ impl fmt::Display for Worse {
             }
             Self::LosesKeyType(key_type) => write!(f, "no {key_type} key would be left for its names"),
             Self::LosesNames(names) => write!(f, "it is not for {}", names.join(", ")),
+            Self::RefusedBySome(warning) => {
+                write!(f, "some clients will refuse it, though not the one served: {warning}")
+            }
         }
     }
 }
 
 /// What speaks against serving `next` in the place of `served` at the instant `at`. A served chain that has expired
-/// or become invalid is worth nothing, so nothing is worse.
-pub(super) fn what_is_worse(served: &Assembly, next: &Assembly, at: UnixTime) -> Vec<Worse> {
-    if served.status == Status::Invalid
-        || served
-            .chain
-            .certificates
-            .iter()
-            .any(|certificate| !is_valid(certificate, at))
-    {
+/// or become invalid, or that holds what must never be used, is worth nothing, so nothing is worse.
+///
+/// A chain that ends earlier or that some clients stumble over is still a gain where it is complete and the one served
+/// is not: that is refused by more clients, and now. Lost names are no such matter: their clients have nothing else.
+pub(super) fn what_is_worse(served: &Assembly, next: &Assembly, disallowed: &Disallowed, at: UnixTime) -> Vec<Worse> {
+    if is_worthless(served, disallowed, at) {
         return Vec::new();
     }
     let mut worse = Vec::new();
@@ -66,13 +67,24 @@ pub(super) fn what_is_worse(served: &Assembly, next: &Assembly, at: UnixTime) ->
         let (served, next) = (served.chain.intermediates().len(), next.chain.intermediates().len());
         worse.push(Worse::LosesIntermediates { served, next });
     }
-    let (served, next) = (served.chain.leaf(), next.chain.leaf());
-    if next.not_after().as_secs() < served.not_after().as_secs() {
-        worse.push(Worse::ExpiresEarlier {
-            served: served.not_after(),
-            next: next.not_after(),
-        });
+    if next.status <= served.status {
+        let end = |assembly: &Assembly| assembly.chain.first_to_expire().not_after();
+        let (served_end, next_end) = (end(served), end(next));
+        if next_end.as_secs() < served_end.as_secs() {
+            worse.push(Worse::ExpiresEarlier {
+                served: served_end,
+                next: next_end,
+            });
+        }
+        let refused_by_some =
+            |assembly: &'_ Assembly| assembly.warnings.iter().find(|warning| makes_refuse(warning)).cloned();
+        if refused_by_some(served).is_none()
+            && let Some(warning) = refused_by_some(next)
+        {
+            worse.push(Worse::RefusedBySome(warning.to_string()));
+        }
     }
+    let (served, next) = (served.chain.leaf(), next.chain.leaf());
     let kept = names(next);
     let lost: Vec<_> = names(served).into_iter().filter(|name| !covers(&kept, name)).collect();
     if !lost.is_empty() {
@@ -81,21 +93,48 @@ pub(super) fn what_is_worse(served: &Assembly, next: &Assembly, at: UnixTime) ->
     worse
 }
 
-/// Which kind of key is lost where `next` takes the place of `served`, given all leaves that are served now: of an
-/// RSA and an ECDSA certificate for the same names, neither may turn into the other, since each has clients that
-/// understand nothing else.
+fn is_worthless(served: &Assembly, disallowed: &Disallowed, at: UnixTime) -> bool {
+    let end = match &served.chain.end {
+        End::Anchor(end) | End::SelfSigned(end) => Some(end),
+        End::Cycle | End::Leaf | End::Open => None,
+    };
+    let certificates = &served.chain.certificates;
+    served.status == Status::Invalid
+        || certificates.iter().any(|certificate| !is_valid(certificate, at))
+        || certificates
+            .iter()
+            .chain(end)
+            .any(|certificate| disallowed.contains(certificate))
+}
+
+/// Whether `warning` is about now and about the chain as it is sent. Of the others, an early end is weighed by itself
+/// and the root is the same for every chain below it.
+fn makes_refuse(warning: &Warning) -> bool {
+    matches!(
+        warning,
+        Warning::KeyIdConflict { .. } | Warning::NamesEncodedDifferently { .. } | Warning::StricterThanRfc5280 { .. }
+    )
+}
+
+/// Which kind of key is lost where `next` takes the place of `served`: of an RSA and an ECDSA certificate for the same
+/// names, neither may turn into the other, since each has clients that understand nothing else.
+///
+/// The kind must be left among the other leaves for these names as they are served now, and as they would be served
+/// next: whether each of them is replaced is not settled yet.
 pub(super) fn lost_key_type<'c>(
     served: &Certificate,
     next: &Certificate,
-    others: impl Iterator<Item = &'c Certificate>,
+    others_served: impl Iterator<Item = &'c Certificate>,
+    others_next: impl Iterator<Item = &'c Certificate>,
 ) -> Option<Worse> {
     let (before, after) = (key_type(served.key_algorithm()), key_type(next.key_algorithm()));
     let names = names(served);
-    let others: Vec<_> = others
-        .filter(|other| self::names(other).iter().any(|name| names.contains(name)))
-        .map(|other| key_type(other.key_algorithm()))
-        .collect();
-    (before != after && !others.is_empty() && !others.contains(&before)).then_some(Worse::LosesKeyType(before))
+    let is_akin = |other: &&Certificate| self::names(other).iter().any(|name| names.contains(name));
+    let key_type_of = |other: &Certificate| key_type(other.key_algorithm());
+    let others_served: Vec<_> = others_served.filter(is_akin).map(key_type_of).collect();
+    let mut others_next = others_next.filter(is_akin).map(key_type_of);
+    let mut stays = || others_served.contains(&before) && others_next.any(|other| other == before);
+    (before != after && !others_served.is_empty() && !stays()).then_some(Worse::LosesKeyType(before))
 }
 
 fn is_valid(certificate: &Certificate, at: UnixTime) -> bool {

@@ -14,7 +14,7 @@ mod survey;
 mod task;
 mod watch;
 
-pub use error::Error;
+pub use error::{Error, Unservable};
 pub use handle::{Handle, Outcome};
 pub use served::{Generation, Served};
 pub use settings::{Plan, Settings};
