@@ -167,3 +167,130 @@ fn key_type(algorithm: KeyAlgorithm) -> &'static str {
         KeyAlgorithm::Other => "other",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, SignatureAlgorithm};
+
+    use super::*;
+    use crate::chain::Trail;
+
+    const NOW: UnixTime = UnixTime::since_unix_epoch(Duration::from_secs(1_780_272_000));
+
+    /// A certificate for `names` that is valid for `days` from [`NOW`].
+    fn certificate(names: &[&str], days: u32, key: &'static SignatureAlgorithm) -> Arc<Certificate> {
+        let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+        let mut params = CertificateParams::new(names).unwrap();
+        let now = time::OffsetDateTime::from_unix_timestamp(NOW.as_secs().try_into().unwrap()).unwrap();
+        params.not_before = now - Duration::from_secs(86_400);
+        params.not_after = now + days * Duration::from_secs(86_400);
+        let key = KeyPair::generate_for(key).unwrap();
+        let der = params.self_signed(&key).unwrap().der().clone();
+        Arc::new(Certificate::from_der(der).unwrap())
+    }
+
+    fn leaf(names: &[&str], days: u32) -> Arc<Certificate> {
+        certificate(names, days, &PKCS_ECDSA_P256_SHA256)
+    }
+
+    fn assembly(certificates: &[&Arc<Certificate>], status: Status) -> Assembly {
+        Assembly {
+            chain: Chain {
+                certificates: certificates.iter().map(|certificate| Arc::clone(certificate)).collect(),
+                end: End::Open,
+            },
+            status,
+            wanted: None,
+            flaws: Vec::new(),
+            warnings: Vec::new(),
+            alternatives: Vec::new(),
+            trail: Trail::default(),
+        }
+    }
+
+    fn complete(certificates: &[&Arc<Certificate>]) -> Assembly {
+        assembly(certificates, Status::Complete)
+    }
+
+    fn worse(served: &Assembly, next: &Assembly) -> Vec<Worse> {
+        what_is_worse(served, next, &Disallowed::default(), NOW)
+    }
+
+    #[test]
+    fn the_first_certificate_to_expire_is_the_end_of_a_chain() {
+        let (before, after) = (leaf(&["a.test"], 60), leaf(&["a.test"], 90));
+        let (long, short) = (leaf(&["CA"], 500), leaf(&["CA"], 10));
+        let objections = worse(&complete(&[&before, &long]), &complete(&[&after, &short]));
+        assert!(
+            matches!(objections[..], [Worse::ExpiresEarlier { .. }]),
+            "{objections:?}"
+        );
+        assert_eq!(worse(&complete(&[&before, &short]), &complete(&[&after, &long])), []);
+    }
+
+    #[test]
+    fn a_better_status_outweighs_an_earlier_end_but_not_lost_names() {
+        let (before, after) = (leaf(&["a.test", "b.test"], 90), leaf(&["a.test", "b.test"], 60));
+        let incomplete = assembly(&[&before], Status::Incomplete);
+        assert_eq!(worse(&incomplete, &complete(&[&after])), []);
+        let fewer = complete(&[&leaf(&["a.test"], 60)]);
+        assert_eq!(
+            worse(&incomplete, &fewer),
+            [Worse::LosesNames(vec!["b.test".to_owned()])]
+        );
+    }
+
+    #[test]
+    fn a_warning_that_makes_clients_refuse_is_an_objection_where_the_served_chain_has_none() {
+        let (before, after, issuer) = (leaf(&["a.test"], 60), leaf(&["a.test"], 90), leaf(&["CA"], 500));
+        let served = complete(&[&before, &issuer]);
+        let with = |warning: Warning| Assembly {
+            warnings: vec![warning],
+            ..complete(&[&after, &issuer])
+        };
+        let (child, at) = (Arc::clone(&after), after.not_after());
+        let harmless = with(Warning::ExpiresBeforeLeaf {
+            certificate: Arc::clone(&issuer),
+            at,
+        });
+        assert_eq!(worse(&served, &harmless), []);
+        let conflict = with(Warning::KeyIdConflict {
+            child,
+            issuer: Arc::clone(&issuer),
+        });
+        assert!(matches!(worse(&served, &conflict)[..], [Worse::RefusedBySome(_)]));
+        assert_eq!(worse(&conflict, &conflict), []);
+    }
+
+    #[test]
+    fn a_served_chain_with_a_disallowed_certificate_or_key_in_it_is_worth_nothing() {
+        let (before, issuer) = (leaf(&["a.test", "b.test"], 90), leaf(&["CA"], 500));
+        let (served, next) = (complete(&[&before, &issuer]), complete(&[&leaf(&["a.test"], 30)]));
+        assert_ne!(worse(&served, &next), []);
+        for digest in [issuer.fingerprint(), issuer.key_fingerprint(), before.key_fingerprint()] {
+            let disallowed: Disallowed = [digest].into_iter().collect();
+            assert_eq!(what_is_worse(&served, &next, &disallowed, NOW), []);
+        }
+    }
+
+    #[test]
+    fn the_last_key_of_its_type_for_a_name_does_not_go_even_if_several_change_together() {
+        let of = |key| certificate(&["a.test"], 90, key);
+        let (old, other_old) = (of(&PKCS_ED25519), of(&PKCS_ED25519));
+        let (new, other_new) = (of(&PKCS_ECDSA_P256_SHA256), of(&PKCS_ECDSA_P256_SHA256));
+        let lost = |served: &[&Arc<Certificate>], next: &[&Arc<Certificate>]| {
+            let [served, next] = [served, next].map(|leaves| leaves.iter().map(|leaf| &***leaf).collect::<Vec<_>>());
+            lost_key_type(&old, &new, served.into_iter(), next.into_iter())
+        };
+        let objection = Some(Worse::LosesKeyType("Ed25519"));
+        assert_eq!(lost(&[&other_old], &[&other_new]), objection);
+        assert_eq!(lost(&[&other_new], &[&other_new]), objection);
+        assert_eq!(lost(&[&other_old], &[&other_old]), None);
+        assert_eq!(lost(&[], &[]), None);
+        let elsewhere = certificate(&["b.test"], 90, &PKCS_ECDSA_P256_SHA256);
+        assert_eq!(lost(&[&elsewhere], &[&elsewhere]), None);
+    }
+}

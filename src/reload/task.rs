@@ -311,3 +311,79 @@ fn read(
         prepared,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use rcgen::{CertificateParams, KeyPair};
+
+    use super::*;
+    use crate::certs::{self, BundleSettings, Roots};
+    use crate::chain::Policy;
+    use crate::reload::Settings;
+
+    fn plan(directory: &Path) -> Plan {
+        Plan {
+            certificates: certs::Settings {
+                bundles: vec![BundleSettings {
+                    certificate: directory.join("tls.crt"),
+                    key: Some(directory.join("tls.key")),
+                    password_file: None,
+                    allow_ca_leaf: false,
+                }],
+                roots: Roots::None,
+                ..certs::Settings::default()
+            },
+            tls: tls::Settings {
+                handshake_timeout: Duration::from_secs(10),
+                strict_sni: false,
+            },
+            reload: Settings {
+                strict: false,
+                policy: Policy::Short,
+                send_intermediate_anchor: true,
+                watch: false,
+                poll_interval: Duration::from_secs(30),
+                debounce: Duration::ZERO,
+                allow_worse: false,
+            },
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_kept_is_judged_again_only_when_files_or_time_say_so() {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let pem = || {
+            CertificateParams::new(vec!["a.test".to_owned()])
+                .unwrap()
+                .self_signed(&key)
+                .unwrap()
+                .pem()
+        };
+        write("tls.key", &key.serialize_pem());
+        write("tls.crt", &pem());
+        let plan = plan(directory.path());
+        let reconfigure = Box::new(|| Err(String::new()));
+        let tickets = tls::Tickets::new().unwrap();
+        let (mut task, _handle) = Task::start(plan, reconfigure, tickets, UnixTime::now()).unwrap();
+
+        write("tls.crt", "torn");
+        assert!(matches!(task.reload(false).await, Outcome::Kept(_)));
+        let kept = task.generation.current();
+        assert!(matches!(task.reload(false).await, Outcome::Kept(_)));
+        assert!(Arc::ptr_eq(&task.generation.current(), &kept));
+        assert_eq!(task.retry_after, Some(FIRST_RETRY * 2));
+
+        task.until = Some(UnixTime::now());
+        assert!(matches!(task.reload(false).await, Outcome::Kept(_)));
+        assert!(!Arc::ptr_eq(&task.generation.current(), &kept));
+
+        write("tls.crt", &pem());
+        assert!(matches!(task.reload(false).await, Outcome::Changed(_)));
+        assert_eq!((task.reload(false).await, task.retry_after), (Outcome::Unchanged, None));
+    }
+}
