@@ -7,6 +7,7 @@ mod error;
 mod guard;
 mod handle;
 mod prepare;
+mod read;
 mod report;
 mod served;
 mod settings;

@@ -1,6 +1,5 @@
 //! The reload task: waits for a reason, prepares aside, publishes by one store, and tells what came of it.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::handle::{Handle, Outcome, Request, Requests};
 use super::prepare::{self, Event, Prepared};
+use super::read::{Read, read};
 use super::report::report;
 use super::served::{Generation, Served};
 use super::survey::Survey;
@@ -276,39 +276,6 @@ impl Task {
             (false, true) => Outcome::Unchanged,
             (false, false) => Outcome::Changed(sentences),
         })
-    }
-}
-
-/// What one look at the files gave.
-struct Read {
-    digest: Sha256,
-    directories: Vec<PathBuf>,
-    /// `None` where the files are those of `unchanged`.
-    prepared: Option<(Prepared, Vec<String>)>,
-}
-
-fn read(
-    plan: &Plan,
-    signatures: &Signatures,
-    previous: &Generation,
-    unchanged: Option<Sha256>,
-    force: bool,
-    at: UnixTime,
-) -> Read {
-    let files = Files::read(&plan.certificates);
-    let digest = files.digest();
-    let prepared = (unchanged != Some(digest)).then(|| {
-        let survey = Survey::of(&plan.certificates, &files, &plan.reload, at, signatures);
-        let problems = survey.problems.iter().map(ToString::to_string).collect();
-        (
-            prepare::again(survey, &previous.served, &plan.reload, force, at),
-            problems,
-        )
-    });
-    Read {
-        digest,
-        directories: files.directories_to_watch().iter().cloned().collect(),
-        prepared,
     }
 }
 
