@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::assembly::{Assembly, Chain, End, Flaw, Status, Wanted, Warning};
 use super::budget::Budget;
 use super::graph::{Graph, NodeId};
-use super::search::{self, Path, best_path, refusal_of_place};
+use super::judge::{counted, refusal_of_place};
+use super::search::{self, Path, any_path, best_path};
 use super::signatures::SignatureCheck;
 use super::weigh::weigh;
 use super::{Certificate, Context, KeyIdMatch, Refusal, Store, self_check};
@@ -22,8 +23,10 @@ pub fn assemble(leaf: &Arc<Certificate>, store: &Store, context: &Context<'_>) -
     let path = if is_self_signed {
         None
     } else {
-        best_path(&mut graph, &[Graph::LEAF], context.policy, &mut budget)
+        best_chain(&mut graph, context, &mut budget)
     };
+    // A leaf that is trusted as it is needs no chain but one that ends at another anchor.
+    let path = path.filter(|path| !stands_for_itself || matches!(path.end, search::End::Anchor(_)));
     let (mut trail, alternatives) = match &path {
         Some(path) => weigh(&mut graph, path, context.policy),
         None => Default::default(),
@@ -34,10 +37,8 @@ pub fn assemble(leaf: &Arc<Certificate>, store: &Store, context: &Context<'_>) -
         .map(|path| chain_of(&graph, path, context))
         .collect();
     let chain = match &path {
-        Some(path) if !stands_for_itself || matches!(path.end, search::End::Anchor(_)) => {
-            chain_of(&graph, path, context)
-        }
-        _ => Chain {
+        Some(path) => chain_of(&graph, path, context),
+        None => Chain {
             certificates: vec![leaf.clone()],
             end: if stands_for_itself { End::Leaf } else { End::Open },
         },
@@ -56,6 +57,18 @@ pub fn assemble(leaf: &Arc<Certificate>, store: &Store, context: &Context<'_>) -
         alternatives,
         trail,
     }
+}
+
+fn best_chain(graph: &mut Graph<'_>, context: &Context<'_>, budget: &mut Budget) -> Option<Path> {
+    let mut best = best_path(graph, &[Graph::LEAF], context.policy, budget);
+    let is_perfect = best.as_ref().is_some_and(|path| path.demands.are_all());
+    if !is_perfect && graph.try_further_keys() {
+        let other = best_path(graph, &[Graph::LEAF], context.policy, &mut Budget::to_choose());
+        if other.as_ref().map(|path| path.demands) > best.as_ref().map(|path| path.demands) {
+            best = other;
+        }
+    }
+    best.or_else(|| any_path(graph))
 }
 
 fn chain_of(graph: &Graph<'_>, path: &Path, context: &Context<'_>) -> Chain {
@@ -125,6 +138,17 @@ fn findings(graph: &Graph<'_>, path: Option<&Path>) -> (Vec<Flaw>, Vec<Warning>)
             }
         }
     }
+    if let Some(anchor) = anchor {
+        let certificate = graph.certificate(anchor);
+        let allowed = certificate
+            .basic_constraints()
+            .and_then(|constraints| constraints.path_length);
+        if allowed.is_some_and(|allowed| counted(graph, sent) > allowed as usize) {
+            warnings.push(Warning::AnchorPathLength {
+                anchor: certificate.clone(),
+            });
+        }
+    }
     let issuers = sent.iter().copied().skip(1).chain(path.and_then(Path::end_node));
     for (child, issuer) in sent.iter().copied().zip(issuers) {
         let (child, issuer) = (graph.certificate(child), graph.certificate(issuer));
@@ -134,21 +158,31 @@ fn findings(graph: &Graph<'_>, path: Option<&Path>) -> (Vec<Flaw>, Vec<Warning>)
                 issuer: issuer.clone(),
             });
         }
+        if !child.issuer().same_encoding(issuer.subject()) {
+            warnings.push(Warning::NamesEncodedDifferently {
+                child: child.clone(),
+                issuer: issuer.clone(),
+            });
+        }
     }
     (flaws, warnings)
 }
 
-/// Lets rustls-webpki judge the chain as it will be sent. An unanchored chain is judged as a client would that has
-/// its root.
+/// Lets rustls-webpki judge the chain as it will be sent. One that ends at no anchor is judged as a client would that
+/// trusts its top.
 fn self_check(chain: &Chain, context: &Context<'_>, flaws: &mut Vec<Flaw>, warnings: &mut Vec<Warning>) {
     let anchor = match &chain.end {
         End::Anchor(anchor) | End::SelfSigned(anchor) => anchor,
+        End::Leaf => chain.leaf(),
         End::Open if !chain.intermediates().is_empty() => &chain.certificates[chain.certificates.len() - 1],
-        End::Cycle | End::Leaf | End::Open => return,
+        End::Cycle | End::Open => return,
     };
     if let Err(error) = self_check::verify(chain, anchor, context) {
+        let is_encoding = |warning: &Warning| matches!(warning, Warning::NamesEncodedDifferently { .. });
         match self_check::stricter_rule(&error, chain, anchor, context) {
-            Some(warning) => warnings.push(warning),
+            // Said already, link by link.
+            None if error == webpki::Error::UnknownIssuer && warnings.iter().any(is_encoding) => {}
+            Some(rule) => warnings.push(Warning::StricterThanRfc5280 { error, rule }),
             None => flaws.push(Flaw::SelfCheck(error)),
         }
     }

@@ -205,6 +205,11 @@ pub enum Warning {
         /// The anchor.
         anchor: Arc<Certificate>,
     },
+    /// There are more intermediates than the pathLenConstraint of the anchor allows: RFC 5280 does not look at it, OpenSSL and Go do.
+    AnchorPathLength {
+        /// The anchor.
+        anchor: Arc<Certificate>,
+    },
     /// Another certificate of the chain expires before the leaf.
     ExpiresBeforeLeaf {
         /// The certificate.
@@ -242,6 +247,10 @@ impl fmt::Display for Warning {
                 f,
                 "the root {anchor} is not valid now (until {}): OpenSSL clients will refuse it",
                 rfc3339(anchor.not_after())
+            ),
+            Self::AnchorPathLength { anchor } => write!(
+                f,
+                "the path length constraint of the root {anchor} allows fewer intermediates: OpenSSL and Go clients will refuse the chain"
             ),
             Self::ExpiresBeforeLeaf { certificate, at } => {
                 write!(f, "{certificate} expires on {}, before the leaf", rfc3339(*at))

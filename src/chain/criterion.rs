@@ -12,14 +12,17 @@ pub enum Criterion {
     Validity,
     /// The chain ends at a configured anchor.
     Anchor,
-    /// No key identifier conflicts: OpenSSL and Windows clients refuse those.
-    KeyId,
+    /// Every link is one that all clients follow: no key identifier conflicts (OpenSSL and Windows refuse those), and issuer and subject
+    /// are equal byte for byte (rustls, Firefox and Go ask for that).
+    Links,
     /// No weak signature or key.
     Strength,
     /// Every certificate outlives the leaf.
     OutlivesLeaf,
     /// What the policy prefers: fewer certificates, or the oldest anchor.
     Policy,
+    /// At the first place where they differ, the certificate that the key identifier names more exactly, and rather not a self-issued one.
+    Fit,
     /// At the first place where they differ, the certificate that became valid later, or ends later.
     Newer,
     /// At the first place where they differ, the smaller fingerprint: arbitrary, and the same every time.
@@ -31,7 +34,7 @@ const MET_OR_NOT: [Criterion; 6] = [
     Criterion::Constraints,
     Criterion::Validity,
     Criterion::Anchor,
-    Criterion::KeyId,
+    Criterion::Links,
     Criterion::Strength,
     Criterion::OutlivesLeaf,
 ];
@@ -46,6 +49,11 @@ impl Demands {
         (0..1 << MET_OR_NOT.len()).rev().map(Self)
     }
 
+    /// Whether nothing more can be asked.
+    pub(super) fn are_all(self) -> bool {
+        MET_OR_NOT.into_iter().all(|criterion| self.include(criterion))
+    }
+
     pub(super) fn include(self, criterion: Criterion) -> bool {
         MET_OR_NOT
             .iter()
@@ -53,8 +61,8 @@ impl Demands {
             .is_some_and(|position| self.0 & (1 << (MET_OR_NOT.len() - 1 - position)) != 0)
     }
 
-    /// The first criterion that `self` includes and `other` does not.
-    pub(super) fn first_beyond(self, other: Self) -> Option<Criterion> {
+    /// The first criterion that one of the two includes and the other does not.
+    pub(super) fn first_difference(self, other: Self) -> Option<Criterion> {
         MET_OR_NOT
             .into_iter()
             .find(|criterion| self.include(*criterion) != other.include(*criterion))
@@ -76,7 +84,8 @@ impl fmt::Display for Criterion {
             Self::Constraints => "breaks a constraint further up",
             Self::Validity => "leads to a certificate that is not valid now",
             Self::Anchor => "leads to no configured anchor",
-            Self::KeyId => "leads to a key id conflict",
+            Self::Fit => "another fits the key id more exactly, or is not self-issued",
+            Self::Links => "leads to a link that some clients do not follow",
             Self::Strength => "leads to a weak signature or key",
             Self::OutlivesLeaf => "leads to a certificate that expires before the leaf",
             Self::Policy => "another is preferred by policy",

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::budget::MOST_FURTHER_KEYS;
 use super::name_constraints;
 use super::signatures::SignatureCheck;
 use super::{Certificate, Context, KeyIdMatch, Refusal, Sha256, Store};
@@ -21,8 +22,12 @@ pub(super) struct Graph<'a> {
     nodes: Vec<Node>,
     ids: HashMap<(Sha256, Role), NodeId>,
     signatures: HashMap<(NodeId, NodeId), SignatureCheck>,
-    /// The key that signed a certificate, once it is known.
-    signers: HashMap<NodeId, Sha256>,
+    /// Who signed a certificate, once it is known: the key, and how well its certificate fits.
+    signers: HashMap<NodeId, (Sha256, KeyIdMatch)>,
+    /// How many more keys may be tried for certificates whose signer is known.
+    further_keys: usize,
+    /// Whether a key was not tried because the signer was known.
+    has_skipped_keys: bool,
 }
 
 /// The index of a node.
@@ -57,6 +62,8 @@ pub(super) struct Links {
 pub(super) struct Link {
     pub(super) to: NodeId,
     pub(super) key_id: KeyIdMatch,
+    /// Issuer and subject are the same name in other bytes.
+    pub(super) encoded_differently: bool,
 }
 
 impl<'a> Graph<'a> {
@@ -72,6 +79,8 @@ impl<'a> Graph<'a> {
             ids: HashMap::new(),
             signatures: HashMap::new(),
             signers: HashMap::new(),
+            further_keys: 0,
+            has_skipped_keys: false,
         };
         graph.node_of(leaf, Role::Leaf);
         graph
@@ -117,17 +126,32 @@ impl<'a> Graph<'a> {
         links
     }
 
-    /// The candidate issuers of `child` whose key id conflicts. With a thousand CAs of one name there are a thousand
-    /// of them, so they are only made nodes of where nothing else leads anywhere.
+    /// The issuers of `child` whose key id conflicts. With a thousand CAs of one name there are a thousand candidates, so only those are made
+    /// nodes of whose key made the signature.
     pub(super) fn conflicting(&mut self, child: NodeId) -> Rc<[Link]> {
         if let Some(links) = &self.nodes[child].conflicting {
             return links.clone();
         }
         let certificate = self.certificate(child).clone();
-        let conflicting: Vec<_> = self.conflicting_certificates(&certificate).cloned().collect();
-        let mut links: Vec<_> = conflicting
+        // Where one that fits made the signature, none of those need be tried.
+        let fitting = self.links(child);
+        for link in fitting.anchors.iter().chain(&fitting.intermediates) {
+            self.signature(child, link.to);
+        }
+        let signer = self.signers.get(&child).map(|(key, _)| *key);
+        let algorithms = || self.context.algorithms.iter().chain(self.context.weak_algorithms);
+        let is_issuer = |candidate: &&Arc<Certificate>| {
+            signer.is_none_or(|signer| signer == candidate.key_fingerprint())
+                && self.context.signatures.check(&certificate, candidate, algorithms()) == SignatureCheck::Valid
+        };
+        let issuers: Vec<_> = self
+            .conflicting_certificates(&certificate)
+            .filter(is_issuer)
+            .cloned()
+            .collect();
+        let mut links: Vec<_> = issuers
             .iter()
-            .map(|candidate| self.link(&certificate, candidate, Role::Intermediate))
+            .map(|issuer| self.link(&certificate, issuer, Role::Intermediate))
             .collect();
         links.sort_by_key(|link| self.order(link));
         let links: Rc<[Link]> = links.into();
@@ -135,7 +159,15 @@ impl<'a> Graph<'a> {
         links
     }
 
-    /// The certificates behind [`Graph::conflicting`], in no particular order, without making nodes of them.
+    /// Whether an anchor has the subject and key of `certificate`.
+    pub(super) fn is_anchored(&self, certificate: &Certificate) -> bool {
+        let anchors = self.context.anchors.by_subject(certificate.subject());
+        anchors
+            .iter()
+            .any(|anchor| anchor.key_fingerprint() == certificate.key_fingerprint())
+    }
+
+    /// The certificates of the issuer's name whose key id conflicts, in no particular order.
     pub(super) fn conflicting_certificates(&self, child: &Certificate) -> impl Iterator<Item = &'a Arc<Certificate>> {
         let candidates = self.store.by_subject(child.issuer());
         candidates
@@ -144,15 +176,26 @@ impl<'a> Graph<'a> {
             .filter(move |candidate| KeyIdMatch::of(child, candidate) == KeyIdMatch::Conflict)
     }
 
-    /// Whether the key of `issuer` signed `child`; checked at most once. A signature has one signer: where it is
-    /// known, no other key is tried, so that a crowd of CAs of one name costs no more than it must.
+    /// Whether the key of `issuer` signed `child`; checked at most once. Where a signer is known no other key is tried, so that a crowd of
+    /// CAs of one name costs no more than it must, until [`Graph::try_further_keys`].
     pub(super) fn signature(&mut self, child: NodeId, issuer: NodeId) -> SignatureCheck {
         if let Some(check) = self.signatures.get(&(child, issuer)) {
             return *check;
         }
         let key = self.certificate(issuer).key_fingerprint();
-        if self.signers.get(&child).is_some_and(|signer| *signer != key) {
-            return SignatureCheck::Invalid;
+        let fit = KeyIdMatch::of(self.certificate(child), self.certificate(issuer));
+        if let Some((signer, signers_fit)) = self.signers.get(&child)
+            && *signer != key
+        {
+            // One that fits worse is no issuer; one that fits as well may be the real one.
+            if fit > *signers_fit {
+                return SignatureCheck::Invalid;
+            }
+            if self.further_keys == 0 {
+                self.has_skipped_keys = true;
+                return SignatureCheck::Invalid;
+            }
+            self.further_keys -= 1;
         }
         let algorithms = self.context.algorithms.iter().chain(self.context.weak_algorithms);
         let check = self
@@ -161,15 +204,28 @@ impl<'a> Graph<'a> {
             .check(self.certificate(child), self.certificate(issuer), algorithms);
         self.signatures.insert((child, issuer), check);
         if check == SignatureCheck::Valid {
-            self.signers.insert(child, key);
+            let known = self.signers.entry(child).or_insert((key, fit));
+            if fit < known.1 {
+                *known = (key, fit);
+            }
         }
         check
+    }
+
+    /// Lets signatures be tried with further keys, and tells whether that can change anything.
+    ///
+    /// An ECDSA signature can be made to verify under a second key. Whoever brings a certificate for such a key must not displace the real
+    /// issuer for good: where the first signer found leads to no perfect chain, the others get their turn.
+    pub(super) fn try_further_keys(&mut self) -> bool {
+        self.further_keys = MOST_FURTHER_KEYS;
+        self.has_skipped_keys
     }
 
     fn link(&mut self, child: &Certificate, issuer: &Arc<Certificate>, role: Role) -> Link {
         Link {
             to: self.node_of(issuer, role),
             key_id: KeyIdMatch::of(child, issuer),
+            encoded_differently: !child.issuer().same_encoding(issuer.subject()),
         }
     }
 
@@ -222,9 +278,7 @@ impl<'a> Graph<'a> {
         if !certificate.may_sign_certificates() {
             refusals.push(Refusal::MayNotSignCertificates);
         }
-        let may_be_self_signed =
-            certificate.is_self_issued() && KeyIdMatch::of(&certificate, &certificate) != KeyIdMatch::Conflict;
-        if may_be_self_signed && self.signature(id, id) == SignatureCheck::Valid {
+        if certificate.is_self_issued() && self.signature(id, id) == SignatureCheck::Valid {
             refusals.push(Refusal::SelfSigned);
         }
         refusals.extend(self.refusals_of_content(&certificate));
@@ -271,7 +325,7 @@ impl<'a> Graph<'a> {
         }
     }
 
-    /// Best first: key id, then not self-issued, then newer, then longer, then the smaller fingerprint.
+    /// Best first: see [`Criterion`](super::Criterion) from `Fit` on.
     fn order(&self, link: &Link) -> impl Ord + use<> {
         let certificate = self.certificate(link.to);
         (

@@ -43,6 +43,8 @@ pub enum Refusal {
     Expired(UnixTime),
     /// The child's authorityKeyIdentifier names another key or certificate.
     KeyIdConflict,
+    /// Its subject is the child's issuer in other bytes (RFC 5280 section 7.1 calls them equal, most clients do not).
+    NameEncoding,
     /// Signed with an algorithm that clients refuse.
     WeakSignature(&'static str),
     /// A key that clients refuse.
@@ -68,7 +70,7 @@ impl Refusal {
             | Self::PathLength { .. }
             | Self::LeafIsCa => Some(Criterion::Constraints),
             Self::NotYetValid(_) | Self::Expired(_) => Some(Criterion::Validity),
-            Self::KeyIdConflict => Some(Criterion::KeyId),
+            Self::KeyIdConflict | Self::NameEncoding => Some(Criterion::Links),
             Self::WeakSignature(_) | Self::WeakKey(_) => Some(Criterion::Strength),
             Self::ExpiresBeforeLeaf(_) => Some(Criterion::OutlivesLeaf),
         }
@@ -95,6 +97,7 @@ impl fmt::Display for Refusal {
             Self::NotYetValid(from) => write!(f, "not valid before {}", rfc3339(*from)),
             Self::Expired(since) => write!(f, "expired on {}", rfc3339(*since)),
             Self::KeyIdConflict => f.write_str("its key id is not the one the certificate below names"),
+            Self::NameEncoding => f.write_str("its name is encoded differently in the certificate below"),
             Self::WeakSignature(algorithm) => write!(f, "weak signature ({algorithm})"),
             Self::WeakKey(key) => write!(f, "weak key ({key})"),
             Self::ExpiresBeforeLeaf(at) => write!(f, "expires on {}, before the leaf", rfc3339(*at)),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use webpki::{EndEntityCert, KeyUsage, anchor_from_trusted_cert};
 
 use super::name_constraints::{only_dns_and_ip, violation};
-use super::{Certificate, Chain, Context, Warning};
+use super::{Certificate, Chain, Context, End};
 
 /// Verifies `chain` as a client would that trusts `anchor` alone and has no other certificate.
 ///
@@ -42,19 +42,10 @@ pub(super) fn stricter_rule(
     chain: &Chain,
     anchor: &Arc<Certificate>,
     context: &Context<'_>,
-) -> Option<Warning> {
+) -> Option<&'static str> {
     let certificates = || chain.certificates.iter().chain([anchor]);
     let constraints = || certificates().filter_map(|certificate| certificate.name_constraints());
-    let differently_encoded = certificates()
-        .zip(certificates().skip(1))
-        .find(|(child, issuer)| !child.issuer().same_encoding(issuer.subject()));
-    if let (webpki::Error::UnknownIssuer, Some((child, issuer))) = (error, differently_encoded) {
-        return Some(Warning::NamesEncodedDifferently {
-            child: child.clone(),
-            issuer: issuer.clone(),
-        });
-    }
-    let rule = match error {
+    Some(match error {
         webpki::Error::MaximumPathDepthExceeded if chain.intermediates().len() > 6 => {
             "more than six intermediates: rustls and Firefox clients refuse the chain"
         }
@@ -76,14 +67,10 @@ pub(super) fn stricter_rule(
         {
             "critical certificate policies: rustls clients refuse the chain"
         }
-        webpki::Error::CaUsedAsEndEntity if context.allow_ca_leaf => {
+        webpki::Error::CaUsedAsEndEntity if context.allow_ca_leaf || chain.end == End::Leaf => {
             "a CA certificate as leaf: rustls and Firefox clients refuse it"
         }
         _ => return None,
-    };
-    Some(Warning::StricterThanRfc5280 {
-        error: error.clone(),
-        rule,
     })
 }
 
@@ -93,14 +80,20 @@ fn exempts_self_issued(chain: &Chain, anchor: &Arc<Certificate>) -> bool {
     let path: Vec<_> = chain.certificates.iter().chain([anchor]).collect();
     path.iter().enumerate().skip(1).any(|(position, issuer)| {
         let below = &path[1..position];
-        let path_length = issuer
+        let mut self_issued = below
+            .iter()
+            .filter(|certificate| certificate.is_self_issued())
+            .peekable();
+        let exempts_from_length = issuer
             .basic_constraints()
-            .and_then(|constraints| constraints.path_length);
-        path_length.is_some_and(|allowed| below.len() > allowed as usize)
-            || issuer.name_constraints().is_some_and(|constraints| {
-                below
-                    .iter()
-                    .any(|certificate| certificate.is_self_issued() && violation(constraints, certificate).is_some())
-            })
+            .and_then(|constraints| constraints.path_length)
+            .is_some_and(|allowed| below.len() > allowed as usize)
+            // The path length of an anchor is not looked at.
+            && position < chain.certificates.len();
+        self_issued.peek().is_some()
+            && (exempts_from_length
+                || issuer.name_constraints().is_some_and(|constraints| {
+                    self_issued.any(|certificate| violation(constraints, certificate).is_some())
+                }))
     })
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::budget::Budget;
 use super::graph::{Graph, Link, NodeId, Role};
-use super::search::{End, Path, best_path, refusal_in_path, refusal_of_place};
+use super::judge::{counts, refusal_in_path, refusal_of_place, refusals_of_link};
+use super::reachable::candidates;
+use super::search::{End, Path, best_path};
 use super::trail::{Step, Trail, Verdict};
 use super::{Certificate, Criterion, KeyIdMatch, Policy, Refusal};
 
@@ -21,12 +23,8 @@ pub(super) fn weigh(graph: &mut Graph<'_>, chosen: &Path, policy: Policy) -> (Tr
     for (position, child) in chosen.nodes.iter().enumerate() {
         let prefix = &chosen.nodes[..=position];
         let next = chosen.nodes.get(position + 1).copied().or_else(|| chosen.end_node());
-        let links = graph.links(*child);
-        let mut candidates: Vec<Link> = links.anchors.iter().chain(&links.intermediates).copied().collect();
-        let conflicts_count = !chosen.demands.include(Criterion::KeyId);
-        if conflicts_count {
-            candidates.extend(graph.conflicting(*child).iter());
-        }
+        let candidates = candidates(graph, *child, chosen.demands);
+        let listed: Vec<NodeId> = candidates.iter().map(|link| link.to).collect();
         for link in candidates {
             let verdict = if next == Some(link.to) {
                 Verdict::Chosen
@@ -49,24 +47,23 @@ pub(super) fn weigh(graph: &mut Graph<'_>, chosen: &Path, policy: Policy) -> (Tr
                 verdict,
             });
         }
-        if !conflicts_count {
-            list_conflicts(graph, graph.certificate(*child), &mut trail);
-        }
+        list_conflicts(graph, *child, &listed, &mut trail);
     }
     (trail, alternatives)
 }
 
 /// Why `link` is no way to a chain as good as the chosen one; `None` where nothing speaks against it as such.
 fn refusals(graph: &mut Graph<'_>, chosen: &Path, prefix: &[NodeId], link: Link) -> Option<Vec<Refusal>> {
-    let counts = |refusal: &Refusal| {
-        refusal
-            .criterion()
-            .is_none_or(|criterion| chosen.demands.include(criterion))
-    };
     let placed = refusal_of_place(graph, prefix, link.to);
     let mut refusals: Vec<Refusal> = Vec::new();
-    for refusal in graph.node(link.to).refusals.iter().chain(&placed) {
-        if counts(refusal) && !refusals.contains(refusal) {
+    for refusal in graph
+        .node(link.to)
+        .refusals
+        .iter()
+        .chain(&placed)
+        .chain(&refusals_of_link(link))
+    {
+        if counts(refusal, chosen.demands) && !refusals.contains(refusal) {
             refusals.push(refusal.clone());
         }
     }
@@ -97,7 +94,7 @@ fn best_through(
 
 /// The criterion by which `chosen` is better than `other`.
 fn difference(graph: &Graph<'_>, chosen: &Path, other: &Path) -> Criterion {
-    if let Some(criterion) = chosen.demands.first_beyond(other.demands) {
+    if let Some(criterion) = chosen.demands.first_difference(other.demands) {
         return criterion;
     }
     if chosen.nodes.len() != other.nodes.len() {
@@ -121,8 +118,9 @@ fn difference(graph: &Graph<'_>, chosen: &Path, other: &Path) -> Criterion {
 
 fn difference_of(child: &Certificate, left: &Certificate, right: &Certificate) -> Criterion {
     let dates = |certificate: &Certificate| (certificate.not_before().as_secs(), certificate.not_after().as_secs());
-    if KeyIdMatch::of(child, left) != KeyIdMatch::of(child, right) {
-        Criterion::KeyId
+    let fit = |issuer: &Certificate| (KeyIdMatch::of(child, issuer), issuer.is_self_issued());
+    if fit(left) != fit(right) {
+        Criterion::Fit
     } else if dates(left) != dates(right) {
         Criterion::Newer
     } else {
@@ -130,9 +128,14 @@ fn difference_of(child: &Certificate, left: &Certificate, right: &Certificate) -
     }
 }
 
-/// Candidates with another key id were not needed, so their signatures were not looked at.
-fn list_conflicts(graph: &Graph<'_>, child: &Arc<Certificate>, trail: &mut Trail) {
-    let mut conflicting: Vec<_> = graph.conflicting_certificates(child).collect();
+/// Candidates with another key id that were not needed, so that their signatures were not looked at.
+fn list_conflicts(graph: &Graph<'_>, child: NodeId, listed: &[NodeId], trail: &mut Trail) {
+    let child = graph.certificate(child);
+    let is_listed = |candidate: &Arc<Certificate>| listed.iter().any(|node| graph.certificate(*node) == candidate);
+    let mut conflicting: Vec<_> = graph
+        .conflicting_certificates(child)
+        .filter(|candidate| !is_listed(candidate))
+        .collect();
     conflicting.sort_by_key(|candidate| candidate.fingerprint());
     trail.unlisted += conflicting.len().saturating_sub(MOST_CONFLICTS_LISTED);
     for candidate in conflicting.into_iter().take(MOST_CONFLICTS_LISTED) {
