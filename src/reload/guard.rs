@@ -107,13 +107,16 @@ fn is_worthless(served: &Assembly, disallowed: &Disallowed, at: UnixTime) -> boo
             .any(|certificate| disallowed.contains(certificate))
 }
 
-/// Whether `warning` is about now and about the chain as it is sent. Of the others, an early end is weighed by itself
-/// and the root is the same for every chain below it.
+/// Whether `warning` is about now and about what is sent. Of the others, an early end is weighed by itself, and that
+/// the root has ended holds for every chain below it.
 fn makes_refuse(warning: &Warning) -> bool {
-    matches!(
-        warning,
-        Warning::KeyIdConflict { .. } | Warning::NamesEncodedDifferently { .. } | Warning::StricterThanRfc5280 { .. }
-    )
+    match warning {
+        Warning::AnchorExpired { .. } | Warning::ExpiresBeforeLeaf { .. } => false,
+        Warning::AnchorPathLength { .. }
+        | Warning::KeyIdConflict { .. }
+        | Warning::NamesEncodedDifferently { .. }
+        | Warning::StricterThanRfc5280 { .. } => true,
+    }
 }
 
 /// Which kind of key is lost where `next` takes the place of `served`: of an RSA and an ECDSA certificate for the same
