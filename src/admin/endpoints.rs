@@ -145,10 +145,10 @@ pub(super) mod tests {
         let (reload, mut requests) = Handle::new();
         if let Some(outcome) = outcome {
             tokio::spawn(async move {
-                while let Some(request) = requests.recv().await {
+                while let Some(request) = requests.next().await {
                     let forced = Outcome::Changed(vec!["forced".to_owned()]);
                     let outcome = if request.force { forced } else { outcome.clone() };
-                    request.answer.send(outcome).unwrap();
+                    request.answer(&outcome);
                 }
             });
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// A flag that only moves forward, from starting through ready to draining. Clones share it.
+/// A flag that only moves forward: from starting through ready, or failed, to draining. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Readiness {
     stage: Arc<AtomicU8>,
@@ -11,7 +11,8 @@ pub struct Readiness {
 
 const STARTING: u8 = 0;
 const READY: u8 = 1;
-const DRAINING: u8 = 2;
+const FAILED: u8 = 2;
+const DRAINING: u8 = 3;
 
 impl Readiness {
     /// A process that starts.
@@ -24,6 +25,11 @@ impl Readiness {
         self.stage.fetch_max(READY, Ordering::Relaxed);
     }
 
+    /// Connections are still accepted, but something has ended that only a restart brings back.
+    pub fn fail(&self) {
+        self.stage.fetch_max(FAILED, Ordering::Relaxed);
+    }
+
     /// No connection is accepted any more, or soon none will be.
     pub fn drain(&self) {
         self.stage.fetch_max(DRAINING, Ordering::Relaxed);
@@ -31,11 +37,12 @@ impl Readiness {
 
     /// # Errors
     ///
-    /// Why no connections are taken, in one word.
+    /// Why no connections are taken or should be sent, in one word.
     pub(super) fn check(&self) -> Result<(), &'static str> {
         match self.stage.load(Ordering::Relaxed) {
             STARTING => Err("starting"),
             READY => Ok(()),
+            FAILED => Err("failed"),
             _ => Err("draining"),
         }
     }
@@ -51,8 +58,11 @@ mod tests {
         assert_eq!(readiness.check(), Err("starting"));
         readiness.ready();
         assert_eq!(readiness.check(), Ok(()));
-        readiness.drain();
+        readiness.fail();
         readiness.ready();
+        assert_eq!(readiness.check(), Err("failed"));
+        readiness.drain();
+        readiness.fail();
         assert_eq!(readiness.clone().check(), Err("draining"));
     }
 }

@@ -102,7 +102,10 @@ impl App {
     /// [`Error`] where the operating system gives no thread or event queue.
     pub fn run(self, control: Control) -> Result<(), Error> {
         let Control { runtime, signals } = control;
-        runtime.block_on(self.serve(signals))
+        let ended = runtime.block_on(self.serve(signals));
+        // A reload may hang in a file system that does not answer; the end does not wait for it.
+        runtime.shutdown_background();
+        ended
     }
 
     async fn serve(self, mut signals: Signals) -> Result<(), Error> {
@@ -130,8 +133,10 @@ impl App {
             });
         }
         let reloading = tokio::spawn(task.run());
+        let failing = readiness.clone();
         tokio::spawn(async move {
             if let Err(panic) = reloading.await {
+                failing.fail();
                 tracing::error!(%panic, "reloading has ended: what is served stays, and is renewed only by a restart");
             }
         });

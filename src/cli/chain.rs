@@ -15,15 +15,13 @@ use crate::{admin, tls};
 pub(super) fn run(arguments: &ChainArguments) -> Ending {
     // The one value there is.
     let Aia::Off = arguments.aia;
-    let beside: Vec<_> = read(vec![arguments.leaf.clone()], Roots::None)
-        .store
-        .iter()
-        .cloned()
-        .collect();
-    let mut inventory = read(
-        [vec![arguments.leaf.clone()], arguments.intermediates.clone()].concat(),
-        arguments.roots.clone(),
-    );
+    let is_at_fault = |problem: &certs::Error| problem.path() == Some(arguments.leaf.as_path());
+    let beside = read(vec![arguments.leaf.clone()], Roots::None);
+    let mut inventory = read(arguments.intermediates.clone(), arguments.roots.clone());
+    // A leaf that lies in the store too is told of once.
+    inventory.problems.retain(|problem| !is_at_fault(problem));
+    inventory.problems.splice(0..0, beside.problems);
+    let beside: Vec<_> = beside.store.iter().cloned().collect();
     if let Some(problem) = inventory
         .problems
         .iter()
@@ -32,8 +30,7 @@ pub(super) fn run(arguments: &ChainArguments) -> Ending {
         return complain(problem);
     }
     let Some(leaf) = leaf_among(&beside) else {
-        let is_at_fault = |problem: &&certs::Error| problem.path() == Some(arguments.leaf.as_path());
-        return match inventory.problems.iter().find(is_at_fault) {
+        return match inventory.problems.iter().find(|problem| is_at_fault(problem)) {
             Some(problem) => complain(problem),
             None => {
                 eprintln!("{}: expected a certificate, found none", arguments.leaf.display());
@@ -44,7 +41,7 @@ pub(super) fn run(arguments: &ChainArguments) -> Ending {
     for problem in &inventory.problems {
         eprintln!("warning: {problem} (skipped)");
     }
-    inventory.store.extend(beside.iter().cloned());
+    inventory.store.extend(beside);
     let at = arguments.at.unwrap_or_else(UnixTime::now);
     let assembly = assembled(&leaf, &inventory.store, &inventory.anchors, arguments, at);
     let is_found = match assembly.status {

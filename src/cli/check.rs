@@ -19,7 +19,7 @@ pub(super) fn run(arguments: &CheckArguments, environment: &Environment) -> Endi
     };
     let now = UnixTime::now();
     let files = Files::read(&config.certs);
-    let survey = Survey::of(&config.certs, &files, config.reload.policy, now, &Signatures::new());
+    let survey = Survey::of(&config.certs, &files, &config.reload, now, &Signatures::new());
     let mut text = String::new();
     let mut ending = Ending::Well;
     for problem in &survey.problems {
@@ -38,7 +38,7 @@ pub(super) fn run(arguments: &CheckArguments, environment: &Environment) -> Endi
                 text.push('\n');
                 let is_complete = match assembly.status {
                     Status::Complete => true,
-                    Status::Unanchored => !survey.has_anchors,
+                    Status::Unanchored => !survey.wants_anchor,
                     _ => false,
                 };
                 if !is_complete && ending == Ending::Well {
@@ -48,8 +48,8 @@ pub(super) fn run(arguments: &CheckArguments, environment: &Environment) -> Endi
             Err(error) => ending = complain(error),
         }
     }
-    let beside = survey.store.len();
-    let _ = writeln!(text, "store: {beside} certificates; {} problems", survey.problems.len());
+    let stored = survey.store.len();
+    let _ = writeln!(text, "store: {stored} certificates; {} problems", survey.problems.len());
     match print(text.as_bytes()) {
         Ending::Well => ending,
         failed => failed,

@@ -78,6 +78,12 @@ pub(super) struct Raw {
     #[schemars(extend("default" = "short"))]
     pub(super) policy: Setting<Policy>,
 
+    /// Send an anchor that is not self-signed, being an intermediate of somebody else's root.
+    ///
+    /// A client that trusts only that other root needs it; one that trusts the anchor itself does not.
+    #[schemars(extend("default" = true))]
+    pub(super) send_intermediate_anchor: Setting<bool>,
+
     /// Files and directories with intermediates: the store that chains are assembled from.
     ///
     /// PEM, DER and PKCS#7, in any order and with any text around. What lies beside a leaf in its own file counts too.
@@ -205,7 +211,8 @@ pub(super) struct Reload {
 
     /// Take a chain even if it is worse than the one served.
     ///
-    /// Worse is: less complete, expiring earlier, with fewer names or without a type of key.
+    /// Worse is: less complete, expiring earlier, with fewer names, without a type of key, or such that clients stumble
+    /// over it.
     #[schemars(extend("default" = false))]
     pub(super) allow_worse: Setting<bool>,
 }

@@ -248,6 +248,7 @@ fn reload(said: &mut Layers) -> reload::Settings {
     reload::Settings {
         strict: one(said, |raw| &raw.strict, false),
         policy: one(said, |raw| &raw.policy, Policy::Short),
+        send_intermediate_anchor: one(said, |raw| &raw.send_intermediate_anchor, true),
         watch: one(said, |raw| &raw.reload.watch, true),
         poll_interval: duration(
             said,

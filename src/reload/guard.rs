@@ -8,7 +8,7 @@ use std::fmt;
 
 use rustls::pki_types::UnixTime;
 
-use crate::chain::{Assembly, Certificate, Chain, End, KeyAlgorithm, Status, rfc3339};
+use crate::chain::{Assembly, Certificate, Chain, Disallowed, End, KeyAlgorithm, Status, Warning, rfc3339};
 
 /// In what way the next chain is worse than the one served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +18,7 @@ pub(super) enum Worse {
     LosesIntermediates { served: usize, next: usize },
     LosesKeyType(&'static str),
     LosesNames(Vec<String>),
+    RefusedBySome(String),
 }
 
 impl fmt::Display for Worse {
@@ -26,7 +27,7 @@ impl fmt::Display for Worse {
             Self::ExpiresEarlier { served, next } => {
                 write!(
                     f,
-                    "it expires on {}, the one served on {}",
+                    "its chain expires on {}, the one served on {}",
                     rfc3339(*next),
                     rfc3339(*served)
                 )
@@ -40,20 +41,20 @@ impl fmt::Display for Worse {
             }
             Self::LosesKeyType(key_type) => write!(f, "no {key_type} key would be left for its names"),
             Self::LosesNames(names) => write!(f, "it is not for {}", names.join(", ")),
+            Self::RefusedBySome(warning) => {
+                write!(f, "some clients will refuse it, though not the one served: {warning}")
+            }
         }
     }
 }
 
 /// What speaks against serving `next` in the place of `served` at the instant `at`. A served chain that has expired
-/// or become invalid is worth nothing, so nothing is worse.
-pub(super) fn what_is_worse(served: &Assembly, next: &Assembly, at: UnixTime) -> Vec<Worse> {
-    if served.status == Status::Invalid
-        || served
-            .chain
-            .certificates
-            .iter()
-            .any(|certificate| !is_valid(certificate, at))
-    {
+/// or become invalid, or that holds what must never be used, is worth nothing, so nothing is worse.
+///
+/// A chain that ends earlier or that some clients stumble over is still a gain where it is complete and the one served
+/// is not: that is refused by more clients, and now. Lost names are no such matter: their clients have nothing else.
+pub(super) fn what_is_worse(served: &Assembly, next: &Assembly, disallowed: &Disallowed, at: UnixTime) -> Vec<Worse> {
+    if is_worthless(served, disallowed, at) {
         return Vec::new();
     }
     let mut worse = Vec::new();
@@ -66,13 +67,24 @@ pub(super) fn what_is_worse(served: &Assembly, next: &Assembly, at: UnixTime) ->
         let (served, next) = (served.chain.intermediates().len(), next.chain.intermediates().len());
         worse.push(Worse::LosesIntermediates { served, next });
     }
-    let (served, next) = (served.chain.leaf(), next.chain.leaf());
-    if next.not_after().as_secs() < served.not_after().as_secs() {
-        worse.push(Worse::ExpiresEarlier {
-            served: served.not_after(),
-            next: next.not_after(),
-        });
+    if next.status <= served.status {
+        let end = |assembly: &Assembly| assembly.chain.first_to_expire().not_after();
+        let (served_end, next_end) = (end(served), end(next));
+        if next_end.as_secs() < served_end.as_secs() {
+            worse.push(Worse::ExpiresEarlier {
+                served: served_end,
+                next: next_end,
+            });
+        }
+        let refused_by_some =
+            |assembly: &'_ Assembly| assembly.warnings.iter().find(|warning| makes_refuse(warning)).cloned();
+        if refused_by_some(served).is_none()
+            && let Some(warning) = refused_by_some(next)
+        {
+            worse.push(Worse::RefusedBySome(warning.to_string()));
+        }
     }
+    let (served, next) = (served.chain.leaf(), next.chain.leaf());
     let kept = names(next);
     let lost: Vec<_> = names(served).into_iter().filter(|name| !covers(&kept, name)).collect();
     if !lost.is_empty() {
@@ -81,21 +93,51 @@ pub(super) fn what_is_worse(served: &Assembly, next: &Assembly, at: UnixTime) ->
     worse
 }
 
-/// Which kind of key is lost where `next` takes the place of `served`, given all leaves that are served now: of an
-/// RSA and an ECDSA certificate for the same names, neither may turn into the other, since each has clients that
-/// understand nothing else.
+fn is_worthless(served: &Assembly, disallowed: &Disallowed, at: UnixTime) -> bool {
+    let end = match &served.chain.end {
+        End::Anchor(end) | End::SelfSigned(end) => Some(end),
+        End::Cycle | End::Leaf | End::Open => None,
+    };
+    let certificates = &served.chain.certificates;
+    served.status == Status::Invalid
+        || certificates.iter().any(|certificate| !is_valid(certificate, at))
+        || certificates
+            .iter()
+            .chain(end)
+            .any(|certificate| disallowed.contains(certificate))
+}
+
+/// Whether `warning` is about now and about what is sent. Of the others, an early end is weighed by itself, and that
+/// the root has ended holds for every chain below it.
+fn makes_refuse(warning: &Warning) -> bool {
+    match warning {
+        Warning::AnchorExpired { .. } | Warning::ExpiresBeforeLeaf { .. } => false,
+        Warning::AnchorPathLength { .. }
+        | Warning::KeyIdConflict { .. }
+        | Warning::NamesEncodedDifferently { .. }
+        | Warning::StricterThanRfc5280 { .. } => true,
+    }
+}
+
+/// Which kind of key is lost where `next` takes the place of `served`: of an RSA and an ECDSA certificate for the same
+/// names, neither may turn into the other, since each has clients that understand nothing else.
+///
+/// The kind must be left among the other leaves for these names as they are served now, and as they would be served
+/// next: whether each of them is replaced is not settled yet.
 pub(super) fn lost_key_type<'c>(
     served: &Certificate,
     next: &Certificate,
-    others: impl Iterator<Item = &'c Certificate>,
+    others_served: impl Iterator<Item = &'c Certificate>,
+    others_next: impl Iterator<Item = &'c Certificate>,
 ) -> Option<Worse> {
     let (before, after) = (key_type(served.key_algorithm()), key_type(next.key_algorithm()));
     let names = names(served);
-    let others: Vec<_> = others
-        .filter(|other| self::names(other).iter().any(|name| names.contains(name)))
-        .map(|other| key_type(other.key_algorithm()))
-        .collect();
-    (before != after && !others.is_empty() && !others.contains(&before)).then_some(Worse::LosesKeyType(before))
+    let is_akin = |other: &&Certificate| self::names(other).iter().any(|name| names.contains(name));
+    let key_type_of = |other: &Certificate| key_type(other.key_algorithm());
+    let others_served: Vec<_> = others_served.filter(is_akin).map(key_type_of).collect();
+    let mut others_next = others_next.filter(is_akin).map(key_type_of);
+    let mut stays = || others_served.contains(&before) && others_next.any(|other| other == before);
+    (before != after && !others_served.is_empty() && !stays()).then_some(Worse::LosesKeyType(before))
 }
 
 fn is_valid(certificate: &Certificate, at: UnixTime) -> bool {
@@ -126,5 +168,132 @@ fn key_type(algorithm: KeyAlgorithm) -> &'static str {
         KeyAlgorithm::Ec { .. } => "ECDSA",
         KeyAlgorithm::Ed25519 => "Ed25519",
         KeyAlgorithm::Other => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, SignatureAlgorithm};
+
+    use super::*;
+    use crate::chain::Trail;
+
+    const NOW: UnixTime = UnixTime::since_unix_epoch(Duration::from_secs(1_780_272_000));
+
+    /// A certificate for `names` that is valid for `days` from [`NOW`].
+    fn certificate(names: &[&str], days: u32, key: &'static SignatureAlgorithm) -> Arc<Certificate> {
+        let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+        let mut params = CertificateParams::new(names).unwrap();
+        let now = time::OffsetDateTime::from_unix_timestamp(NOW.as_secs().try_into().unwrap()).unwrap();
+        params.not_before = now - Duration::from_secs(86_400);
+        params.not_after = now + days * Duration::from_secs(86_400);
+        let key = KeyPair::generate_for(key).unwrap();
+        let der = params.self_signed(&key).unwrap().der().clone();
+        Arc::new(Certificate::from_der(der).unwrap())
+    }
+
+    fn leaf(names: &[&str], days: u32) -> Arc<Certificate> {
+        certificate(names, days, &PKCS_ECDSA_P256_SHA256)
+    }
+
+    fn assembly(certificates: &[&Arc<Certificate>], status: Status) -> Assembly {
+        Assembly {
+            chain: Chain {
+                certificates: certificates.iter().map(|certificate| Arc::clone(certificate)).collect(),
+                end: End::Open,
+            },
+            status,
+            wanted: None,
+            flaws: Vec::new(),
+            warnings: Vec::new(),
+            alternatives: Vec::new(),
+            trail: Trail::default(),
+        }
+    }
+
+    fn complete(certificates: &[&Arc<Certificate>]) -> Assembly {
+        assembly(certificates, Status::Complete)
+    }
+
+    fn worse(served: &Assembly, next: &Assembly) -> Vec<Worse> {
+        what_is_worse(served, next, &Disallowed::default(), NOW)
+    }
+
+    #[test]
+    fn the_first_certificate_to_expire_is_the_end_of_a_chain() {
+        let (before, after) = (leaf(&["a.test"], 60), leaf(&["a.test"], 90));
+        let (long, short) = (leaf(&["CA"], 500), leaf(&["CA"], 10));
+        let objections = worse(&complete(&[&before, &long]), &complete(&[&after, &short]));
+        assert!(
+            matches!(objections[..], [Worse::ExpiresEarlier { .. }]),
+            "{objections:?}"
+        );
+        assert_eq!(worse(&complete(&[&before, &short]), &complete(&[&after, &long])), []);
+    }
+
+    #[test]
+    fn a_better_status_outweighs_an_earlier_end_but_not_lost_names() {
+        let (before, after) = (leaf(&["a.test", "b.test"], 90), leaf(&["a.test", "b.test"], 60));
+        let incomplete = assembly(&[&before], Status::Incomplete);
+        assert_eq!(worse(&incomplete, &complete(&[&after])), []);
+        let fewer = complete(&[&leaf(&["a.test"], 60)]);
+        assert_eq!(
+            worse(&incomplete, &fewer),
+            [Worse::LosesNames(vec!["b.test".to_owned()])]
+        );
+    }
+
+    #[test]
+    fn a_warning_that_makes_clients_refuse_is_an_objection_where_the_served_chain_has_none() {
+        let (before, after, issuer) = (leaf(&["a.test"], 60), leaf(&["a.test"], 90), leaf(&["CA"], 500));
+        let served = complete(&[&before, &issuer]);
+        let with = |warning: Warning| Assembly {
+            warnings: vec![warning],
+            ..complete(&[&after, &issuer])
+        };
+        let (child, at) = (Arc::clone(&after), after.not_after());
+        let harmless = with(Warning::ExpiresBeforeLeaf {
+            certificate: Arc::clone(&issuer),
+            at,
+        });
+        assert_eq!(worse(&served, &harmless), []);
+        let conflict = with(Warning::KeyIdConflict {
+            child,
+            issuer: Arc::clone(&issuer),
+        });
+        assert!(matches!(worse(&served, &conflict)[..], [Worse::RefusedBySome(_)]));
+        assert_eq!(worse(&conflict, &conflict), []);
+    }
+
+    #[test]
+    fn a_served_chain_with_a_disallowed_certificate_or_key_in_it_is_worth_nothing() {
+        let (before, issuer) = (leaf(&["a.test", "b.test"], 90), leaf(&["CA"], 500));
+        let (served, next) = (complete(&[&before, &issuer]), complete(&[&leaf(&["a.test"], 30)]));
+        assert_ne!(worse(&served, &next), []);
+        for digest in [issuer.fingerprint(), issuer.key_fingerprint(), before.key_fingerprint()] {
+            let disallowed: Disallowed = [digest].into_iter().collect();
+            assert_eq!(what_is_worse(&served, &next, &disallowed, NOW), []);
+        }
+    }
+
+    #[test]
+    fn the_last_key_of_its_type_for_a_name_does_not_go_even_if_several_change_together() {
+        let of = |key| certificate(&["a.test"], 90, key);
+        let (old, other_old) = (of(&PKCS_ED25519), of(&PKCS_ED25519));
+        let (new, other_new) = (of(&PKCS_ECDSA_P256_SHA256), of(&PKCS_ECDSA_P256_SHA256));
+        let lost = |served: &[&Arc<Certificate>], next: &[&Arc<Certificate>]| {
+            let [served, next] = [served, next].map(|leaves| leaves.iter().map(|leaf| &***leaf).collect::<Vec<_>>());
+            lost_key_type(&old, &new, served.into_iter(), next.into_iter())
+        };
+        let objection = Some(Worse::LosesKeyType("Ed25519"));
+        assert_eq!(lost(&[&other_old], &[&other_new]), objection);
+        assert_eq!(lost(&[&other_new], &[&other_new]), objection);
+        assert_eq!(lost(&[&other_old], &[&other_old]), None);
+        assert_eq!(lost(&[], &[]), None);
+        let elsewhere = certificate(&["b.test"], 90, &PKCS_ECDSA_P256_SHA256);
+        assert_eq!(lost(&[&elsewhere], &[&elsewhere]), None);
     }
 }

@@ -2,13 +2,26 @@
 
 use tokio::sync::{mpsc, oneshot};
 
-/// A request for a reload, with the place for its answer.
+/// So many may ask before the reload that is running has ended; further ones wait for a place.
+const MOST_WAITING: usize = 64;
+
+/// One or several requests for a reload, which one reload answers.
 #[derive(Debug)]
 pub(crate) struct Request {
     /// Swap in chains even where they are worse than those served.
     pub(crate) force: bool,
     /// Where the answer goes; nobody need be waiting.
-    pub(crate) answer: oneshot::Sender<Outcome>,
+    answers: Vec<oneshot::Sender<Outcome>>,
+}
+
+impl Request {
+    /// Tells everybody who asked.
+    pub(crate) fn answer(self, outcome: &Outcome) {
+        for answer in self.answers {
+            // Whoever asked may have gone.
+            let _ = answer.send(outcome.clone());
+        }
+    }
 }
 
 /// What came of a reload.
@@ -30,10 +43,9 @@ pub struct Handle {
 
 impl Handle {
     /// A handle and the end at which its requests arrive.
-    pub(crate) fn new() -> (Self, mpsc::Receiver<Request>) {
-        // One request in flight and one waiting: any number of further ones ask for the same.
-        let (requests, receiver) = mpsc::channel(1);
-        (Self { requests }, receiver)
+    pub(crate) fn new() -> (Self, Requests) {
+        let (requests, receiver) = mpsc::channel(MOST_WAITING);
+        (Self { requests }, Requests(receiver))
     }
 
     /// Reads every file again and waits for the result. `force` swaps in chains even where they are worse than those
@@ -42,7 +54,45 @@ impl Handle {
     /// `None` when the reload task has ended.
     pub async fn reload(&self, force: bool) -> Option<Outcome> {
         let (answer, outcome) = oneshot::channel();
-        self.requests.send(Request { force, answer }).await.ok()?;
+        let answers = vec![answer];
+        self.requests.send(Request { force, answers }).await.ok()?;
         outcome.await.ok()
+    }
+}
+
+/// Where requests arrive.
+#[derive(Debug)]
+pub(crate) struct Requests(mpsc::Receiver<Request>);
+
+impl Requests {
+    /// Everything that was asked so far as one request, which is forced where any of them is. Waits for the first;
+    /// `None` once the last [`Handle`] is gone. May be dropped half-way: no request is lost.
+    pub(crate) async fn next(&mut self) -> Option<Request> {
+        let mut all = self.0.recv().await?;
+        while let Ok(Request { force, answers }) = self.0.try_recv() {
+            all.force |= force;
+            all.answers.extend(answers);
+        }
+        Some(all)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn requests_that_wait_together_are_one_and_forced_if_any_of_them_is() {
+        let (handle, mut requests) = Handle::new();
+        let once = async {
+            let request = requests.next().await.unwrap();
+            assert!(request.force);
+            request.answer(&Outcome::Unchanged);
+        };
+        let (first, second, third, ()) =
+            tokio::join!(handle.reload(false), handle.reload(true), handle.reload(false), once);
+        assert_eq!([first, second, third], [const { Some(Outcome::Unchanged) }; 3]);
+        drop(handle);
+        assert!(requests.next().await.is_none());
     }
 }

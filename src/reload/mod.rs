@@ -7,6 +7,7 @@ mod error;
 mod guard;
 mod handle;
 mod prepare;
+mod read;
 mod report;
 mod served;
 mod settings;
@@ -14,7 +15,7 @@ mod survey;
 mod task;
 mod watch;
 
-pub use error::Error;
+pub use error::{Error, Unservable};
 pub use handle::{Handle, Outcome};
 pub use served::{Generation, Served};
 pub use settings::{Plan, Settings};

@@ -1,14 +1,16 @@
 //! Phase one of a reload: everything that may fail. Its result is published by one store, or not at all.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::pki_types::UnixTime;
 
 use super::guard::{lost_key_type, what_is_worse};
 use super::served::Served;
 use super::survey::{Prospect, Survey};
-use super::{Error, Settings};
+use super::{Error, Settings, Unservable};
 use crate::certs::BundleSettings;
 use crate::chain::{Assembly, Certificate, Status};
 use crate::tls;
@@ -19,6 +21,8 @@ pub(super) struct Prepared {
     pub(super) events: Vec<Event>,
     /// Certificates that are new in the configuration and cannot be served; one sentence each.
     pub(super) refused: Vec<String>,
+    /// From this instant on, time alone may change the answer: a certificate becomes valid, or ends.
+    pub(super) until: Option<UnixTime>,
 }
 
 /// What became of one configured certificate; the number is its place in [`Prepared::served`].
@@ -42,7 +46,7 @@ pub(super) enum Event {
 ///
 /// [`Error`], naming every certificate that is at fault.
 pub(super) fn first(survey: Survey, settings: &Settings, at: UnixTime) -> Result<Prepared, Error> {
-    let has_anchors = survey.has_anchors;
+    let wants_anchor = survey.wants_anchor;
     let (mut prospects, mut errors) = (Vec::new(), Vec::new());
     for (source, prospect) in survey.prospects {
         match prospect {
@@ -55,7 +59,7 @@ pub(super) fn first(survey: Survey, settings: &Settings, at: UnixTime) -> Result
     }
     let lacking: Vec<_> = prospects
         .iter()
-        .filter(|(_, prospect)| !is_enough(prospect, settings, has_anchors))
+        .filter(|(_, prospect)| !is_enough(prospect, settings, wants_anchor))
         .map(|(source, prospect)| format!("{}: {}", source.certificate.display(), lack(prospect)))
         .collect();
     if !lacking.is_empty() {
@@ -67,6 +71,7 @@ pub(super) fn first(survey: Survey, settings: &Settings, at: UnixTime) -> Result
     }
     let events = (0..served.len()).map(Event::Added).collect();
     Ok(Prepared {
+        until: next_boundary(served.iter().map(|served| &served.assembly), at),
         served,
         events,
         refused: Vec::new(),
@@ -74,21 +79,99 @@ pub(super) fn first(survey: Survey, settings: &Settings, at: UnixTime) -> Result
 }
 
 /// A later load: for each certificate the fresh state, or the one served with the reason.
+///
+/// What is no longer configured goes, unless something newly configured cannot be served: that may have been meant to
+/// take its place, and a slip in a path must not cost a site its name.
 pub(super) fn again(survey: Survey, previous: &[Served], settings: &Settings, force: bool, at: UnixTime) -> Prepared {
+    let boundary_on_disk = {
+        let prospects = survey.prospects.iter();
+        let sound = prospects.filter_map(|(_, prospect)| prospect.as_ref().ok());
+        next_boundary(sound.map(|prospect| &prospect.assembly), at)
+    };
+    let mut gone: VecDeque<_> = vanished(&survey, previous).collect();
+    let decided = decide(survey, previous, settings, force, at);
+    let refused: Vec<_> = decided.iter().filter_map(Decided::refused).collect();
     let mut prepared = Prepared {
         served: Vec::new(),
-        events: removed(&survey, previous),
-        refused: Vec::new(),
+        events: Vec::new(),
+        refused,
+        until: None,
     };
+    if prepared.refused.is_empty() {
+        let gone = gone.drain(..).map(|(_, served)| Event::Removed {
+            leaf: Arc::clone(served.assembly.chain.leaf()),
+            file: served.source.certificate.clone(),
+        });
+        prepared.events.extend(gone);
+    }
+    for Decided {
+        source: _,
+        fresh,
+        before,
+    } in decided
+    {
+        // Each keeps its place: the first of all is what a client gets that names no host.
+        while gone.front().is_some_and(|(place, _)| *place <= prepared.served.len()) {
+            prepared.keep_vanished(gone.pop_front().map(|(_, served)| served));
+        }
+        prepared.add(fresh, before);
+    }
+    for (_, served) in gone {
+        prepared.keep_vanished(Some(served));
+    }
+    let boundary = next_boundary(prepared.served.iter().map(|served| &served.assembly), at);
+    prepared.until = [boundary, boundary_on_disk]
+        .into_iter()
+        .flatten()
+        .min_by_key(UnixTime::as_secs);
+    prepared
+}
+
+/// What is to become of one configured certificate.
+struct Decided<'p> {
+    source: BundleSettings,
+    /// What lies on disk, or why it is not served.
+    fresh: Result<Served, String>,
+    /// What is served for it now.
+    before: Option<&'p Served>,
+}
+
+impl Decided<'_> {
+    /// That it is new in the configuration and cannot be served. The others must not suffer.
+    fn refused(&self) -> Option<String> {
+        match (&self.fresh, self.before) {
+            (Err(reason), None) => {
+                let file = self.source.certificate.display();
+                Some(format!("{file} cannot be served: {reason}"))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn decide<'p>(
+    survey: Survey,
+    previous: &'p [Served],
+    settings: &Settings,
+    force: bool,
+    at: UnixTime,
+) -> Vec<Decided<'p>> {
     let allow_worse = force || settings.allow_worse;
-    for (source, prospect) in survey.prospects {
-        let is_same = |served: &&Served| is_same(&served.source, &source);
-        let before = previous.iter().find(is_same);
-        let place = prepared.served.len();
-        let others = || previous.iter().filter(|other| !is_same(other));
+    let next_leaves = next_leaves(&survey, previous);
+    let decide = |(source, prospect): (BundleSettings, Result<Prospect, Unservable>)| {
+        let before = served_for(&source, previous);
         let fresh = prospect.map_err(|error| error.to_string()).and_then(|prospect| {
             let worse = match before {
-                Some(before) if !allow_worse => objections(before, others(), &prospect, at),
+                Some(before) if !allow_worse => {
+                    let others = previous.iter().filter(|other| !is_same(&other.source, &source));
+                    let others_served = others.map(|other| &**other.assembly.chain.leaf());
+                    let others = next_leaves.iter().filter(|(other, _)| !is_same(other, &source));
+                    let others_next = others.map(|(_, leaf)| &**leaf);
+                    let mut worse = what_is_worse(&before.assembly, &prospect.assembly, &survey.disallowed, at);
+                    let (served, next) = (before.assembly.chain.leaf(), &prospect.bundle.leaf);
+                    worse.extend(lost_key_type(served, next, others_served, others_next));
+                    worse.iter().map(ToString::to_string).collect()
+                }
                 _ => Vec::new(),
             };
             if !worse.is_empty() {
@@ -96,87 +179,113 @@ pub(super) fn again(survey: Survey, previous: &[Served], settings: &Settings, fo
                 let shortcomings = shortcomings(&prospect.assembly);
                 return Err(format!("{leaf} on disk is worse: {worse}{shortcomings}"));
             }
-            if !force && !is_enough(&prospect, settings, survey.has_anchors) {
+            if !force && !is_enough(&prospect, settings, survey.wants_anchor) {
                 return Err(lack(&prospect));
             }
             serve(source.clone(), prospect, at).map_err(|error| error.to_string())
         });
+        Decided { source, fresh, before }
+    };
+    survey.prospects.into_iter().map(decide).collect()
+}
+
+impl Prepared {
+    fn add(&mut self, fresh: Result<Served, String>, before: Option<&Served>) {
+        let place = self.served.len();
         match (fresh, before) {
             (Ok(fresh), Some(before)) if fresh.identity.chain() == before.identity.chain() => {
                 if before.kept_because.is_some() {
-                    prepared.events.push(Event::Restored(place));
+                    self.events.push(Event::Restored(place));
                 }
-                prepared.served.push(Served {
+                self.served.push(Served {
                     since: before.since,
                     ..fresh
                 });
             }
             (Ok(fresh), before) => {
-                prepared.events.push(if before.is_some() {
+                self.events.push(if before.is_some() {
                     Event::Replaced(place)
                 } else {
                     Event::Added(place)
                 });
-                prepared.served.push(fresh);
+                self.served.push(fresh);
             }
-            (Err(reason), Some(before)) => {
-                prepared.events.push(Event::Kept(place));
-                prepared.served.push(Served {
-                    kept_because: Some(reason),
-                    ..before.clone()
-                });
-            }
-            // A certificate that is new in the configuration and cannot be loaded: the others must not suffer.
-            (Err(reason), None) => {
-                let file = source.certificate.display();
-                prepared.refused.push(format!("{file} cannot be served: {reason}"));
-            }
+            (Err(reason), Some(before)) => self.keep(before, reason),
+            // It is among `refused`.
+            (Err(_), None) => {}
         }
     }
-    prepared
+
+    fn keep(&mut self, served: &Served, reason: String) {
+        self.events.push(Event::Kept(self.served.len()));
+        self.served.push(Served {
+            kept_because: Some(reason),
+            ..served.clone()
+        });
+    }
+
+    fn keep_vanished(&mut self, served: Option<&Served>) {
+        let Some(served) = served else { return };
+        let file = served.source.certificate.display();
+        let reason = format!("{file} is no longer configured, but {}", self.refused.join("; "));
+        self.keep(served, reason);
+    }
 }
 
 fn is_same(one: &BundleSettings, other: &BundleSettings) -> bool {
     one.certificate == other.certificate && one.key == other.key
 }
 
-fn removed(survey: &Survey, previous: &[Served]) -> Vec<Event> {
-    let is_configured = |served: &&Served| {
+fn served_for<'p>(source: &BundleSettings, previous: &'p [Served]) -> Option<&'p Served> {
+    previous.iter().find(|served| is_same(&served.source, source))
+}
+
+/// What is served and no longer configured, with its place.
+fn vanished<'p>(survey: &Survey, previous: &'p [Served]) -> impl Iterator<Item = (usize, &'p Served)> {
+    let is_configured = |served: &Served| {
         let mut sources = survey.prospects.iter().map(|(source, _)| source);
         sources.any(|source| is_same(&served.source, source))
     };
     previous
         .iter()
-        .filter(|served| !is_configured(served))
-        .map(|served| Event::Removed {
-            leaf: Arc::clone(served.assembly.chain.leaf()),
-            file: served.source.certificate.clone(),
+        .enumerate()
+        .filter(move |(_, served)| !is_configured(served))
+}
+
+/// The leaf on disk for each configured certificate; the one served where there is none.
+fn next_leaves(survey: &Survey, previous: &[Served]) -> Vec<(BundleSettings, Arc<Certificate>)> {
+    let leaf = |(source, prospect): &(BundleSettings, Result<Prospect, Unservable>)| {
+        let leaf = match prospect {
+            Ok(prospect) => &prospect.bundle.leaf,
+            Err(_) => served_for(source, previous)?.assembly.chain.leaf(),
+        };
+        Some((source.clone(), Arc::clone(leaf)))
+    };
+    survey.prospects.iter().filter_map(leaf).collect()
+}
+
+/// The first instant after `at` at which a certificate of these chains becomes valid, or is so no more.
+fn next_boundary<'a>(assemblies: impl Iterator<Item = &'a Assembly>, at: UnixTime) -> Option<UnixTime> {
+    let certificates = assemblies.flat_map(|assembly| &assembly.chain.certificates);
+    certificates
+        // The last second of validity is part of it (RFC 5280 section 4.1.2.5).
+        .flat_map(|certificate| {
+            [
+                certificate.not_before().as_secs(),
+                certificate.not_after().as_secs().saturating_add(1),
+            ]
         })
-        .collect()
+        .filter(|boundary| *boundary > at.as_secs())
+        .min()
+        .map(|seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
 }
 
-fn objections<'p>(
-    before: &Served,
-    others: impl Iterator<Item = &'p Served>,
-    prospect: &Prospect,
-    at: UnixTime,
-) -> Vec<String> {
-    let mut worse = what_is_worse(&before.assembly, &prospect.assembly, at);
-    let others = others.map(|other| &**other.assembly.chain.leaf());
-    worse.extend(lost_key_type(
-        before.assembly.chain.leaf(),
-        &prospect.bundle.leaf,
-        others,
-    ));
-    worse.iter().map(ToString::to_string).collect()
-}
-
-/// Whether `strict` lets the chain pass. Where there are no anchors at all, no chain can be more than unanchored.
-fn is_enough(prospect: &Prospect, settings: &Settings, has_anchors: bool) -> bool {
+/// Whether `strict` lets the chain pass. Where no roots are wanted, no chain can be more than unanchored.
+fn is_enough(prospect: &Prospect, settings: &Settings, wants_anchor: bool) -> bool {
     match prospect.assembly.status {
         _ if !settings.strict => true,
         Status::Complete => true,
-        Status::Unanchored => !has_anchors,
+        Status::Unanchored => !wants_anchor,
         _ => false,
     }
 }

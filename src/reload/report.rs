@@ -28,6 +28,12 @@ fn log(served: &Served, what: &str) -> String {
         .map(|certificate| certificate.to_string())
         .collect();
     let (names, chain) = (LogName(leaf), chain.join(" <- "));
+    let message = match assembly.status {
+        Status::Complete | Status::SelfSigned | Status::Unanchored => what.to_owned(),
+        status @ (Status::Incomplete | Status::Invalid) => {
+            format!("{what}, but its chain is {status}: most clients will refuse it")
+        }
+    };
     macro_rules! line {
         ($level:ident) => {
             tracing::$level!(
@@ -38,7 +44,7 @@ fn log(served: &Served, what: &str) -> String {
                 not_after = rfc3339(leaf.not_after()),
                 %chain,
                 file = %served.source.certificate.display(),
-                "{what}"
+                "{message}"
             )
         };
     }

@@ -23,6 +23,8 @@ pub struct Settings {
     pub strict: bool,
     /// Which of several complete chains is served.
     pub policy: Policy,
+    /// Send an anchor that is not self-signed, being an intermediate of somebody else's root.
+    pub send_intermediate_anchor: bool,
     /// Whether files are watched and polled at all.
     pub watch: bool,
     /// How often files are read besides: NFS and bind mounts send no events.

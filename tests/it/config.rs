@@ -466,13 +466,13 @@ fn the_admin_address_alone_needs_neither_certificate_nor_upstream() {
 #[test]
 fn switches_and_log_reach_their_rooms() {
     let text = format!(
-        "strict = true\nstrict_sni = true\ntakeover = true\n{LEAST}allow_ca_leaf = true\n[reload]\nwatch = false\nallow_worse = true\n\
+        "strict = true\nstrict_sni = true\nsend_intermediate_anchor = false\ntakeover = true\n{LEAST}allow_ca_leaf = true\n[reload]\nwatch = false\nallow_worse = true\n\
          [log]\nformat = \"json\"\naccess = false\n[drain]\ndelay = \"5s\"\n"
     );
     let config = load(&text).unwrap();
     assert!(config.reload.strict && config.tls.strict_sni && config.proxy.takeover && config.reload.allow_worse);
     assert!(config.certs.bundles[0].allow_ca_leaf);
-    assert!(!config.reload.watch && !config.proxy.access_log);
+    assert!(!config.reload.watch && !config.reload.send_intermediate_anchor && !config.proxy.access_log);
     assert_eq!(config.log.format, telemetry::log::Format::Json);
     assert_eq!(config.drain.delay, Duration::from_secs(5));
 }

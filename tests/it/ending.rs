@@ -10,6 +10,7 @@ use rustix::process::Signal;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, StreamOwned};
 
+use crate::rig::command::fullchain;
 use crate::rig::family::{Family, NAME};
 use crate::rig::house::{House, Running};
 use crate::rig::upstream::Upstream;
@@ -198,6 +199,34 @@ fn strict_refuses_to_start_with_an_incomplete_chain_and_names_the_issuer() {
     for part in [&*cert, "incomplete", "wanted: CN=Issuing 1"] {
         assert!(ended.err.contains(part), "{part}\n{}", ended.err);
     }
+}
+
+#[test]
+fn a_disallowed_leaf_is_fatal_at_start_and_the_file_is_named() {
+    let family = Family::new();
+    let leaf = family.leaf();
+    let house = House::of(&family, &leaf).flag("--disallow", &leaf.certificate.fingerprint().to_string());
+    let cert = house.directory.text("tls.crt");
+    let arguments = house.arguments();
+    let checked = fullchain([vec!["check".to_owned()], arguments].concat());
+    let ended = house.fail();
+    for ended in [checked, ended] {
+        assert_eq!(ended.code, Some(1), "{ended:?}");
+        assert!(
+            ended.err.contains(&cert) && ended.err.contains("on the disallow list"),
+            "{}",
+            ended.err
+        );
+    }
+}
+
+#[test]
+fn the_line_about_an_incomplete_chain_says_what_comes_of_it() {
+    let family = Family::new();
+    let house = House::of(&family, &family.leaf());
+    house.directory.remove("store/issuing.pem");
+    let house = house.start();
+    house.wait_for_log(&["certificate loaded, but its chain is incomplete: most clients will refuse it"]);
 }
 
 #[test]

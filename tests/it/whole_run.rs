@@ -1,10 +1,13 @@
 //! The binary from start to end, and everything it says meanwhile.
 
+use std::io::{BufRead, BufReader, Read};
+use std::process::Stdio;
+
 use fullchain::admin::client;
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::rig::PATIENCE;
-use crate::rig::command::fullchain;
+use crate::rig::command::{binary, fullchain};
 use crate::rig::family::Family;
 use crate::rig::house::House;
 
@@ -37,6 +40,25 @@ fn one_round_of_the_demo_ends_with_0_and_prints_a_line_to_paste() {
         demo.out
     );
     assert!(demo.err.is_empty(), "{}", demo.err);
+}
+
+#[test]
+fn ctrl_c_in_the_midst_of_the_demo_ends_it_with_0_and_no_request_has_failed() {
+    let mut demo = binary()
+        .args(["demo", "--every", "100ms"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut out = BufReader::new(demo.stdout.take().unwrap());
+    let mut text = String::new();
+    while !text.contains("\nrenewed after ") {
+        assert_ne!(out.read_line(&mut text).unwrap(), 0, "{text}");
+    }
+    kill_process(Pid::from_child(&demo), Signal::INT).unwrap();
+    out.read_to_string(&mut text).unwrap();
+    assert_eq!(demo.wait().unwrap().code(), Some(0), "{text}");
+    assert!(text.contains("requests failed: 0"), "{text}");
 }
 
 #[test]

@@ -20,7 +20,7 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use time::OffsetDateTime;
 
 use self::backend::GREETING;
-use self::client::Client;
+use self::client::{Answer, Client};
 use self::pki::Pki;
 use super::arguments::DemoArguments;
 use super::tree::tree;
@@ -38,6 +38,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The pause between two requests of the trickle.
 const TRICKLE: Duration = Duration::from_millis(20);
+
+/// How long after a request that failed the demo may turn out to have ended: while the proxy drains, it takes no
+/// connections any more. Whoever drains has nothing in flight but requests that take milliseconds.
+const DRAINED: Duration = Duration::from_secs(3);
 
 pub(super) fn run(arguments: &DemoArguments) -> Ending {
     match demonstrate(arguments) {
@@ -109,7 +113,7 @@ fn config(pki: &Pki, backend: &str) -> Result<Config, Box<dyn Error>> {
 fn show_store(pki: &Pki, config: &Config) -> Result<(), Box<dyn Error>> {
     let now = UnixTime::now();
     let files = Files::read(&config.certs);
-    let survey = Survey::of(&config.certs, &files, config.reload.policy, now, &Signatures::new());
+    let survey = Survey::of(&config.certs, &files, &config.reload, now, &Signatures::new());
     say(&format!(
         "The leaf is in {}, alone. The store {} holds",
         pki.path("tls.crt").display(),
@@ -135,9 +139,11 @@ fn visit(
     port: u16,
     once: bool,
     every: Duration,
-    ended: &AtomicBool,
+    ended: &Arc<AtomicBool>,
 ) -> Result<usize, Box<dyn Error>> {
-    let answer = client.request()?;
+    let Some(answer) = request(client, ended)? else {
+        return Ok(0);
+    };
     say("What a client received that trusts the root alone:");
     show_chain(&answer.chain)?;
     check_chain(&answer.chain, pki)?;
@@ -154,7 +160,7 @@ fn visit(
         every.as_secs_f32()
     ));
 
-    let trickle = Trickle::start(Arc::clone(client))?;
+    let trickle = Trickle::start(Arc::clone(client), Arc::clone(ended))?;
     let rounds = if once { 2 } else { usize::MAX };
     let mut served = answer.chain;
     for _ in 0..rounds {
@@ -197,7 +203,9 @@ fn renewal(
         if wait(TRICKLE, ended) {
             return Ok(None);
         }
-        let chain = client.request()?.chain;
+        let Some(Answer { chain, .. }) = request(client, ended)? else {
+            return Ok(None);
+        };
         if chain.first() != served.first() {
             return Ok(Some(Renewed {
                 chain,
@@ -206,6 +214,15 @@ fn renewal(
         }
     }
     Err(format!("the renewed certificate was not served within {} s", PATIENCE.as_secs()).into())
+}
+
+/// One request; `None` where it failed because the demo has ended.
+fn request(client: &Client, ended: &AtomicBool) -> io::Result<Option<Answer>> {
+    match client.request() {
+        Ok(answer) => Ok(Some(answer)),
+        Err(_) if wait(DRAINED, ended) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Leaf, issuing CA, intermediate, and nothing else.
@@ -240,7 +257,8 @@ struct Trickle {
 }
 
 impl Trickle {
-    fn start(client: Arc<Client>) -> io::Result<Self> {
+    /// Starts it; once the demo has `drained`, no request is expected to succeed.
+    fn start(client: Arc<Client>, drained: Arc<AtomicBool>) -> io::Result<Self> {
         let (ended, done, failed) = (
             Arc::default(),
             Arc::<AtomicUsize>::default(),
@@ -250,11 +268,15 @@ impl Trickle {
             let (ended, done, failed) = (Arc::clone(&ended), Arc::clone(&done), Arc::clone(&failed));
             move || {
                 while !wait(TRICKLE, &ended) {
-                    done.fetch_add(1, Ordering::Relaxed);
-                    if let Err(error) = client.request() {
-                        failed.fetch_add(1, Ordering::Relaxed);
-                        say(&format!("a request failed: {error}"));
+                    match request(&client, &drained) {
+                        Ok(Some(_)) => {}
+                        Ok(None) => break,
+                        Err(error) => {
+                            failed.fetch_add(1, Ordering::Relaxed);
+                            say(&format!("a request failed: {error}"));
+                        }
                     }
+                    done.fetch_add(1, Ordering::Relaxed);
                 }
             }
         })?;

@@ -105,7 +105,7 @@ impl Pki {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         params.use_authority_key_identifier_extension = true;
         // Each renewal ends a minute later, as with a real one.
-        let until = now + 90 * DAY + u32::from(self.renewals as u16) * Duration::from_secs(60);
+        let until = now + 90 * DAY + self.renewals * Duration::from_secs(60);
         (params.not_before, params.not_after) = (now - DAY, until);
         let key = KeyPair::generate()?;
         let leaf = params.signed_by(&key, &self.issuing.issuer())?;

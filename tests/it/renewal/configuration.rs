@@ -3,9 +3,9 @@
 use rustix::process::Signal;
 
 use crate::rig::eventually;
-use crate::rig::family::{Family, leaf};
+use crate::rig::family::{Family, around_today, leaf};
 use crate::rig::house::{House, Running};
-use crate::rig::pki::Entity;
+use crate::rig::pki::{Entity, server};
 
 const FIRST: &str = "[[certificate]]\ncert = \"a.crt\"\nkey = \"a.key\"\n";
 const SECOND: &str = "[[certificate]]\ncert = \"b.crt\"\nkey = \"b.key\"\n";
@@ -128,4 +128,84 @@ fn what_needs_a_restart_is_said_and_what_does_not_takes_effect() {
     scene.configure(&format!("{strict}[timeouts]\nidle = \"9s\"\n"));
     scene.house.signal(Signal::HUP);
     scene.house.wait_for_log(&["needs a restart", "timeouts"]);
+}
+
+#[test]
+fn a_certificate_goes_on_being_served_until_everything_configured_in_its_place_can_be() {
+    let scene = Scene::new();
+    let missing = SECOND.replace("b.", "missing.");
+    scene.configure(&missing);
+    for arguments in [&[][..], &["--force"], &[]] {
+        let outcome = scene.house.reload(arguments);
+        assert_eq!(outcome.code, Some(1), "{outcome:?}");
+        for part in ["a.crt is no longer configured, but", "missing.crt cannot be served"] {
+            assert!(outcome.err.contains(part), "{part}: {}", outcome.err);
+        }
+        scene.house.assert_served([&scene.first, &scene.family.issuing]);
+    }
+    // It is still the first, which a client gets that asks for a name that is nobody's.
+    scene.configure(&format!("{missing}{SECOND}"));
+    assert_eq!(scene.house.reload(&[]).code, Some(1));
+    assert!(scene.serves_second());
+    scene.house.assert_served([&scene.first, &scene.family.issuing]);
+
+    scene.house.directory().write("missing.key", scene.first.key_pem());
+    let renamed = scene.house.directory().write("missing.crt", scene.first.pem());
+    scene
+        .house
+        .wait_for_log(&["certificate loaded", renamed.to_str().unwrap()]);
+    scene
+        .house
+        .wait_for_log(&["no longer configured: it is served no more", "a.crt"]);
+    scene.house.assert_served([&scene.first, &scene.family.issuing]);
+}
+
+#[test]
+fn a_disallowed_leaf_is_not_served_in_the_place_of_another_even_if_forced() {
+    let scene = Scene::new();
+    let withdrawn = scene.family.leaf();
+    scene.configure(&format!(
+        "disallow = [\"{}\"]\n{FIRST}",
+        withdrawn.certificate.key_fingerprint()
+    ));
+    assert_eq!(scene.house.reload(&[]).code, Some(0));
+    scene.house.directory().replace("a.key", withdrawn.key_pem());
+    scene.house.directory().replace("a.crt", withdrawn.pem());
+    let outcome = scene.house.reload(&["--force"]);
+    assert_eq!(outcome.code, Some(1), "{outcome:?}");
+    assert!(
+        outcome.err.contains("a.crt") && outcome.err.contains("on the disallow list"),
+        "{}",
+        outcome.err
+    );
+    scene.house.assert_served([&scene.first, &scene.family.issuing]);
+}
+
+#[test]
+fn a_served_leaf_that_is_disallowed_gives_way_to_any_other() {
+    let scene = Scene::new();
+    scene.configure(&format!(
+        "disallow = [\"{}\"]\n{FIRST}",
+        scene.first.certificate.fingerprint()
+    ));
+    let kept = scene.house.reload(&[]);
+    assert_eq!(kept.code, Some(1), "{kept:?}");
+    // It ends earlier, which would be worse than a leaf that may be served.
+    let after = around_today(server("a.test"), 30).signed_by(&scene.family.issuing);
+    scene.house.directory().replace("a.key", after.key_pem());
+    scene.house.directory().replace("a.crt", after.pem());
+    scene.house.wait_until_served([&after, &scene.family.issuing]);
+}
+
+#[test]
+fn watching_that_is_switched_on_takes_effect_at_once() {
+    let scene = Scene::new();
+    scene.configure(&format!("{FIRST}[reload]\nwatch = false\n"));
+    assert_eq!(scene.house.reload(&[]).code, Some(0));
+    scene.configure(FIRST);
+    assert_eq!(scene.house.reload(&[]).code, Some(0));
+    let after = scene.family.leaf();
+    scene.house.directory().replace("a.key", after.key_pem());
+    scene.house.directory().replace("a.crt", after.pem());
+    scene.house.wait_until_served([&after, &scene.family.issuing]);
 }

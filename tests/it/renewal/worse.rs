@@ -37,7 +37,7 @@ fn an_earlier_expiry_is_refused_until_forced() {
     let house = House::of(&family, &before).start();
     let after = around_today(server("a.test"), 30).signed_by(&family.issuing);
     replace(&house, &after);
-    house.wait_for_log(&["the last good one stays", "worse: it expires on"]);
+    house.wait_for_log(&["the last good one stays", "worse: its chain expires on"]);
     house.assert_served([&before, &family.issuing]);
     assert_eq!(house.reload(&["--force"]).code, Some(0));
     house.assert_served([&after, &family.issuing]);
