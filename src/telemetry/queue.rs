@@ -127,9 +127,9 @@ impl Write for &Queue {
 /// About one second of access log at 20,000 requests a second and 200 bytes a line.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 
-/// How long lines come together before they are written: too short for a reader to see, and at most two hundred writes
+/// How long lines come together before they are written: too short for a reader to see, and at most a hundred writes
 /// a second however many requests there are.
-const GATHERING: Duration = Duration::from_millis(5);
+const GATHERING: Duration = Duration::from_millis(10);
 
 /// What an idle buffer keeps of its size.
 const KEPT_BYTES: usize = 64 * 1024;
