@@ -1,10 +1,12 @@
 //! What each endpoint answers.
 
 use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, ORIGIN};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderName, ORIGIN};
+use http::uri::Authority;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
 use serde_json::{Value, json};
@@ -37,8 +39,11 @@ impl fmt::Debug for Sources {
 
 /// Answers `request`, whose body nobody needs.
 pub(super) async fn answer<B>(request: &Request<B>, sources: &Sources) -> Response<Full<Bytes>> {
-    if request.headers().contains_key(ORIGIN) {
+    if is_of_a_web_page(request) {
         return text(StatusCode::FORBIDDEN, "not for web pages");
+    }
+    if !is_for_an_address(request) {
+        return text(StatusCode::FORBIDDEN, "ask by address or as localhost");
     }
     let Some(endpoint) = Endpoint::at(request.uri().path()) else {
         return text(StatusCode::NOT_FOUND, "no such endpoint");
@@ -57,6 +62,43 @@ pub(super) async fn answer<B>(request: &Request<B>, sources: &Sources) -> Respon
             Some(force) => reloaded(sources.reload.reload(force).await),
             None => text(StatusCode::BAD_REQUEST, "the only parameter is force=1"),
         },
+    }
+}
+
+/// Whether a browser says that a page made `request`: `Origin` is in those that write or cross origins, Fetch
+/// Metadata (W3C) in all to loopback; there `none` is a person who typed the address.
+fn is_of_a_web_page<B>(request: &Request<B>) -> bool {
+    let headers = request.headers();
+    headers.contains_key(ORIGIN) || headers.get_all(SEC_FETCH_SITE).iter().any(|site| site != "none")
+}
+
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// Whether `request` goes to an address or localhost. A page whose name was rebound to this listener's address is of
+/// one origin with it, reads its answers and sends no `Origin`: it is known by the name alone. A request that names no
+/// host is none of a browser's.
+fn is_for_an_address<B>(request: &Request<B>) -> bool {
+    let hosts = request
+        .headers()
+        .get_all(HOST)
+        .iter()
+        .map(|host| host.to_str().unwrap_or_default());
+    let authority = request.uri().authority().map(Authority::as_str);
+    hosts.chain(authority).all(is_address_or_localhost)
+}
+
+fn is_address_or_localhost(authority: &str) -> bool {
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+        // Our own client writes a zone of a link-local address into it as well.
+        Some(address) => address
+            .split('%')
+            .next()
+            .is_some_and(|address| address.parse::<Ipv6Addr>().is_ok()),
+        None => host.eq_ignore_ascii_case("localhost") || host.parse::<Ipv4Addr>().is_ok(),
     }
 }
 
@@ -253,6 +295,59 @@ pub(super) mod tests {
             .headers_mut()
             .insert(ORIGIN, HeaderValue::from_static("http://evil.test:9180"));
         let (status, _) = ask(request, &sources(Some(Outcome::Unchanged))).await;
+        assert_eq!(status, StatusCode::FORBIDDEN);
+    }
+
+    #[tokio::test]
+    async fn a_browser_may_ask_only_where_a_person_typed_the_address() {
+        let sources = sources(None);
+        for (site, status) in [
+            ("none", StatusCode::OK),
+            ("same-origin", StatusCode::FORBIDDEN),
+            ("same-site", StatusCode::FORBIDDEN),
+            ("cross-site", StatusCode::FORBIDDEN),
+        ] {
+            let mut request = request(Method::GET, "/certificates");
+            request
+                .headers_mut()
+                .insert(SEC_FETCH_SITE, HeaderValue::from_static(site));
+            assert_eq!(ask(request, &sources).await.0, status, "{site}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_here_by_rebinding_is_refused() {
+        let sources = sources(None);
+        let certificates = |host: &'static [u8]| {
+            let mut request = request(Method::GET, "/certificates");
+            let host = HeaderValue::from_bytes(host).unwrap();
+            request.headers_mut().insert(HOST, host);
+            ask(request, &sources)
+        };
+        for host in [
+            "127.0.0.1",
+            "10.0.0.7:9180",
+            "localhost",
+            "LOCALHOST:1",
+            "[::1]",
+            "[::1]:9180",
+            "[fe80::1%2]:9180",
+        ] {
+            assert_eq!(certificates(host.as_bytes()).await.0, StatusCode::OK, "{host}");
+        }
+        for host in [
+            "evil.test:9180",
+            "localhost.evil.test",
+            "127.0.0.1.evil.test",
+            "evil.test:[::1]",
+            "::1",
+            "a@127.0.0.1",
+            "",
+            "\u{ff}",
+        ] {
+            assert_eq!(certificates(host.as_bytes()).await.0, StatusCode::FORBIDDEN, "{host}");
+        }
+        let (status, _) = get("http://evil.test/certificates", &sources).await;
         assert_eq!(status, StatusCode::FORBIDDEN);
     }
 

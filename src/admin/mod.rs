@@ -7,8 +7,10 @@
 //! | `GET /certificates`      | `200`: what is served, as JSON                                                          |
 //! | `POST /reload[?force=1]` | `200`: every file was read again; `409`: something stays as it was; `503`: no reload task. JSON `{outcome, details}` |
 //!
-//! Anything else is `404`, another method `405`. A request with `Origin` is `403`: it was made by a web page, and no
-//! web page has any business here (a page can reach loopback addresses, and by DNS rebinding under its own name).
+//! Anything else is `404`, another method `405`. What a web page asks is `403`: no page has any business here, but a
+//! page can reach loopback addresses. It is known by `Origin` or a `Sec-Fetch-Site` other than `none`, and where
+//! neither is sent, as by a page whose name DNS rebinding has led here, by a `Host` that is neither an IP address nor
+//! `localhost`.
 
 mod certificates;
 pub mod client;

@@ -1,5 +1,6 @@
 //! The admin listener's socket and its connections, bounded in number and time.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -14,7 +15,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{AbortHandle, JoinError, JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
 
 use super::endpoints::{answer, text};
@@ -72,12 +73,14 @@ impl Server {
         let listener = tokio::net::TcpListener::from_std(self.listener)?;
         let sources = Arc::new(sources);
         let mut connections = JoinSet::new();
+        let mut oldest_first = VecDeque::new();
         loop {
             tokio::select! {
                 Some(ended) = connections.join_next() => log_panic(ended),
-                accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => match accepted {
+                accepted = listener.accept() => match accepted {
                     Ok((stream, _)) => {
-                        connections.spawn(serve(stream, Arc::clone(&sources), HEADER_TIMEOUT));
+                        make_room(&mut oldest_first).await;
+                        oldest_first.push_back(connections.spawn(serve(stream, Arc::clone(&sources), PATIENCE)));
                     }
                     Err(error) => {
                         tracing::warn!(%error, "the admin listener cannot accept a connection");
@@ -102,14 +105,42 @@ impl Server {
     }
 }
 
+/// Ends the oldest connection where there are as many as there may be. A new one is more likely a probe, which ends in
+/// a moment; were it to wait, clients that never finish their requests would silence the probes.
+async fn make_room(oldest_first: &mut VecDeque<AbortHandle>) {
+    if oldest_first.len() >= MAX_CONNECTIONS {
+        // Many may have been accepted in one go: whoever has asked already is to be answered first.
+        yield_now().await;
+        oldest_first.retain(|connection| !connection.is_finished());
+    }
+    if oldest_first.len() < MAX_CONNECTIONS {
+        return;
+    }
+    if let Some(oldest) = oldest_first.pop_front() {
+        tracing::debug!("an admin connection was ended to make room for another");
+        oldest.abort();
+    }
+}
+
 /// Enough for probes, scrapers and people; far from what would hurt the proxy beside it.
 const MAX_CONNECTIONS: usize = 64;
 
 /// Without file descriptors `accept` fails at once each time; the pause keeps that from taking a whole core.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// From accept to the end of the request's header section.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a client may take over its request.
+#[derive(Clone, Copy)]
+struct Patience {
+    /// From accept to the end of the header section.
+    header: Duration,
+    /// From there to the end of the body.
+    body: Duration,
+}
+
+const PATIENCE: Patience = Patience {
+    header: Duration::from_secs(5),
+    body: Duration::from_secs(1),
+};
 
 /// From accept to close. A reload of thousands of certificates takes seconds.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
@@ -118,11 +149,11 @@ const CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
 const MAX_BODY_BYTES: usize = 1024;
 
 /// One request, one answer: connections on loopback cost nothing, idle ones take a place.
-async fn serve(stream: TcpStream, sources: Arc<Sources>, header_timeout: Duration) {
-    let service = service_fn(|request| respond(request, &sources));
+async fn serve(stream: TcpStream, sources: Arc<Sources>, patience: Patience) {
+    let service = service_fn(|request| respond(request, &sources, patience.body));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(header_timeout)
+        .header_read_timeout(patience.header)
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service);
     match timeout(CONNECTION_TIMEOUT, connection).await {
@@ -132,16 +163,25 @@ async fn serve(stream: TcpStream, sources: Arc<Sources>, header_timeout: Duratio
     }
 }
 
-async fn respond(request: Request<Incoming>, sources: &Sources) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn respond(
+    request: Request<Incoming>,
+    sources: &Sources,
+    patience: Duration,
+) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
-    if Limited::new(body, MAX_BODY_BYTES).collect().await.is_err() {
-        return Ok(text(StatusCode::PAYLOAD_TOO_LARGE, "no endpoint takes a body"));
-    }
-    Ok(answer(&Request::from_parts(head, ()), sources).await)
+    Ok(
+        match timeout(patience, Limited::new(body, MAX_BODY_BYTES).collect()).await {
+            Ok(Ok(_)) => answer(&Request::from_parts(head, ()), sources).await,
+            Ok(Err(_)) => text(StatusCode::PAYLOAD_TOO_LARGE, "no endpoint takes a body"),
+            Err(_) => text(StatusCode::REQUEST_TIMEOUT, "the body did not come in time"),
+        },
+    )
 }
 
 fn log_panic(ended: Result<(), JoinError>) {
-    if let Err(error) = ended {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
         tracing::error!(%error, "a request to the admin listener panicked");
     }
 }
@@ -150,7 +190,6 @@ fn log_panic(ended: Result<(), JoinError>) {
 mod tests {
     use serde_json::json;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::task::yield_now;
 
     use super::*;
     use crate::admin::endpoints::tests::sources;
@@ -222,38 +261,56 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_connection_too_many_waits_for_another_to_end() {
+    async fn one_connection_too_many_ends_the_oldest_and_probes_get_through() {
         let (address, _server) = started(sources(None));
-        let mut idle = Vec::new();
-        for _ in 0..MAX_CONNECTIONS {
-            idle.push(TcpStream::connect(address).await.unwrap());
+        let mut unfinished = Vec::new();
+        for _ in 0..2 * MAX_CONNECTIONS {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            let head = "POST /reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n";
+            stream.write_all(head.as_bytes()).await.unwrap();
+            unfinished.push(stream);
         }
-        let request = "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n";
-        let mut last = TcpStream::connect(address).await.unwrap();
-        last.write_all(request.as_bytes()).await.unwrap();
-        // Plenty of turns for the server to answer, were it to.
-        for _ in 0..10_000 {
-            yield_now().await;
-        }
-        assert_eq!(last.try_read(&mut [0]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
-        let mut first = idle.swap_remove(0);
-        first.write_all(request.as_bytes()).await.unwrap();
-        for stream in [&mut first, &mut last] {
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).await.unwrap();
-            assert!(answer.ends_with("ok\n"), "{answer}");
-        }
+        let probe = exchange(address, "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n").await;
+        assert!(probe.ends_with("ok\n"), "{probe}");
+        // Ended without an answer, perhaps with a reset for what was not read.
+        let ended = unfinished[0].read(&mut [0]).await;
+        assert!(!matches!(ended, Ok(1..)), "{ended:?}");
+    }
+
+    #[tokio::test]
+    async fn a_body_that_does_not_come_is_not_waited_for() {
+        let patience = Patience {
+            body: Duration::from_millis(1),
+            ..PATIENCE
+        };
+        let (mut client, stream) = pair().await;
+        let head = "POST /reload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\n\r\n";
+        client.write_all(head.as_bytes()).await.unwrap();
+        serve(stream, Arc::new(sources(None)), patience).await;
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
     }
 
     #[tokio::test]
     async fn a_client_that_sends_no_header_is_dropped() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut silent = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
-        let (stream, _) = listener.accept().await.unwrap();
-        serve(stream, Arc::new(sources(None)), Duration::from_millis(1)).await;
+        let patience = Patience {
+            header: Duration::from_millis(1),
+            ..PATIENCE
+        };
+        let (mut silent, stream) = pair().await;
+        serve(stream, Arc::new(sources(None)), patience).await;
         let mut answer = String::new();
         silent.read_to_string(&mut answer).await.unwrap();
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    }
+
+    /// The two ends of a connection.
+    async fn pair() -> (TcpStream, TcpStream) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (server, _) = listener.accept().await.unwrap();
+        (client, server)
     }
 
     fn started(sources: Sources) -> (SocketAddr, JoinSet<io::Result<Infallible>>) {

@@ -1,5 +1,7 @@
 //! What one file holds, whatever its format: certificates and keys.
 
+use std::collections::HashSet;
+
 use rustls_pki_types::CertificateDer;
 
 use super::der::{self, SEQUENCE};
@@ -116,7 +118,17 @@ impl Contents {
             count(self.keys.len(), "private key"),
         ];
         let mut parts: Vec<String> = parts.into_iter().flatten().collect();
-        parts.extend(self.others.iter().map(|label| format!("a block {label}")));
+        let mut seen = HashSet::new();
+        let kinds: Vec<&String> = self.others.iter().filter(|label| seen.insert(*label)).collect();
+        parts.extend(
+            kinds
+                .iter()
+                .take(MAX_NAMED_KINDS)
+                .map(|label| format!("a block {label}")),
+        );
+        if let Some(more @ 1..) = kinds.len().checked_sub(MAX_NAMED_KINDS) {
+            parts.push(format!("{more} more"));
+        }
         if parts.is_empty() {
             "nothing".to_owned()
         } else {
@@ -124,6 +136,9 @@ impl Contents {
         }
     }
 }
+
+/// Other kinds of block than certificates and keys that a message names: a real file has one or two.
+const MAX_NAMED_KINDS: usize = 5;
 
 impl StoredKey {
     /// The key, decrypted with `password` where that is needed; `work` is what the keys of one file share.
@@ -190,5 +205,14 @@ mod tests {
         let summary = |file: &[u8]| Contents::of_bundle(file, None).unwrap().summary();
         assert_eq!(summary(&fixture("ec.p7b")), "2 certificates");
         assert_eq!(summary(&fixture("ec.sec1.pem")), "1 private key, a block EC PARAMETERS");
+    }
+    #[test]
+    fn the_summary_stays_short() {
+        let block = |number: usize| format!("-----BEGIN KIND {number}-----\nMAA=\n-----END KIND {number}-----\n");
+        let pem: String = (0..1000).chain(0..1000).map(block).collect();
+        assert_eq!(
+            Contents::of_store(pem.as_bytes()).unwrap().summary(),
+            "a block KIND 0, a block KIND 1, a block KIND 2, a block KIND 3, a block KIND 4, 995 more"
+        );
     }
 }

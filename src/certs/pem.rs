@@ -112,6 +112,9 @@ fn scan(mut text: &[u8]) -> Result<Vec<Block>, PemError> {
             // Text that mentions a BEGIN line and is none.
             continue;
         };
+        if !is_label(label) {
+            continue;
+        }
         let (body, rest) = enclosed(&text[label.len() + DASHES.len()..], label);
         let label = String::from_utf8_lossy(label).into_owned();
         let body = match body {
@@ -124,6 +127,14 @@ fn scan(mut text: &[u8]) -> Result<Vec<Block>, PemError> {
     }
     Ok(blocks)
 }
+
+/// Whether `label` may stand in a BEGIN line (RFC 7468, section 3: printable ASCII) and so in a message.
+fn is_label(label: &[u8]) -> bool {
+    label.len() <= MAX_LABEL_BYTES && label.iter().all(|byte| matches!(byte, b' '..=b'~'))
+}
+
+/// RFC 7468 sets no limit; the longest labels in use have a third of this.
+const MAX_LABEL_BYTES: usize = 64;
 
 /// What follows a BEGIN line.
 enum Body<'a> {
@@ -382,6 +393,17 @@ mod tests {
     fn text_without_blocks_has_none() {
         assert!(blocks(b"").unwrap().is_empty());
         assert!(blocks(b"the line -----BEGIN so and so\nis none").unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_label_that_is_no_short_printable_ascii_makes_no_block() {
+        let block = |label: &str| format!("-----BEGIN {label}-----\nMAA=\n-----END {label}-----\n");
+        let longest = "X".repeat(MAX_LABEL_BYTES);
+        for label in ["\x1b[2J", "a\tb", "\u{202e}", "\u{9b}", &format!("{longest}X")] {
+            let pem = block(label) + &text("ca.pem");
+            assert_eq!(kinds(pem.as_bytes()), ["certificate"], "{label:?}");
+        }
+        assert_eq!(kinds(block(&longest).as_bytes()), [longest]);
     }
 
     proptest! {

@@ -13,13 +13,13 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::addresses::AdminAddress;
-use super::choices::{Filter, Root};
+use super::choices::Root;
 use super::setting::{List, Setting};
 use super::units::ByteSize;
 use super::value::Automatic;
 use crate::chain::{Policy, Sha256};
 use crate::proxy::UpstreamAddress;
-use crate::telemetry::log::Format;
+use crate::telemetry::log::{Filter, Format};
 
 /// The configuration of fullchain.
 ///

@@ -67,9 +67,7 @@ pub(super) fn config(mut layers: Layers, machine: Machine) -> Result<Config, Err
         admin: addresses.admin,
         log: log::Settings {
             format: one(said, |raw| &raw.log.format, log::Format::Auto),
-            level: said
-                .one(|raw| &raw.log.level)
-                .map_or_else(|| "info".to_owned(), |given| given.value.0),
+            level: one(said, |raw| &raw.log.level, log::Filter::default()),
         },
         workers: number(said, |raw| &raw.workers, machine.cores, MOST_WORKERS),
         drain: Drain {

@@ -1,5 +1,6 @@
 //! One line for each request, written when its response has ended.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -100,13 +101,13 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        let text = |value: &Option<HeaderValue>| value.as_ref().map(|value| Escaped(value.as_bytes()).to_string());
         let hello = self.hello.as_deref();
+        let (host, user_agent, referer) = (text(&self.host), text(&self.user_agent), text(&self.referer));
         tracing::info!(
             target: TARGET,
             peer = %self.peer,
             method = %self.method,
-            host = text(&self.host),
+            host = host.as_deref(),
             path = %Escaped(self.path.as_ref().map_or("", PathAndQuery::as_str).as_bytes()),
             protocol = ?self.version,
             status = self.status.map(|status| status.as_u16()),
@@ -116,11 +117,15 @@ impl Drop for Record {
             upstream = self.upstream.as_deref(),
             tls = hello.map(|hello| hello.version),
             server_name = hello.and_then(|hello| hello.server_name.as_deref()),
-            user_agent = text(&self.user_agent),
-            referer = text(&self.referer),
+            user_agent = user_agent.as_deref(),
+            referer = referer.as_deref(),
             "request"
         );
     }
+}
+
+fn text(value: &Option<HeaderValue>) -> Option<Cow<'_, str>> {
+    value.as_ref().map(|value| Escaped(value.as_bytes()).text())
 }
 
 impl fmt::Display for End {
@@ -136,16 +141,33 @@ impl fmt::Display for End {
 /// Bytes from outside as one line of ASCII: what could forge a line or steer a terminal is written as `\xNN`.
 pub(super) struct Escaped<'a>(pub(super) &'a [u8]);
 
+impl<'a> Escaped<'a> {
+    /// The text, copied only where something has to be escaped.
+    fn text(&self) -> Cow<'a, str> {
+        match str::from_utf8(self.0) {
+            Ok(text) if self.0.iter().all(stands_as_it_is) => Cow::Borrowed(text),
+            _ => Cow::Owned(self.to_string()),
+        }
+    }
+}
+
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for byte in self.0 {
-            match byte {
-                b' '..=b'~' if *byte != b'\\' => write!(formatter, "{}", char::from(*byte))?,
-                _ => write!(formatter, "\\x{byte:02x}")?,
+        for run in self
+            .0
+            .chunk_by(|one, next| stands_as_it_is(one) == stands_as_it_is(next))
+        {
+            match str::from_utf8(run) {
+                Ok(text) if run.iter().all(stands_as_it_is) => formatter.write_str(text)?,
+                _ => run.iter().try_for_each(|byte| write!(formatter, "\\x{byte:02x}"))?,
             }
         }
         Ok(())
     }
+}
+
+fn stands_as_it_is(byte: &u8) -> bool {
+    matches!(byte, b' '..=b'~') && *byte != b'\\'
 }
 
 #[cfg(test)]
@@ -199,6 +221,17 @@ mod tests {
             Escaped(b"/a b\r\n\x1b[2J\\\xff\"").to_string(),
             "/a b\\x0d\\x0a\\x1b[2J\\x5c\\xff\""
         );
+        assert_eq!(Escaped(b"\r\n").text(), "\\x0d\\x0a");
+        assert_eq!(Escaped("a\u{9b}".as_bytes()).text(), "a\\xc2\\x9b");
+    }
+
+    #[test]
+    fn what_needs_no_escape_is_not_copied() {
+        assert!(matches!(
+            Escaped(b"Mozilla/5.0 (X11)").text(),
+            Cow::Borrowed("Mozilla/5.0 (X11)")
+        ));
+        assert!(matches!(Escaped(b"").text(), Cow::Borrowed("")));
     }
 
     /// What `act` logs, given a request.

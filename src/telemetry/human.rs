@@ -74,33 +74,39 @@ fn push_value(text: &mut String, value: &str) {
         return;
     }
     text.push('"');
-    for c in value.chars() {
-        match c {
-            '"' | '\\' => text.extend(['\\', c]),
-            c => push_printable(text, c),
+    for part in value.split_inclusive(['"', '\\']) {
+        let quotable = part.char_indices().next_back().filter(|(_, c)| matches!(c, '"' | '\\'));
+        match quotable {
+            Some((end, c)) => {
+                push_escaped(text, &part[..end]);
+                text.extend(['\\', c]);
+            }
+            None => push_escaped(text, part),
         }
     }
     text.push('"');
 }
 
-fn push_escaped(text: &mut String, value: &str) {
-    for c in value.chars() {
-        push_printable(text, c);
+/// Run by run: nearly every text is one whole run of printable characters. The access log escapes by another rule, to
+/// ASCII: what it gets are bytes, in whatever encoding.
+fn push_escaped(text: &mut String, mut value: &str) {
+    while let Some(at) = value.find(|c| !is_printable(c)) {
+        let (run, rest) = value.split_at(at);
+        text.push_str(run);
+        let mut rest = rest.chars();
+        text.extend(rest.next().into_iter().flat_map(char::escape_default));
+        value = rest.as_str();
     }
-}
-
-fn push_printable(text: &mut String, c: char) {
-    if is_printable(c) {
-        text.push(c);
-    } else {
-        text.extend(c.escape_default());
-    }
+    text.push_str(value);
 }
 
 /// Neither a control character nor one that reorders or hides text around it, such as U+202E.
 fn is_printable(c: char) -> bool {
-    // `escape_debug` escapes quotes and backslashes too, which are printable, and leaves what is printable as it is.
-    matches!(c, '"' | '\'' | '\\') || c.escape_debug().len() == 1
+    if c.is_ascii() {
+        return !c.is_ascii_control();
+    }
+    // `escape_debug` leaves what is printable as it is.
+    c.escape_debug().len() == 1
 }
 
 const RESET: &str = "\x1b[0m";
@@ -138,6 +144,7 @@ mod tests {
     #[test]
     fn a_value_cannot_speak_to_the_terminal() {
         assert_eq!(value("\x1b[2J\u{9b}\u{7f}\0"), r#""\u{1b}[2J\u{9b}\u{7f}\u{0}""#);
+        assert_eq!(value("a b\x1b\x1bc d"), r#""a b\u{1b}\u{1b}c d""#);
         assert_eq!(value("\u{202e}txt.exe"), r#""\u{202e}txt.exe""#);
     }
 

@@ -1,6 +1,8 @@
 //! The log subscriber: human on a terminal, JSON otherwise, always on standard error.
 
+use std::fmt;
 use std::io::{self, IsTerminal};
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,9 +21,14 @@ use super::timestamp::Timestamp;
 pub struct Settings {
     /// How a line looks.
     pub format: Format,
-    /// A filter in the syntax of `tracing_subscriber::EnvFilter`, such as `info` or `info,fullchain::reload=debug`.
-    pub level: String,
+    /// Which lines there are.
+    pub level: Filter,
 }
+
+/// Which events become lines: a filter in the syntax of `tracing_subscriber::EnvFilter`, such as `info` or
+/// `info,fullchain::reload=debug`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filter(String);
 
 /// How a log line looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -84,7 +91,7 @@ impl Drop for Guard {
 ///
 /// [`Error`] where the filter is none, or a log was installed before.
 pub fn install(settings: &Settings) -> Result<Guard, Error> {
-    let filter = filter(&settings.level)?;
+    let filter = settings.level.build()?;
     let terminal = io::stderr().is_terminal();
     let queue = Queue::to(io::stderr()).map_err(Error::Thread)?;
     let look = match settings.format {
@@ -104,17 +111,58 @@ enum Look {
     Json,
 }
 
-fn filter(text: &str) -> Result<EnvFilter, Error> {
-    let directives = text.split(',').map(str::trim).filter(|directive| !directive.is_empty());
-    for directive in directives.filter(|directive| !directive.contains(['=', '['])) {
-        directive.parse::<LevelFilter>().map_err(|_| Error::Level {
-            directive: directive.to_owned(),
-        })?;
+impl Default for Filter {
+    /// `info`
+    fn default() -> Self {
+        Self("info".to_owned())
     }
-    EnvFilter::builder().parse(text).map_err(|source| Error::Filter {
-        text: text.to_owned(),
-        source,
-    })
+}
+
+impl fmt::Display for Filter {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl FromStr for Filter {
+    type Err = Error;
+
+    /// Reads a filter, which may have spaces around its commas.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Filter`] and [`Error::Level`].
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let directives: Vec<&str> = text.split(',').map(str::trim).collect();
+        let filter = Self(directives.join(","));
+        filter.build()?;
+        match directives.into_iter().find(|directive| !selects_a_level(directive)) {
+            None => Ok(filter),
+            Some(directive) => Err(Error::Level {
+                directive: directive.to_owned(),
+            }),
+        }
+    }
+}
+
+impl Filter {
+    /// An [`EnvFilter`] cannot be cloned or compared, as settings are.
+    fn build(&self) -> Result<EnvFilter, Error> {
+        EnvFilter::builder().parse(&self.0).map_err(|source| Error::Filter {
+            text: self.0.clone(),
+            source,
+        })
+    }
+}
+
+/// `tracing_subscriber` takes a word it does not know for the name of a module and then logs that module alone, so a
+/// misspelt level would silence everything: a word alone has to be a level here.
+fn selects_a_level(directive: &str) -> bool {
+    let is_level = |word: &str| !word.is_empty() && word.parse::<LevelFilter>().is_ok();
+    match directive.rsplit_once('=') {
+        Some((target, level)) if !directive.ends_with(['}', ']']) => !target.is_empty() && is_level(level),
+        _ => directive.contains('[') || is_level(directive),
+    }
 }
 
 fn subscriber(look: Look, filter: EnvFilter, queue: Arc<Queue>) -> Box<dyn Subscriber + Send + Sync> {
@@ -214,9 +262,9 @@ mod tests {
 
     #[test]
     fn a_bad_filter_is_named() {
-        let error = filter("info,fullchain=loud").unwrap_err();
+        let error = "info,fullchain=loud".parse::<Filter>().unwrap_err();
         assert_eq!(error.to_string(), "`info,fullchain=loud` is no log filter");
-        let error = filter("inof, fullchain::reload=debug").unwrap_err();
+        let error = "inof, fullchain::reload=debug".parse::<Filter>().unwrap_err();
         assert!(
             error
                 .to_string()
@@ -231,17 +279,43 @@ mod tests {
             "info",
             "WARN",
             "off",
-            "",
             "info,h2=off",
+            "warn,fullchain::reload=debug",
             "info,fullchain[request{host=a}]=debug",
+            "info,fullchain[request{host=a}]",
         ] {
-            assert!(filter(text).is_ok(), "{text}");
+            assert!(text.parse::<Filter>().is_ok(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_misspelt_or_missing_level_is_refused() {
+        for text in [
+            "",
+            "inof",
+            "info,",
+            "fullchain",
+            "fullchain=loud",
+            "fullchain=",
+            "=info",
+            "info debug",
+        ] {
+            assert!(text.parse::<Filter>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn spaces_after_commas_do_not_matter() {
+        assert_eq!("info, h2=off".parse::<Filter>().unwrap().to_string(), "info,h2=off");
     }
 
     fn logged(look: Look, level: &str, events: impl FnOnce()) -> String {
         let queue = Arc::new(Queue::default());
-        let subscriber = subscriber(look, filter(level).unwrap(), Arc::clone(&queue));
+        let subscriber = subscriber(
+            look,
+            level.parse::<Filter>().unwrap().build().unwrap(),
+            Arc::clone(&queue),
+        );
         tracing::subscriber::with_default(subscriber, events);
         text(&queue)
     }

@@ -337,7 +337,7 @@ fn several_values_in_a_variable_are_separated_by_commas() {
     assert_eq!(config.certs.roots, Roots::None);
     // What takes one value is not taken apart.
     assert_eq!(config.certs.bundles[0].certificate, Path::new("a,b.crt"));
-    assert_eq!(config.log.level, "info,fullchain::reload=debug");
+    assert_eq!(config.log.level.to_string(), "info,fullchain::reload=debug");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! event.
 
 use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
@@ -37,73 +38,75 @@ impl Resolver {
     pub(super) fn resolve(&mut self, path: &Path) -> Resolved {
         // Relative only where the current directory has been removed.
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        self.follow(&path, MAX_LINKS)
-    }
-
-    /// Where the absolute `path` leads, following at most `links` links.
-    fn follow(&mut self, path: &Path, links: usize) -> Resolved {
         let (Some(parent), Some(last)) = (path.parent(), path.components().next_back()) else {
             return Resolved {
-                path: path.to_owned(),
+                path,
                 ..Resolved::default()
             };
         };
-        let directory = self.directory(parent, links);
-        let mut resolved = Resolved {
-            stamp: None,
-            ..directory.clone()
-        };
-        match last {
-            Component::ParentDir => {
-                resolved.path.pop();
-                return resolved;
-            }
-            component => resolved.path.push(component),
-        }
-        resolved.directories = directory.directories_of_links();
-        resolved.directories.insert(directory.path.clone());
-        // One look serves both questions, link or not and in which state: a store may have ten thousand files.
-        let Ok(metadata) = fs::symlink_metadata(&resolved.path) else {
-            return resolved;
-        };
-        if !metadata.is_symlink() {
-            resolved.stamp = Some(Stamp::from(&metadata));
-            return resolved;
-        }
-        let (Ok(target), Some(links)) = (fs::read_link(&resolved.path), links.checked_sub(1)) else {
-            return resolved;
-        };
-        let further = self.follow(&directory.path.join(&target), links);
-        resolved.links.push((resolved.path, target));
-        resolved.links.extend(further.links);
-        resolved.directories.extend(further.directories);
-        resolved.path = further.path;
-        resolved.stamp = further.stamp;
+        let mut resolved = self.directory(parent);
+        resolved.follow(last.as_ref());
+        let holders = resolved.links.iter().map(|(link, _)| link.as_path());
+        resolved.directories = holders
+            .chain([resolved.path.as_path()])
+            .filter_map(Path::parent)
+            .map(Path::to_owned)
+            .collect();
         resolved
     }
 
-    fn directory(&mut self, path: &Path, links: usize) -> Resolved {
+    fn directory(&mut self, path: &Path) -> Resolved {
         if let Some(known) = self.directories.get(path) {
             return known.clone();
         }
-        let resolved = self.follow(path, links);
-        // Only what was followed with the whole allowance holds for every path.
-        if links == MAX_LINKS {
-            self.directories.insert(path.to_owned(), resolved.clone());
-        }
+        let mut resolved = Resolved::default();
+        resolved.follow(path);
+        self.directories.insert(path.to_owned(), resolved.clone());
         resolved
     }
 }
 
 impl Resolved {
-    /// The directories that hold a link along the way: the others are no reason to watch.
-    fn directories_of_links(&self) -> BTreeSet<PathBuf> {
-        self.links
-            .iter()
-            .filter_map(|(link, _)| link.parent())
-            .map(Path::to_owned)
-            .collect()
+    /// Goes on from here along `path`. As in the kernel the links are counted for the whole way, those in the targets
+    /// of others included: a count for each level lets a handful of links multiply to any number of steps.
+    fn follow(&mut self, path: &Path) {
+        let mut ahead = backwards(path);
+        while let Some(component) = ahead.pop() {
+            self.stamp = None;
+            if component == ".." {
+                self.path.pop();
+                continue;
+            }
+            self.path.push(component);
+            // One look serves both questions, link or not and in which state: a store may have ten thousand files.
+            let Ok(metadata) = fs::symlink_metadata(&self.path) else {
+                continue;
+            };
+            if !metadata.is_symlink() {
+                self.stamp = Some(Stamp::from(&metadata));
+                continue;
+            }
+            if self.links.len() == MAX_LINKS {
+                continue;
+            }
+            let Ok(target) = fs::read_link(&self.path) else {
+                continue;
+            };
+            ahead.extend(backwards(&target));
+            let link = self.path.clone();
+            self.path.pop();
+            self.links.push((link, target));
+        }
     }
+}
+
+/// The components of `path`, last first. One that is absolute replaces the way so far when it is pushed.
+fn backwards(path: &Path) -> Vec<OsString> {
+    let components = path.components().filter(|component| *component != Component::CurDir);
+    components
+        .rev()
+        .map(|component| component.as_os_str().to_owned())
+        .collect()
 }
 
 #[cfg(test)]
@@ -175,5 +178,26 @@ mod tests {
             Resolver::default().resolve(&root.join("a/x")).path.file_name().unwrap(),
             "x"
         );
+    }
+    #[test]
+    fn links_within_the_targets_of_links_are_counted_as_the_kernel_does() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path().canonicalize().unwrap();
+        let name = |level: usize| root.join(format!("l{level}"));
+        fs::create_dir(root.join("end")).unwrap();
+        symlink("end", name(0)).unwrap();
+        for level in 1..40 {
+            let below = format!("l{}", level - 1);
+            symlink(format!("{below}/../{below}/../{below}"), name(level)).unwrap();
+        }
+        // 1, 4, 13 and 40 links; one level more is too many, 39 levels are 6 * 10^18 steps.
+        assert!(fs::metadata(name(3)).is_ok() && fs::metadata(name(4)).is_err());
+        let resolved = Resolver::default().resolve(&name(3));
+        assert_eq!((resolved.path, resolved.links.len()), (root.join("end"), MAX_LINKS));
+        assert!(resolved.stamp.is_some());
+        for level in [4, 39] {
+            let resolved = Resolver::default().resolve(&name(level));
+            assert_eq!((resolved.links.len(), resolved.stamp), (MAX_LINKS, None), "{level}");
+        }
     }
 }
