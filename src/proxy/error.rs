@@ -108,6 +108,7 @@ impl Error {
                 | Refusal::HostInvalid
                 | Refusal::HostMismatch
                 | Refusal::Target
+                | Refusal::Ambiguous
                 | Refusal::TransferEncoding => StatusCode::BAD_REQUEST,
                 Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
                 Refusal::Expectation => StatusCode::EXPECTATION_FAILED,

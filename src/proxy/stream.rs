@@ -17,8 +17,10 @@ use super::alarm::Alarm;
 pub(super) trait Observer {
     /// Bytes have been read.
     fn has_read(&self);
-    /// Bytes have been written.
-    fn has_written(&self);
+    /// The peer takes no bytes for now.
+    fn write_blocked(&self) {}
+    /// The peer takes bytes again, after it took none.
+    fn write_resumed(&self) {}
 }
 
 /// A socket whose peer must take what is written to it.
@@ -46,9 +48,13 @@ impl<IO, O: Observer> Stream<IO, O> {
     /// Passes on what a write came to, or fails where it has been pending for too long.
     fn watch<T>(&mut self, outcome: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         if outcome.is_ready() {
-            self.blocked = None;
-            self.observer.has_written();
+            if self.blocked.take().is_some() {
+                self.observer.write_resumed();
+            }
             return outcome;
+        }
+        if self.blocked.is_none() {
+            self.observer.write_blocked();
         }
         let since = *self.blocked.get_or_insert_with(Instant::now);
         self.alarm
@@ -111,7 +117,6 @@ mod tests {
 
     impl Observer for Nobody {
         fn has_read(&self) {}
-        fn has_written(&self) {}
     }
 
     #[test]

@@ -137,6 +137,4 @@ impl Observer for Received {
     fn has_read(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
-
-    fn has_written(&self) {}
 }
