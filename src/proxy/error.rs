@@ -39,6 +39,12 @@ pub(super) enum Error {
         /// How.
         source: hyper::Error,
     },
+    /// The upstream closed a new connection before anything of the request was sent.
+    #[error("{upstream} closed a new connection at once")]
+    Unsent {
+        /// Which.
+        upstream: Rc<str>,
+    },
     /// The upstream sent something that is no complete response head.
     #[error("{upstream} sent an invalid response")]
     InvalidResponse {
@@ -93,6 +99,7 @@ impl Error {
             Self::NoUpstream
             | Self::Connect { .. }
             | Self::Lost { .. }
+            | Self::Unsent { .. }
             | Self::InvalidResponse { .. }
             | Self::UnacceptableResponse { .. }
             | Self::Silent { .. } => Side::Upstream,
@@ -121,6 +128,7 @@ impl Error {
             Self::Silent { .. } => StatusCode::GATEWAY_TIMEOUT,
             Self::Connect { .. }
             | Self::Lost { .. }
+            | Self::Unsent { .. }
             | Self::InvalidResponse { .. }
             | Self::UnacceptableResponse { .. } => StatusCode::BAD_GATEWAY,
         }
@@ -129,7 +137,7 @@ impl Error {
     /// Whether the request may be sent again.
     pub(super) fn retry(&self) -> Retry {
         match self {
-            Self::Connect { .. } => Retry::Safe,
+            Self::Connect { .. } | Self::Unsent { .. } => Retry::Safe,
             Self::Lost { .. } => Retry::IfIdempotent,
             _ => Retry::Never,
         }
@@ -184,6 +192,13 @@ mod tests {
             (silent.status().as_u16(), silent.side(), silent.retry()),
             (504, Side::Upstream, Retry::Never)
         );
+    }
+
+    #[test]
+    fn a_request_of_which_nothing_was_sent_may_go_elsewhere() {
+        let upstream = "backend:80".into();
+        let error = Error::Unsent { upstream };
+        assert_eq!((error.retry(), error.status().as_u16()), (Retry::Safe, 502));
     }
 
     #[test]

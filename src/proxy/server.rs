@@ -78,7 +78,6 @@ impl Server {
     ///
     /// Where the operating system gives no thread or no event queue.
     pub fn run(self, handshaker: Arc<Handshaker>, drain: drain::Watch) -> io::Result<Workers> {
-        let https_port = self.tls.first().map_or(443, |listener| listener.address.port());
         // tokio panics beyond its maximum.
         let places = self.settings.limits.connections.min(Semaphore::MAX_PERMITS);
         let room = Arc::new(Semaphore::new(places));
@@ -103,7 +102,6 @@ impl Server {
                     settings: Arc::clone(&self.settings),
                     handshaker: Arc::clone(&handshaker),
                     room: Arc::clone(&room),
-                    https_port,
                     sockets,
                     drain: drain.clone(),
                     cut: workers.cut.subscribe(),

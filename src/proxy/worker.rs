@@ -27,8 +27,6 @@ pub(super) struct Worker {
     pub(super) connections: Rc<Connections>,
     /// One permit for each connection the process may have.
     pub(super) room: Arc<Semaphore>,
-    /// Where redirects lead.
-    pub(super) https_port: u16,
 }
 
 /// What a worker is started with.
@@ -37,7 +35,6 @@ pub(super) struct Start {
     pub(super) settings: Arc<Settings>,
     pub(super) handshaker: Arc<Handshaker>,
     pub(super) room: Arc<Semaphore>,
-    pub(super) https_port: u16,
     pub(super) sockets: Vec<(Purpose, std::net::TcpListener)>,
     pub(super) drain: drain::Watch,
     /// True once what is left is to be cut.
@@ -71,7 +68,6 @@ async fn serve(start: Start) -> usize {
         handshaker: start.handshaker,
         connections: Rc::default(),
         room: start.room,
-        https_port: start.https_port,
     });
     let mut accepting = Vec::new();
     for (purpose, socket) in start.sockets {

@@ -49,3 +49,12 @@ fn remove_where(headers: &mut HeaderMap, unwanted: impl Fn(&HeaderName) -> bool)
         headers.remove(name);
     }
 }
+
+/// Whether `name` is `known` once underscores are taken for hyphens, as CGI, WSGI and others take them.
+fn reads_as(name: &[u8], known: &str) -> bool {
+    name.len() == known.len()
+        && name
+            .iter()
+            .zip(known.bytes())
+            .all(|(ours, theirs)| *ours == theirs || (*ours == b'_' && theirs == b'-'))
+}

@@ -145,6 +145,10 @@ impl Target {
         let mut lease = Lease::new(connection, &self.pool);
         match lease.connection().send(request, limits.first_byte).await {
             Ok(response) => Ok(self.answer(response, lease)),
+            Err(Failure::Unsent(unsent)) => {
+                let upstream = Rc::clone(&self.name);
+                Err((Error::Unsent { upstream }, Some(*unsent)))
+            }
             Err(failure) => Err((self.error(failure, limits), None)),
         }
     }
@@ -167,10 +171,7 @@ impl Target {
             },
             Failure::Lost(source) => Error::Lost { upstream, source },
             Failure::Invalid(source) => Error::InvalidResponse { upstream, source },
-            Failure::Unsent(_) => Error::UnacceptableResponse {
-                upstream,
-                reason: "it closed a new connection before a request was sent",
-            },
+            Failure::Unsent(_) => Error::Unsent { upstream },
         }
     }
 }

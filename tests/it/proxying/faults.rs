@@ -208,3 +208,20 @@ fn a_client_that_leaves_ends_the_upstreams_work() {
     drop(client);
     ended.recv_timeout(PATIENCE).unwrap();
 }
+
+#[test]
+fn a_final_response_before_the_end_of_the_request_is_passed_on() {
+    let upstream = Upstream::scripted(|connection| {
+        connection.head();
+        // Closing with bytes unread resets the connection while more of them are on their way.
+        connection.send("HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 3\r\n\r\nbig");
+    });
+    let proxy = Proxy::of(&upstream);
+    for _ in 0..20 {
+        let mut client = Client::of(&proxy);
+        client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1000000\r\n\r\n");
+        client.send(vec![b'x'; 1_000_000]);
+        let response = client.response();
+        assert_eq!((response.status, response.text().as_str()), (413, "big"));
+    }
+}
