@@ -187,7 +187,7 @@ pub(super) struct Limits {
     #[schemars(extend("default" = 200))]
     pub(super) header_fields: Setting<usize>,
 
-    /// Concurrent client connections; "auto" is 90 % of the file descriptors allowed to the process.
+    /// Concurrent client connections, and as many to upstreams; "auto" is 45 % of the file descriptors allowed to the process.
     #[schemars(extend("default" = "auto"))]
     pub(super) connections: Setting<Automatic>,
 }

@@ -69,7 +69,7 @@ pub(super) async fn serve_tls(worker: Rc<Worker>, socket: TcpStream, peer: Socke
                 None => end(io).await,
                 Some(upstream) => {
                     // It counts as a connection until both sides have ended; drain waits for it as for any other.
-                    if let Err(error) = upgrade::tunnel(io, early, upstream).await {
+                    if let Err(error) = upgrade::tunnel(io, early, upstream, worker.settings.timeouts.idle).await {
                         tracing::debug!(%peer, %error, "a tunnel was cut");
                     }
                 }

@@ -23,6 +23,9 @@ pub(super) enum Error {
     /// The configuration names no upstream.
     #[error("no upstream is configured")]
     NoUpstream,
+    /// The process has as many upstream connections as it may.
+    #[error("no room for another upstream connection")]
+    NoRoom,
     /// No upstream accepted a connection; the last one tried is named.
     #[error("cannot connect to {upstream}")]
     Connect {
@@ -97,6 +100,7 @@ impl Error {
         match self {
             Self::Refused(_) | Self::RequestBody(_) => Side::Downstream,
             Self::NoUpstream
+            | Self::NoRoom
             | Self::Connect { .. }
             | Self::Lost { .. }
             | Self::Unsent { .. }
@@ -123,7 +127,7 @@ impl Error {
             },
             Self::RequestBody(BodyError::RequestStalled(_)) => StatusCode::REQUEST_TIMEOUT,
             Self::RequestBody(_) => StatusCode::BAD_REQUEST,
-            Self::NoUpstream => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoUpstream | Self::NoRoom => StatusCode::SERVICE_UNAVAILABLE,
             Self::Connect { source, .. } if source.is_timeout() => StatusCode::GATEWAY_TIMEOUT,
             Self::Silent { .. } => StatusCode::GATEWAY_TIMEOUT,
             Self::Connect { .. }

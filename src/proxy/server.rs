@@ -81,6 +81,8 @@ impl Server {
         // tokio panics beyond its maximum.
         let places = self.settings.limits.connections.min(Semaphore::MAX_PERMITS);
         let room = Arc::new(Semaphore::new(places));
+        // HTTP/2 clients may want more upstream connections than there are clients: they must not get every descriptor.
+        let upstream_room = Arc::new(Semaphore::new(places));
         let (cut, _) = watch::channel(false);
         let mut workers = Workers {
             threads: Vec::new(),
@@ -102,6 +104,7 @@ impl Server {
                     settings: Arc::clone(&self.settings),
                     handshaker: Arc::clone(&handshaker),
                     room: Arc::clone(&room),
+                    upstream_room: Arc::clone(&upstream_room),
                     sockets,
                     drain: drain.clone(),
                     cut: workers.cut.subscribe(),

@@ -55,6 +55,6 @@ pub struct Limits {
     pub header_bytes: usize,
     /// Fields of a request's header section, HTTP/1.1 and HTTP/2 alike.
     pub header_fields: usize,
-    /// Concurrent client connections of the whole process.
+    /// Concurrent client connections of the whole process, and also those to upstreams.
     pub connections: usize,
 }

@@ -35,6 +35,8 @@ pub(super) struct Start {
     pub(super) settings: Arc<Settings>,
     pub(super) handshaker: Arc<Handshaker>,
     pub(super) room: Arc<Semaphore>,
+    /// One permit for each upstream connection the process may have.
+    pub(super) upstream_room: Arc<Semaphore>,
     pub(super) sockets: Vec<(Purpose, std::net::TcpListener)>,
     pub(super) drain: drain::Watch,
     /// True once what is left is to be cut.
@@ -63,7 +65,7 @@ pub(super) fn run(runtime: LocalRuntime, start: Start) -> usize {
 async fn serve(start: Start) -> usize {
     let mut cut = start.cut;
     let worker = Rc::new(Worker {
-        upstreams: Upstreams::new(&start.settings),
+        upstreams: Upstreams::new(&start.settings, start.upstream_room),
         settings: start.settings,
         handshaker: start.handshaker,
         connections: Rc::default(),

@@ -12,6 +12,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::UpstreamAddress;
@@ -50,20 +51,32 @@ pub(super) enum Failure {
 
 /// How often bytes have arrived, and whether the upstream has stopped taking any. Atomic for hyper's sake, which moves
 /// an upgraded socket as a `Send` value.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Received(Arc<Seen>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Seen {
     reads: AtomicU64,
     refused: AtomicBool,
+    /// Given up when the socket is closed, be it that of a tunnel.
+    _place: OwnedSemaphorePermit,
 }
 
 impl Connection {
-    /// Connects within `limit`. A connected upstream that takes no bytes for `idle` is given up.
-    pub(super) async fn open(address: &UpstreamAddress, limit: Duration, idle: Duration) -> Result<Self, ConnectError> {
+    /// Connects within `limit`, and keeps `place` while connected. A connected upstream that takes no bytes for `idle`
+    /// is given up.
+    pub(super) async fn open(
+        address: &UpstreamAddress,
+        limit: Duration,
+        idle: Duration,
+        place: OwnedSemaphorePermit,
+    ) -> Result<Self, ConnectError> {
         let socket = connect(address, limit).await?;
-        let received = Received::default();
+        let received = Received(Arc::new(Seen {
+            reads: AtomicU64::new(0),
+            refused: AtomicBool::new(false),
+            _place: place,
+        }));
         let io = TokioIo::new(Stream::new(socket, received.clone(), idle));
         let (sender, connection) = http1::Builder::new()
             // Backends that know only `Content-Length` and the like in this spelling are legion (haproxy#2888).
