@@ -30,10 +30,10 @@ impl Machine {
         }
     }
 
-    /// Nine tenths of the file descriptors: the rest is for listeners, certificate files, logs and upstream
-    /// connections.
+    /// 45 % of the file descriptors, since there may be as many connections to upstreams: the rest is for listeners,
+    /// certificate files and logs.
     pub(super) fn connections(self) -> NonZeroUsize {
-        usize::try_from(self.open_files / 10 * 9)
+        usize::try_from(self.open_files / 20 * 9)
             .ok()
             .and_then(NonZeroUsize::new)
             .unwrap_or(NonZeroUsize::MIN)

@@ -5,6 +5,7 @@
 //! together.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -37,6 +38,10 @@ pub(super) struct Raw {
     /// Addresses that speak plain HTTP and redirect to https.
     #[schemars(extend("default" = []))]
     pub(super) redirect_from: List<SocketAddr>,
+
+    /// The https port that redirects name.
+    #[schemars(extend("default" = 443))]
+    pub(super) redirect_port: Setting<NonZeroU16>,
 
     /// Address of the admin listener (health, certificates, reload), or "off".
     ///
@@ -188,7 +193,7 @@ pub(super) struct Limits {
     #[schemars(extend("default" = 200))]
     pub(super) header_fields: Setting<usize>,
 
-    /// Concurrent client connections; "auto" is 90 % of the file descriptors allowed to the process.
+    /// Concurrent client connections, and as many to upstreams; "auto" is 45 % of the file descriptors allowed to the process.
     #[schemars(extend("default" = "auto"))]
     pub(super) connections: Setting<Automatic>,
 }

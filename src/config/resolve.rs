@@ -57,6 +57,9 @@ pub(super) fn config(mut layers: Layers, machine: Machine) -> Result<Config, Err
         proxy: proxy::Settings {
             listen: addresses.listen,
             redirect_from: addresses.redirect_from,
+            redirect_port: said
+                .one(|raw| &raw.redirect_port)
+                .map_or(443, |given| given.value.get()),
             takeover: one(said, |raw| &raw.takeover, false),
             upstreams: upstreams(said),
             timeouts: timeouts(said),

@@ -1,6 +1,6 @@
 //! What a single value may be, and how it is read.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU16, NonZeroUsize};
 use std::path::PathBuf;
 
 use schemars::{Schema, json_schema};
@@ -70,6 +70,23 @@ impl Value for usize {
 
     fn schema() -> Schema {
         json_schema!({ "type": "integer", "minimum": 0 })
+    }
+}
+
+impl Value for NonZeroU16 {
+    const NAME: &'static str = "PORT";
+    const EXPECTED: &'static str = "a port from 1 to 65535";
+
+    fn parse(text: &str) -> Result<Self, Problem> {
+        text.parse().map_err(|_| Self::mismatch(text))
+    }
+
+    fn of_number(number: i64) -> Result<Self, Problem> {
+        Self::parse(&number.to_string()).map_err(|_| Problem::mismatch(Self::EXPECTED, number))
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "type": "integer", "minimum": 1, "maximum": 65535 })
     }
 }
 

@@ -1,7 +1,8 @@
 //! What a client connection is doing, and so which of its deadlines runs.
 //!
-//! Shared between the socket (which sees bytes), the requests (which begin and end) and the connection's driver (which
-//! asks for the deadline). All three live on one worker, hence cells instead of locks.
+//! Shared between the socket (which knows whether the client takes bytes), the scanner of what it sends (which knows
+//! where a header section begins), the requests (which begin and end) and the connection's driver (which asks for the
+//! deadline). All of them live on one worker, hence cells instead of locks.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -17,9 +18,12 @@ use super::stream::Observer;
 pub(super) struct Activity {
     phase: Cell<Phase>,
     in_progress: Cell<usize>,
-    /// HTTP/1.1: bytes between two requests begin the next one. In HTTP/2 they may be any frame.
-    bytes_begin_request: Cell<bool>,
-    last_write: Cell<Instant>,
+    /// HTTP/1.1: part of a header section has come, perhaps behind a request that is still in progress.
+    in_header: Cell<bool>,
+    /// Bytes wait that the client does not take.
+    blocked: Cell<bool>,
+    /// When it last took some after it had taken none.
+    last_progress: Cell<Instant>,
     driver: RefCell<Option<Waker>>,
 }
 
@@ -46,16 +50,26 @@ impl Activity {
         Rc::new(Self {
             phase: Cell::new(Phase::Opened(now)),
             in_progress: Cell::new(0),
-            bytes_begin_request: Cell::new(false),
-            last_write: Cell::new(now),
+            in_header: Cell::new(false),
+            blocked: Cell::new(false),
+            last_progress: Cell::new(now),
             driver: RefCell::new(None),
         })
     }
 
-    /// The handshake ended at `now`; `http1` tells whether HTTP/1.1 is spoken.
-    pub(super) fn ready(&self, now: Instant, http1: bool) {
+    /// The handshake ended at `now`.
+    pub(super) fn ready(&self, now: Instant) {
         self.phase.set(Phase::Opened(now));
-        self.bytes_begin_request.set(http1);
+    }
+
+    /// What has come up to `now` ends within a header section, or does not.
+    pub(super) fn in_header(&self, now: Instant, within: bool) {
+        self.in_header.set(within);
+        match self.phase.get() {
+            Phase::Opened(since) if within => self.phase.set(Phase::Header(since)),
+            Phase::Idle(_) if within => self.phase.set(Phase::Header(now)),
+            _ => {}
+        }
     }
 
     /// The phase of this moment.
@@ -73,17 +87,25 @@ impl Activity {
     /// When the connection has been doing the same for too long. While requests are in progress they have deadlines of
     /// their own, and this one keeps its distance from `now`.
     pub(super) fn deadline(&self, now: Instant, timeouts: &Timeouts) -> Instant {
+        let since = |phase: Instant| phase.max(self.last_progress.get());
         match self.phase.get() {
-            Phase::Opened(since) | Phase::Header(since) => since + timeouts.header,
-            // The end of a response may still be on its way to a slow reader.
-            Phase::Idle(since) => since.max(self.last_write.get()) + timeouts.idle,
+            // The end of a response is still on its way to a slow reader, who has the write timeout.
+            _ if self.blocked.get() => now + timeouts.idle,
+            Phase::Opened(opened) => opened + timeouts.header,
+            Phase::Header(begun) => since(begun) + timeouts.header,
+            Phase::Idle(ended) => since(ended) + timeouts.idle,
             Phase::Busy => now + timeouts.idle,
         }
     }
 
-    /// When the client last took bytes.
-    pub(super) fn last_write(&self) -> Instant {
-        self.last_write.get()
+    /// Whether bytes wait that the client does not take.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.blocked.get()
+    }
+
+    /// When the client last took bytes after it had taken none.
+    pub(super) fn last_progress(&self) -> Instant {
+        self.last_progress.get()
     }
 
     /// Remembers who drives the connection, for [`wake`](Self::wake).
@@ -103,14 +125,16 @@ impl Activity {
 }
 
 impl Observer for Rc<Activity> {
-    fn has_read(&self) {
-        if self.bytes_begin_request.get() && matches!(self.phase.get(), Phase::Idle(_)) {
-            self.phase.set(Phase::Header(Instant::now()));
-        }
+    // Encrypted bytes tell nothing: the first request may come with the end of the handshake.
+    fn has_read(&self) {}
+
+    fn write_blocked(&self) {
+        self.blocked.set(true);
     }
 
-    fn has_written(&self) {
-        self.last_write.set(Instant::now());
+    fn write_resumed(&self) {
+        self.blocked.set(false);
+        self.last_progress.set(Instant::now());
     }
 }
 
@@ -125,7 +149,12 @@ impl Drop for InProgress {
         let left = self.0.in_progress.get() - 1;
         self.0.in_progress.set(left);
         if left == 0 {
-            self.0.phase.set(Phase::Idle(Instant::now()));
+            let now = Instant::now();
+            let next = match self.0.in_header.get() {
+                true => Phase::Header(now),
+                false => Phase::Idle(now),
+            };
+            self.0.phase.set(next);
         }
     }
 }
@@ -156,23 +185,45 @@ mod tests {
     }
 
     #[test]
-    fn the_first_byte_after_a_request_starts_the_header_deadline_in_http1_only() {
-        for (http1, header_runs) in [(true, true), (false, false)] {
-            let activity = Activity::new(Instant::now());
-            activity.ready(Instant::now(), http1);
-            drop(activity.begin());
-            activity.has_read();
-            assert_eq!(matches!(activity.phase(), Phase::Header(_)), header_runs);
-        }
+    fn a_begun_header_section_has_the_header_timeout_wherever_it_begins() {
+        let now = Instant::now();
+        let new = Activity::new(now);
+        new.in_header(now + Duration::from_secs(5), true);
+        assert_eq!(new.phase(), Phase::Header(now));
+
+        let between = Activity::new(now);
+        drop(between.begin());
+        between.in_header(now, true);
+        assert_eq!(between.phase(), Phase::Header(now));
+
+        let pipelined = Activity::new(now);
+        let request = pipelined.begin();
+        pipelined.in_header(now, true);
+        assert_eq!(pipelined.phase(), Phase::Busy);
+        drop(request);
+        assert!(matches!(pipelined.phase(), Phase::Header(_)));
     }
 
     #[test]
-    fn an_idle_connection_that_still_takes_bytes_is_not_over() {
+    fn no_deadline_of_a_request_runs_while_the_client_owes_to_take_a_response() {
+        let now = Instant::now();
+        let activity = Activity::new(now);
+        drop(activity.begin());
+        activity.in_header(now, true);
+        activity.write_blocked();
+        let later = now + Duration::from_secs(30);
+        assert_eq!(activity.deadline(later, &TIMEOUTS), later + TIMEOUTS.idle);
+        activity.write_resumed();
+        assert!(activity.deadline(later, &TIMEOUTS) <= Instant::now() + TIMEOUTS.header);
+    }
+
+    #[test]
+    fn an_idle_connection_that_still_takes_a_response_is_not_over() {
         let now = Instant::now();
         let activity = Activity::new(now);
         drop(activity.begin());
         let later = now + Duration::from_secs(30);
-        activity.last_write.set(later);
+        activity.last_progress.set(later);
         assert_eq!(activity.deadline(later, &TIMEOUTS), later + TIMEOUTS.idle);
     }
 

@@ -24,9 +24,11 @@ use super::alarm::Alarm;
 use super::body::{BodyError, ResponseBody};
 use super::connections::{Connections, Entry};
 use super::error::Causes;
+use super::headers::framing;
 use super::http2;
 use super::redirect;
 use super::response;
+use super::scanned::{Scanned, Verdict};
 use super::service::{self, Context};
 use super::stream::Stream;
 use super::upgrade;
@@ -46,7 +48,7 @@ pub(super) async fn serve_tls(worker: Rc<Worker>, socket: TcpStream, peer: Socke
         return;
     };
     let protocol = accepted.hello.protocol;
-    activity.ready(Instant::now(), protocol == ApplicationProtocol::Http1);
+    activity.ready(Instant::now());
     let context = Rc::new(Context {
         worker: Rc::clone(&worker),
         peer,
@@ -67,7 +69,7 @@ pub(super) async fn serve_tls(worker: Rc<Worker>, socket: TcpStream, peer: Socke
                 None => end(io).await,
                 Some(upstream) => {
                     // It counts as a connection until both sides have ended; drain waits for it as for any other.
-                    if let Err(error) = upgrade::tunnel(io, early, upstream).await {
+                    if let Err(error) = upgrade::tunnel(io, early, upstream, worker.settings.timeouts.idle).await {
                         tracing::debug!(%peer, %error, "a tunnel was cut");
                     }
                 }
@@ -81,7 +83,7 @@ pub(super) async fn serve_redirect(worker: Rc<Worker>, socket: TcpStream, peer: 
     let entry = worker.connections.enter(Instant::now());
     let activity = &entry.activity;
     let stream = Stream::new(socket, Rc::clone(activity), worker.settings.timeouts.idle);
-    activity.ready(Instant::now(), true);
+    activity.ready(Instant::now());
     let service = service_fn(|request| redirect::answer(&worker, peer, activity, request));
     if let Some((io, _)) = serve_http1(stream, service, peer, &entry, &worker).await {
         end(io).await;
@@ -97,6 +99,14 @@ where
 {
     let Settings { timeouts, limits, .. } = &*worker.settings;
     let activity = &entry.activity;
+    let scanner = Rc::new(Verdict::default());
+    let io = Scanned::new(io, Rc::clone(activity), Rc::clone(&scanner));
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        if scanner.next_is_ambiguous() {
+            request.extensions_mut().insert(framing::Ambiguous);
+        }
+        service.call(request)
+    });
     let mut connection = http1::Builder::new()
         .max_header_size(limits.header_bytes)
         // hyper panics below its minimum, and below the header limit the latter could not be reached.
@@ -126,6 +136,8 @@ where
             .map(|()| None)
     })
     .await;
+    // A response that was cut must not look finished: nothing may follow it, not even a close_notify.
+    let unwritten = activity.is_blocked();
     match ended {
         Some(Ok(())) => {}
         // hyper has answered with 400, 414 or 431.
@@ -134,22 +146,24 @@ where
         }
         Some(Err(error)) => {
             tracing::debug!(%peer, error = %Causes(&error), "connection failed");
-            // A response that was cut must not look finished: no close_notify.
             if is_cut(&error) || activity.phase() == Phase::Busy {
                 return None;
             }
         }
-        None if matches!(activity.phase(), Phase::Header(_)) => {
+        None if !unwritten && matches!(activity.phase(), Phase::Header(_)) => {
             tracing::info!(%peer, status = 408, "request header timed out");
-            let mut io = connection.into_parts().io.into_inner();
+            let mut io = connection.into_parts().io.into_inner().into_inner();
             // It may have left already.
             let _ = tokio::time::timeout(LINGER, io.write_all(response::HEADER_TIMEOUT)).await;
             return Some((io, Bytes::new()));
         }
         None => {}
     }
+    if unwritten {
+        return None;
+    }
     let parts = connection.into_parts();
-    Some((parts.io.into_inner(), parts.read_buf))
+    Some((parts.io.into_inner().into_inner(), parts.read_buf))
 }
 
 /// hyper's own minimum for its buffer.

@@ -23,6 +23,9 @@ pub(super) enum Error {
     /// The configuration names no upstream.
     #[error("no upstream is configured")]
     NoUpstream,
+    /// The process has as many upstream connections as it may.
+    #[error("no room for another upstream connection")]
+    NoRoom,
     /// No upstream accepted a connection; the last one tried is named.
     #[error("cannot connect to {upstream}")]
     Connect {
@@ -38,6 +41,12 @@ pub(super) enum Error {
         upstream: Rc<str>,
         /// How.
         source: hyper::Error,
+    },
+    /// The upstream closed a new connection before anything of the request was sent.
+    #[error("{upstream} closed a new connection at once")]
+    Unsent {
+        /// Which.
+        upstream: Rc<str>,
     },
     /// The upstream sent something that is no complete response head.
     #[error("{upstream} sent an invalid response")]
@@ -91,8 +100,10 @@ impl Error {
         match self {
             Self::Refused(_) | Self::RequestBody(_) => Side::Downstream,
             Self::NoUpstream
+            | Self::NoRoom
             | Self::Connect { .. }
             | Self::Lost { .. }
+            | Self::Unsent { .. }
             | Self::InvalidResponse { .. }
             | Self::UnacceptableResponse { .. }
             | Self::Silent { .. } => Side::Upstream,
@@ -108,6 +119,7 @@ impl Error {
                 | Refusal::HostInvalid
                 | Refusal::HostMismatch
                 | Refusal::Target
+                | Refusal::Ambiguous
                 | Refusal::TransferEncoding => StatusCode::BAD_REQUEST,
                 Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
                 Refusal::Expectation => StatusCode::EXPECTATION_FAILED,
@@ -115,11 +127,12 @@ impl Error {
             },
             Self::RequestBody(BodyError::RequestStalled(_)) => StatusCode::REQUEST_TIMEOUT,
             Self::RequestBody(_) => StatusCode::BAD_REQUEST,
-            Self::NoUpstream => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoUpstream | Self::NoRoom => StatusCode::SERVICE_UNAVAILABLE,
             Self::Connect { source, .. } if source.is_timeout() => StatusCode::GATEWAY_TIMEOUT,
             Self::Silent { .. } => StatusCode::GATEWAY_TIMEOUT,
             Self::Connect { .. }
             | Self::Lost { .. }
+            | Self::Unsent { .. }
             | Self::InvalidResponse { .. }
             | Self::UnacceptableResponse { .. } => StatusCode::BAD_GATEWAY,
         }
@@ -128,7 +141,7 @@ impl Error {
     /// Whether the request may be sent again.
     pub(super) fn retry(&self) -> Retry {
         match self {
-            Self::Connect { .. } => Retry::Safe,
+            Self::Connect { .. } | Self::Unsent { .. } => Retry::Safe,
             Self::Lost { .. } => Retry::IfIdempotent,
             _ => Retry::Never,
         }
@@ -183,6 +196,13 @@ mod tests {
             (silent.status().as_u16(), silent.side(), silent.retry()),
             (504, Side::Upstream, Retry::Never)
         );
+    }
+
+    #[test]
+    fn a_request_of_which_nothing_was_sent_may_go_elsewhere() {
+        let upstream = "backend:80".into();
+        let error = Error::Unsent { upstream };
+        assert_eq!((error.retry(), error.status().as_u16()), (Retry::Safe, 502));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One HTTP/2 connection and its streams.
 //!
-//! h2's own protections stay as they are: 200 concurrent streams, and limits on resets, CONTINUATION and empty DATA
+//! Of h2's own protections only the limit of a header list is set by ours; what stays are 200 concurrent streams, and
+//! limits on resets, CONTINUATION and empty DATA
 //! frames (CVE-2023-44487, CVE-2024-27316, CVE-2025-8671, RUSTSEC-2026-0258).
 
 use std::cell::Cell;
@@ -60,7 +61,7 @@ where
             let deadline = match (told, activity.phase()) {
                 (_, Phase::Busy) | (None, _) => activity.deadline(now, &settings.timeouts),
                 // GOAWAY is out and every response handed over; a client may still be reading the last of it.
-                (Some(told), _) => told.max(activity.last_write()) + LINGER,
+                (Some(told), _) => told.max(activity.last_progress()) + LINGER,
             };
             ready!(alarm.poll(cx, deadline));
             if told.is_some() {

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::worker::Worker;
 use super::{connection, contain, drain};
@@ -95,10 +96,12 @@ fn bind(address: SocketAddr, only_v6: bool, shared: bool) -> io::Result<std::net
     Ok(socket.into())
 }
 
-/// Accepts connections until the drain signal, and then those the kernel has accepted already: closing the socket would
-/// reset them.
+/// Accepts connections until the drain signal. Those the kernel has accepted by then are served as well, once there is
+/// room for them: closing the socket would reset them. It is closed at once, so that clients go elsewhere.
 pub(super) async fn accept(listener: TcpListener, purpose: Purpose, worker: Rc<Worker>, mut drain: drain::Watch) {
     let mut failing = false;
+    let mut full = false;
+    let mut waiting = Vec::new();
     loop {
         let accepted = tokio::select! {
             biased;
@@ -108,7 +111,15 @@ pub(super) async fn accept(listener: TcpListener, purpose: Purpose, worker: Rc<W
         match accepted {
             Ok((socket, peer)) => {
                 failing = false;
-                take_in(socket, peer, purpose, &worker).await;
+                let place = tokio::select! {
+                    biased;
+                    place = place(&worker, &mut full) => place,
+                    () = drain.started() => {
+                        waiting.push((socket, peer));
+                        break;
+                    }
+                };
+                serve(socket, peer, purpose, &worker, place);
             }
             Err(error) if is_about_one_connection(&error) => {}
             Err(error) => {
@@ -120,32 +131,46 @@ pub(super) async fn accept(listener: TcpListener, purpose: Purpose, worker: Rc<W
             }
         }
     }
-    let waiting = || {
+    let next = || {
         poll_fn(|context| match listener.poll_accept(context) {
             Poll::Ready(accepted) => Poll::Ready(accepted.ok()),
             Poll::Pending => Poll::Ready(None),
         })
     };
-    while let Some((socket, peer)) = waiting().await {
-        take_in(socket, peer, purpose, &worker).await;
+    while let Some(accepted) = next().await {
+        waiting.push(accepted);
+    }
+    drop(listener);
+    for (socket, peer) in waiting {
+        let place = place(&worker, &mut full).await;
+        serve(socket, peer, purpose, &worker, place);
     }
 }
 
-/// Spawns a connection, once the process has room for one more.
-async fn take_in(socket: TcpStream, peer: SocketAddr, purpose: Purpose, worker: &Rc<Worker>) {
+/// A place among the connections of the process. That there is none is told once, `full` until there is one at once.
+async fn place(worker: &Worker, full: &mut bool) -> Option<OwnedSemaphorePermit> {
     let room = Arc::clone(&worker.room);
-    let place = match Arc::clone(&room).try_acquire_owned() {
-        Ok(place) => place,
-        Err(_) => {
-            let limit = worker.settings.limits.connections;
-            tracing::warn!(limit, "connection limit reached: accepting again when one ends");
-            match room.acquire_owned().await {
-                Ok(place) => place,
-                // Nobody closes it.
-                Err(_) => return,
-            }
-        }
-    };
+    if let Ok(place) = Arc::clone(&room).try_acquire_owned() {
+        *full = false;
+        return Some(place);
+    }
+    if !*full {
+        let limit = worker.settings.limits.connections;
+        tracing::warn!(limit, "connection limit reached: accepting again when one ends");
+    }
+    *full = true;
+    // It fails only where the semaphore is closed, which nobody does.
+    room.acquire_owned().await.ok()
+}
+
+/// Spawns a connection.
+fn serve(
+    socket: TcpStream,
+    peer: SocketAddr,
+    purpose: Purpose,
+    worker: &Rc<Worker>,
+    place: Option<OwnedSemaphorePermit>,
+) {
     // A client that waits for our small writes notices; nothing else does.
     let _ = socket.set_nodelay(true);
     let worker = Rc::clone(worker);

@@ -23,6 +23,8 @@ mod http2;
 mod listener;
 mod redirect;
 mod response;
+mod scanned;
+mod scanner;
 mod server;
 mod service;
 mod settings;

@@ -29,7 +29,7 @@ pub(super) async fn answer(
     let (head, body) = request.into_parts();
     let mut record = Record::begin(worker.settings.access_log, peer, None, &head);
     let unread = !body.is_end_stream();
-    let response = match location(&head, worker.https_port) {
+    let response = match location(&head, worker.settings.redirect_port) {
         Ok(location) => {
             let mut response = response::redirect(location);
             if unread {

@@ -67,7 +67,7 @@ fn explanation(status: StatusCode) -> &'static str {
         408 => "408 Request Timeout: the request did not arrive in time.\n",
         417 => "417 Expectation Failed: only 100-continue is known.\n",
         431 => "431 Request Header Fields Too Large: too many header fields.\n",
-        503 => "503 Service Unavailable: there is no server for this request.\n",
+        503 => "503 Service Unavailable: there is no server for this request now.\n",
         504 => "504 Gateway Timeout: the server behind this one did not answer in time.\n",
         _ => "502 Bad Gateway: the server behind this one did not answer properly.\n",
     }

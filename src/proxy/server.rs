@@ -78,10 +78,11 @@ impl Server {
     ///
     /// Where the operating system gives no thread or no event queue.
     pub fn run(self, handshaker: Arc<Handshaker>, drain: drain::Watch) -> io::Result<Workers> {
-        let https_port = self.tls.first().map_or(443, |listener| listener.address.port());
         // tokio panics beyond its maximum.
         let places = self.settings.limits.connections.min(Semaphore::MAX_PERMITS);
         let room = Arc::new(Semaphore::new(places));
+        // HTTP/2 clients may want more upstream connections than there are clients: they must not get every descriptor.
+        let upstream_room = Arc::new(Semaphore::new(places));
         let (cut, _) = watch::channel(false);
         let mut workers = Workers {
             threads: Vec::new(),
@@ -103,7 +104,7 @@ impl Server {
                     settings: Arc::clone(&self.settings),
                     handshaker: Arc::clone(&handshaker),
                     room: Arc::clone(&room),
-                    https_port,
+                    upstream_room: Arc::clone(&upstream_room),
                     sockets,
                     drain: drain.clone(),
                     cut: workers.cut.subscribe(),

@@ -109,7 +109,7 @@ async fn forward(
 
 /// Puts the head into the form that an origin server expects: origin-form, with a Host field.
 fn address(head: &mut Parts, host: Option<&Host>, context: &Context) {
-    // The checks before have seen a path; the upstream gets it byte for byte.
+    // The checks before have seen a path; the upstream gets it as it is.
     if head.uri.authority().is_some() {
         head.uri = head.uri.path_and_query().cloned().map_or_else(Uri::default, Uri::from);
     }

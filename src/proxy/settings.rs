@@ -10,6 +10,8 @@ pub struct Settings {
     pub listen: Vec<SocketAddr>,
     /// Addresses that speak plain HTTP and redirect to https.
     pub redirect_from: Vec<SocketAddr>,
+    /// The port that redirects name: the one clients reach, which a container or a firewall may map to another.
+    pub redirect_port: u16,
     /// Bind even where another process listens on the same address (`SO_REUSEPORT` hand-over).
     pub takeover: bool,
     /// Where requests go; taken in turn, the next one where one does not accept a connection.
@@ -53,6 +55,6 @@ pub struct Limits {
     pub header_bytes: usize,
     /// Fields of a request's header section, HTTP/1.1 and HTTP/2 alike.
     pub header_fields: usize,
-    /// Concurrent client connections of the whole process.
+    /// Concurrent client connections of the whole process, and also those to upstreams.
     pub connections: usize,
 }

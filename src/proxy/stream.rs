@@ -17,8 +17,15 @@ use super::alarm::Alarm;
 pub(super) trait Observer {
     /// Bytes have been read.
     fn has_read(&self);
-    /// Bytes have been written.
-    fn has_written(&self);
+    /// The peer takes no bytes for now.
+    fn write_blocked(&self) {}
+    /// The peer takes bytes again, after it took none.
+    fn write_resumed(&self) {}
+    /// The peer takes no bytes any more. Returns whether writers are not to be told while there may be something left
+    /// to read.
+    fn write_refused(&self) -> bool {
+        false
+    }
 }
 
 /// A socket whose peer must take what is written to it.
@@ -28,6 +35,8 @@ pub(super) struct Stream<IO, O> {
     observer: O,
     write_timeout: Duration,
     blocked: Option<Instant>,
+    /// What is written goes nowhere.
+    discarding: bool,
     alarm: Alarm,
 }
 
@@ -39,16 +48,33 @@ impl<IO, O: Observer> Stream<IO, O> {
             observer,
             write_timeout,
             blocked: None,
+            discarding: false,
             alarm: Alarm::default(),
         }
     }
 
-    /// Passes on what a write came to, or fails where it has been pending for too long.
-    fn watch<T>(&mut self, outcome: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+    /// Passes on what a write of `length` bytes came to, or fails where it has been pending for too long.
+    fn watch(
+        &mut self,
+        outcome: Poll<io::Result<usize>>,
+        length: usize,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Err(error)) = &outcome
+            && matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset)
+            && self.observer.write_refused()
+        {
+            self.discarding = true;
+            return Poll::Ready(Ok(length));
+        }
         if outcome.is_ready() {
-            self.blocked = None;
-            self.observer.has_written();
+            if self.blocked.take().is_some() {
+                self.observer.write_resumed();
+            }
             return outcome;
+        }
+        if self.blocked.is_none() {
+            self.observer.write_blocked();
         }
         let since = *self.blocked.get_or_insert_with(Instant::now);
         self.alarm
@@ -64,6 +90,9 @@ impl<IO: AsyncRead + Unpin, O: Observer + Unpin> AsyncRead for Stream<IO, O> {
         let outcome = Pin::new(&mut this.io).poll_read(context, buffer);
         if buffer.filled().len() > before {
             this.observer.has_read();
+        } else if outcome.is_ready() {
+            // The end, or an error: there is nothing to keep writers waiting for.
+            this.discarding = false;
         }
         outcome
     }
@@ -72,8 +101,11 @@ impl<IO: AsyncRead + Unpin, O: Observer + Unpin> AsyncRead for Stream<IO, O> {
 impl<IO: AsyncWrite + Unpin, O: Observer + Unpin> AsyncWrite for Stream<IO, O> {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        if this.discarding {
+            return Poll::Ready(Ok(bytes.len()));
+        }
         let outcome = Pin::new(&mut this.io).poll_write(context, bytes);
-        this.watch(outcome, context)
+        this.watch(outcome, bytes.len(), context)
     }
 
     fn poll_write_vectored(
@@ -82,8 +114,12 @@ impl<IO: AsyncWrite + Unpin, O: Observer + Unpin> AsyncWrite for Stream<IO, O> {
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        let length = slices.iter().map(|slice| slice.len()).sum();
+        if this.discarding {
+            return Poll::Ready(Ok(length));
+        }
         let outcome = Pin::new(&mut this.io).poll_write_vectored(context, slices);
-        this.watch(outcome, context)
+        this.watch(outcome, length, context)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -111,7 +147,6 @@ mod tests {
 
     impl Observer for Nobody {
         fn has_read(&self) {}
-        fn has_written(&self) {}
     }
 
     #[test]

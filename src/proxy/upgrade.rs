@@ -1,19 +1,26 @@
 //! From HTTP/1.1 to another protocol: agreed by both ends, then a tunnel.
 //!
 //! Not a byte of the new protocol goes to the upstream before its 101 (Pingora CVE-2026-2833), and a 101 counts only
-//! where it names what the client asked for. A tunnel has no idle timeout: a WebSocket may be silent for hours, and a
+//! where it names what the client asked for. A tunnel that is open both ways has no idle timeout: a WebSocket may be silent for hours, and a
 //! cut after 60 s is what users of proxies with one complain of. Dead peers are found by TCP keep-alive, those that
 //! take no bytes by the write timeout, and the rest ends with the process.
 
+use std::cell::Cell;
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, UPGRADE};
 use http::{HeaderMap, HeaderValue, Version};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::Instant;
 
+use super::alarm::Alarm;
 use super::headers::hop::tokens;
 
 /// Bytes held per direction of a tunnel: a WebSocket message of usual size in one go.
@@ -59,20 +66,66 @@ impl Wanted {
     }
 }
 
-/// Carries bytes both ways until both sides have ended; each direction may end on its own.
+/// Carries bytes both ways until both sides have ended; each direction may end on its own, and the other then has to
+/// make progress within `idle`.
 ///
 /// `early` is what the client sent after its request.
 ///
 /// # Errors
 ///
 /// Whatever ended the tunnel before both sides did.
-pub(super) async fn tunnel<IO>(mut client: IO, early: Bytes, upstream: OnUpgrade) -> io::Result<()>
+pub(super) async fn tunnel<IO>(client: IO, early: Bytes, upstream: OnUpgrade, idle: Duration) -> io::Result<()>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
     let mut upstream = TokioIo::new(upstream.await.map_err(io::Error::other)?);
     upstream.write_all(&early).await?;
-    tokio::io::copy_bidirectional_with_sizes(&mut client, &mut upstream, BUFFER, BUFFER).await?;
+    let (from_client, to_client) = tokio::io::split(client);
+    let (from_upstream, to_upstream) = tokio::io::split(upstream);
+    let half = HalfEnded::default();
+    let mut both = pin!(async {
+        tokio::try_join!(
+            carry(from_client, to_upstream, &half),
+            carry(from_upstream, to_client, &half)
+        )
+    });
+    let mut alarm = Alarm::default();
+    poll_fn(|context| {
+        if let Poll::Ready(ended) = both.as_mut().poll(context) {
+            return Poll::Ready(ended.map(|_| ()));
+        }
+        let Some(since) = half.0.get() else {
+            return Poll::Pending;
+        };
+        let stalled = || io::Error::new(io::ErrorKind::TimedOut, "one side ended and the other does nothing");
+        alarm.poll(context, since + idle).map(|()| Err(stalled()))
+    })
+    .await
+}
+
+/// Once a direction has ended: when that was, or when the other last made progress.
+#[derive(Debug, Default)]
+struct HalfEnded(Cell<Option<Instant>>);
+
+async fn carry<R, W>(mut from: R, mut to: W, half: &HalfEnded) -> io::Result<()>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        let count = from.read(&mut buffer).await?;
+        let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else {
+            break;
+        };
+        to.write_all(bytes).await?;
+        to.flush().await?;
+        if half.0.get().is_some() {
+            half.0.set(Some(Instant::now()));
+        }
+    }
+    to.shutdown().await?;
+    half.0.set(Some(Instant::now()));
     Ok(())
 }
 

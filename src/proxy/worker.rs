@@ -27,8 +27,6 @@ pub(super) struct Worker {
     pub(super) connections: Rc<Connections>,
     /// One permit for each connection the process may have.
     pub(super) room: Arc<Semaphore>,
-    /// Where redirects lead.
-    pub(super) https_port: u16,
 }
 
 /// What a worker is started with.
@@ -37,7 +35,8 @@ pub(super) struct Start {
     pub(super) settings: Arc<Settings>,
     pub(super) handshaker: Arc<Handshaker>,
     pub(super) room: Arc<Semaphore>,
-    pub(super) https_port: u16,
+    /// One permit for each upstream connection the process may have.
+    pub(super) upstream_room: Arc<Semaphore>,
     pub(super) sockets: Vec<(Purpose, std::net::TcpListener)>,
     pub(super) drain: drain::Watch,
     /// True once what is left is to be cut.
@@ -66,12 +65,11 @@ pub(super) fn run(runtime: LocalRuntime, start: Start) -> usize {
 async fn serve(start: Start) -> usize {
     let mut cut = start.cut;
     let worker = Rc::new(Worker {
-        upstreams: Upstreams::new(&start.settings),
+        upstreams: Upstreams::new(&start.settings, start.upstream_room),
         settings: start.settings,
         handshaker: start.handshaker,
         connections: Rc::default(),
         room: start.room,
-        https_port: start.https_port,
     });
     let mut accepting = Vec::new();
     for (purpose, socket) in start.sockets {

@@ -15,6 +15,7 @@ use super::BodyError;
 use crate::proxy::access_log::Record;
 use crate::proxy::activity::InProgress;
 use crate::proxy::error::Causes;
+use crate::proxy::headers::hop;
 use crate::proxy::upstream::Lease;
 
 /// A response's body. Its end gives the upstream's connection back and writes the access log.
@@ -168,6 +169,13 @@ impl Upstream {
             Poll::Ready(Some(Ok(frame))) => {
                 self.waiting = None;
                 self.release_at_end();
+                let frame = frame.into_trailers().map_or_else(
+                    |data| data,
+                    |mut trailers| {
+                        hop::strip_trailers(&mut trailers);
+                        Frame::trailers(trailers)
+                    },
+                );
                 Poll::Ready(Some(Ok(frame)))
             }
             Poll::Ready(Some(Err(error))) => {

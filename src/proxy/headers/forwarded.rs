@@ -7,7 +7,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::host::Host;
-use super::remove_where;
+use super::{reads_as, remove_where};
 
 const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -39,15 +39,6 @@ fn is_claim(name: &[u8]) -> bool {
     matches!(name.first(), Some(b'x' | b'f'))
         && (name.get(..PREFIX.len()).is_some_and(|start| reads_as(start, PREFIX))
             || CLAIMS.iter().any(|claim| reads_as(name, claim)))
-}
-
-/// Whether `name` is `claim` once underscores are taken for hyphens.
-fn reads_as(name: &[u8], claim: &str) -> bool {
-    name.len() == claim.len()
-        && name
-            .iter()
-            .zip(claim.bytes())
-            .all(|(ours, theirs)| *ours == theirs || (*ours == b'_' && theirs == b'-'))
 }
 
 #[cfg(test)]

@@ -2,15 +2,18 @@
 //!
 //! A framing field is never passed on. What leaves is derived from the body as it was read, so the two sides cannot
 //! disagree about it. hyper refuses before this: HTTP/1.0 with Transfer-Encoding, differing or malformed
-//! Content-Length. A request with both fields is read by its Transfer-Encoding and its connection closed, as RFC 9112
-//! section 6.1 allows; hyper does not let us tell it from one without Content-Length.
-//! Chunk extensions and blanks after a chunk size are read leniently by hyper; neither leaves here.
+//! Content-Length. A request with both fields, which hyper hides, and chunk syntax that it reads leniently are found by
+//! the scanner of what HTTP/1.1 clients send.
 
 use http::header::{CONTENT_LENGTH, EXPECT, TRAILER, TRANSFER_ENCODING};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 
 use super::Refusal;
+
+/// Marks a request, as an extension, whose fields leave its end in doubt.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::proxy) struct Ambiguous;
 
 /// Checks what the method, the target and the fields that govern the body say together.
 ///
@@ -21,6 +24,9 @@ pub(in crate::proxy) fn check(head: &Parts) -> Result<(), Refusal> {
     // CONNECT asks for a proxy, TRACE shows the fields we add to whoever asks.
     if matches!(head.method, Method::CONNECT | Method::TRACE) {
         return Err(Refusal::Method);
+    }
+    if head.extensions.get::<Ambiguous>().is_some() {
+        return Err(Refusal::Ambiguous);
     }
     check_target(head)?;
     check_expectation(head)?;

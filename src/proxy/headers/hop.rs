@@ -1,19 +1,32 @@
 //! Fields that concern one connection only end with it (RFC 9110 section 7.6.1).
 
-use http::header::{CONNECTION, COOKIE, TE, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::remove_where;
+use super::{reads_as, remove_where};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+
+/// Names with a hyphen that a backend may read out of one with an underscore, and act on.
+const SPELLINGS: [HeaderName; 5] = [
+    CONTENT_LENGTH,
+    TRANSFER_ENCODING,
+    KEEP_ALIVE,
+    PROXY_CONNECTION,
+    HTTP2_SETTINGS,
+];
+
+/// CGI makes `HTTP_PROXY` of it, which many libraries take for the proxy to use (CVE-2016-5385 and others).
+const PROXY: HeaderName = HeaderName::from_static("proxy");
 
 /// Removes what concerned the client's connection. Proxy-Authorization stays, as with nginx: no proxy before us is
 /// meant to have kept it for itself. Framing has its own file.
 pub(in crate::proxy) fn strip_request(headers: &mut HeaderMap) {
     let trailers = accepts_trailers(headers);
     strip(headers);
+    remove_where(headers, |name| *name == PROXY || is_misspelt(name.as_str().as_bytes()));
     if trailers {
         headers.insert(TE, HeaderValue::from_static("trailers"));
         headers.insert(CONNECTION, HeaderValue::from_static("te"));
@@ -24,6 +37,19 @@ pub(in crate::proxy) fn strip_request(headers: &mut HeaderMap) {
 /// Removes what concerned the upstream's connection.
 pub(in crate::proxy) fn strip_response(headers: &mut HeaderMap) {
     strip(headers);
+}
+
+/// Removes what a trailer section must not have (RFC 9110 section 6.5.1): fields of the connection, of framing and of
+/// routing, which a recipient that merges trailers into the header section would act on.
+pub(in crate::proxy) fn strip_trailers(headers: &mut HeaderMap) {
+    strip(headers);
+    for name in [CONTENT_LENGTH, TRANSFER_ENCODING, TRAILER, HOST, EXPECT] {
+        headers.remove(name);
+    }
+}
+
+fn is_misspelt(name: &[u8]) -> bool {
+    name.contains(&b'_') && SPELLINGS.iter().any(|known| reads_as(name, known.as_str()))
 }
 
 fn strip(headers: &mut HeaderMap) {
@@ -103,6 +129,33 @@ mod tests {
             headers,
             fields(&[("proxy-authorization", "Basic eDp5"), ("accept", "*/*")])
         );
+    }
+
+    #[test]
+    fn what_a_backend_may_read_as_framing_or_as_its_own_proxy_is_removed() {
+        let mut headers = fields(&[
+            ("content_length", "5"),
+            ("transfer_encoding", "chunked"),
+            ("keep_alive", "1"),
+            ("proxy", "http://evil.test"),
+            ("x_custom", "1"),
+        ]);
+        strip_request(&mut headers);
+        assert_eq!(headers, fields(&[("x_custom", "1")]));
+    }
+
+    #[test]
+    fn trailers_keep_only_what_belongs_there() {
+        let mut headers = fields(&[
+            ("connection", "x-hop"),
+            ("x-hop", "1"),
+            ("content-length", "5"),
+            ("transfer-encoding", "chunked"),
+            ("host", "b.test"),
+            ("grpc-status", "0"),
+        ]);
+        strip_trailers(&mut headers);
+        assert_eq!(headers, fields(&[("grpc-status", "0")]));
     }
 
     #[test]

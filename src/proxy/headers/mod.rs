@@ -34,6 +34,9 @@ pub(super) enum Refusal {
     /// Anything but exactly one `chunked`.
     #[error("the transfer coding is not chunked alone")]
     TransferEncoding,
+    /// RFC 9112 section 6.1: the sender may be smuggling; or a length that is none.
+    #[error("the request has both Content-Length and Transfer-Encoding, or no readable length")]
+    Ambiguous,
     /// More fields than the limit.
     #[error("the request has too many header fields")]
     TooManyFields,
@@ -45,4 +48,13 @@ fn remove_where(headers: &mut HeaderMap, unwanted: impl Fn(&HeaderName) -> bool)
     for name in names {
         headers.remove(name);
     }
+}
+
+/// Whether `name` is `known` once underscores are taken for hyphens, as CGI, WSGI and others take them.
+fn reads_as(name: &[u8], known: &str) -> bool {
+    name.len() == known.len()
+        && name
+            .iter()
+            .zip(known.bytes())
+            .all(|(ours, theirs)| *ours == theirs || (*ours == b'_' && theirs == b'-'))
 }

@@ -1,12 +1,17 @@
 //! Resolving an upstream and connecting to it, in one deadline.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use socket2::SockRef;
 use tokio::net::{TcpStream, lookup_host};
+use tokio::task::JoinSet;
 
 use super::UpstreamAddress;
+
+/// How long one address has before the next is tried beside it: the Connection Attempt Delay of RFC 8305 section 5.
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 /// Why there is no connection.
 #[derive(Debug, thiserror::Error)]
@@ -38,40 +43,58 @@ impl ConnectError {
 
 /// Connects to the first address of `upstream` that accepts, within `limit`.
 pub(super) async fn connect(upstream: &UpstreamAddress, limit: Duration) -> Result<TcpStream, ConnectError> {
-    tokio::time::timeout(limit, first_that_accepts(upstream))
+    tokio::time::timeout(limit, resolve_and_connect(upstream))
         .await
         .unwrap_or(Err(ConnectError::TimedOut(limit)))
 }
 
-async fn first_that_accepts(upstream: &UpstreamAddress) -> Result<TcpStream, ConnectError> {
+async fn resolve_and_connect(upstream: &UpstreamAddress) -> Result<TcpStream, ConnectError> {
     let addresses = lookup_host((upstream.host.as_str(), upstream.port))
         .await
         .map_err(ConnectError::Resolve)?;
+    let stream = first_that_accepts(addresses).await?;
+    // Neither changes what is sent; a socket without them is slower and forgets dead tunnels later.
+    let _ = stream.set_nodelay(true);
+    let _ = SockRef::from(&stream).set_keepalive(true);
+    Ok(stream)
+}
+
+/// Tries one address after the other, the next beside one that is slow: a dead address must not hide a live one.
+async fn first_that_accepts(mut addresses: impl Iterator<Item = SocketAddr>) -> Result<TcpStream, ConnectError> {
+    let mut attempts = JoinSet::new();
     let mut last = ConnectError::NoAddress;
-    for address in addresses {
-        match TcpStream::connect(address).await {
-            Ok(stream) => {
-                // Neither changes what is sent; a socket without them is slower and forgets dead tunnels later.
-                let _ = stream.set_nodelay(true);
-                let _ = SockRef::from(&stream).set_keepalive(true);
-                return Ok(stream);
-            }
-            Err(error) => last = ConnectError::Connect(error),
+    let mut next = addresses.next();
+    loop {
+        if let Some(address) = next.take() {
+            attempts.spawn_local(TcpStream::connect(address));
+            next = addresses.next();
+        }
+        let attempt = match next {
+            None => attempts.join_next().await,
+            Some(_) => match tokio::time::timeout(ATTEMPT_DELAY, attempts.join_next()).await {
+                Ok(attempt) => attempt,
+                Err(_) => continue,
+            },
+        };
+        match attempt {
+            None => return Err(last),
+            Some(Ok(Ok(stream))) => return Ok(stream),
+            Some(Ok(Err(error))) => last = ConnectError::Connect(error),
+            Some(Err(error)) => last = ConnectError::Connect(io::Error::other(error)),
         }
     }
-    Err(last)
 }
 
 #[cfg(test)]
 mod tests {
+    use socket2::{Domain, Socket, Type};
+    use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
+
     use super::*;
 
     #[test]
     fn a_refusal_is_told_apart_from_a_name_without_an_address() {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
+        let runtime = runtime();
         let limit = Duration::from_secs(10);
         runtime.block_on(async {
             let closed = std::net::TcpListener::bind("127.0.0.1:0")
@@ -90,5 +113,38 @@ mod tests {
             let error = connect(&nameless, limit).await.unwrap_err();
             assert!(!matches!(error, ConnectError::Connect(_)), "{error:?}");
         });
+    }
+
+    #[test]
+    fn an_address_that_is_dead_does_not_hide_one_that_is_alive() {
+        let alive = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        // A full queue: the kernel answers no further connection.
+        let dead = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        dead.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        dead.listen(0).unwrap();
+        let full = dead.local_addr().unwrap();
+        let _waiting: Vec<Socket> = (0..4)
+            .map(|_| {
+                let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+                socket.set_nonblocking(true).unwrap();
+                let _ = socket.connect(&full);
+                socket
+            })
+            .collect();
+        let addresses = [full.as_socket().unwrap(), alive.local_addr().unwrap()];
+        runtime().block_on(async {
+            let stream = tokio::time::timeout(Duration::from_secs(10), first_that_accepts(addresses.into_iter()))
+                .await
+                .unwrap()
+                .unwrap();
+            assert_eq!(stream.peer_addr().unwrap(), addresses[1]);
+        });
+    }
+
+    fn runtime() -> LocalRuntime {
+        Builder::new_current_thread()
+            .enable_all()
+            .build_local(LocalOptions::default())
+            .unwrap()
     }
 }

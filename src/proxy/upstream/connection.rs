@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Poll, ready};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use super::UpstreamAddress;
@@ -48,15 +49,34 @@ pub(super) enum Failure {
     Invalid(hyper::Error),
 }
 
-/// How often bytes have arrived. Atomic for hyper's sake, which moves an upgraded socket as a `Send` value.
-#[derive(Clone, Debug, Default)]
-struct Received(Arc<AtomicU64>);
+/// How often bytes have arrived, and whether the upstream has stopped taking any. Atomic for hyper's sake, which moves
+/// an upgraded socket as a `Send` value.
+#[derive(Clone, Debug)]
+struct Received(Arc<Seen>);
+
+#[derive(Debug)]
+struct Seen {
+    reads: AtomicU64,
+    refused: AtomicBool,
+    /// Given up when the socket is closed, be it that of a tunnel.
+    _place: OwnedSemaphorePermit,
+}
 
 impl Connection {
-    /// Connects within `limit`. A connected upstream that takes no bytes for `idle` is given up.
-    pub(super) async fn open(address: &UpstreamAddress, limit: Duration, idle: Duration) -> Result<Self, ConnectError> {
+    /// Connects within `limit`, and keeps `place` while connected. A connected upstream that takes no bytes for `idle`
+    /// is given up.
+    pub(super) async fn open(
+        address: &UpstreamAddress,
+        limit: Duration,
+        idle: Duration,
+        place: OwnedSemaphorePermit,
+    ) -> Result<Self, ConnectError> {
         let socket = connect(address, limit).await?;
-        let received = Received::default();
+        let received = Received(Arc::new(Seen {
+            reads: AtomicU64::new(0),
+            refused: AtomicBool::new(false),
+            _place: place,
+        }));
         let io = TokioIo::new(Stream::new(socket, received.clone(), idle));
         let (sender, connection) = http1::Builder::new()
             // Backends that know only `Content-Length` and the like in this spelling are legion (haproxy#2888).
@@ -79,7 +99,7 @@ impl Connection {
 
     /// Whether a request may be sent at once.
     pub(super) fn is_ready(&self) -> bool {
-        self.sender.is_ready()
+        self.sender.is_ready() && !self.received.0.refused.load(Ordering::Relaxed)
     }
 
     /// Sends a request and waits for the head of its response, at most `first_byte` after the request's end. Dropping
@@ -129,14 +149,19 @@ fn classify(error: hyper::Error, answered: bool) -> Failure {
 
 impl Received {
     fn count(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+        self.0.reads.load(Ordering::Relaxed)
     }
 }
 
 impl Observer for Received {
     fn has_read(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.0.reads.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn has_written(&self) {}
+    /// An upstream may answer before it has the whole request, and close: 413 is often sent so. Its answer is read
+    /// before the loss is told (RFC 9112 section 9.5).
+    fn write_refused(&self) -> bool {
+        self.0.refused.store(true, Ordering::Relaxed);
+        true
+    }
 }

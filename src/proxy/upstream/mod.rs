@@ -9,11 +9,13 @@ mod connection;
 mod pool;
 
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::request::Parts;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use self::balance::RoundRobin;
@@ -31,6 +33,8 @@ pub(super) struct Upstreams {
     targets: Vec<Target>,
     turn: RoundRobin,
     limits: Limits,
+    /// One permit for each upstream connection the process may have.
+    room: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
@@ -60,7 +64,7 @@ pub(super) struct Answer {
 
 impl Upstreams {
     /// The upstreams of `settings`; none is connected to before it is needed.
-    pub(super) fn new(settings: &Settings) -> Self {
+    pub(super) fn new(settings: &Settings, room: Arc<Semaphore>) -> Self {
         let target = |address: &UpstreamAddress| Target {
             name: name(address),
             address: address.clone(),
@@ -74,6 +78,7 @@ impl Upstreams {
                 first_byte: settings.timeouts.first_byte,
                 idle: settings.timeouts.idle,
             },
+            room,
         }
     }
 
@@ -89,7 +94,7 @@ impl Upstreams {
             let Some(target) = self.targets.get(index) else {
                 continue;
             };
-            match target.send(request, &self.limits).await {
+            match target.send(request, self).await {
                 Ok(answer) => return Ok(answer),
                 Err((error, Some(unsent))) if error.retry() == Retry::Safe => {
                     tracing::debug!(upstream = %target.name, "trying the next upstream");
@@ -99,6 +104,22 @@ impl Upstreams {
             }
         }
         Err(last)
+    }
+
+    /// A place among the upstream connections of the process, where need be that of a connection of this worker that
+    /// nobody uses.
+    async fn place(&self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(place) = Arc::clone(&self.room).try_acquire_owned() {
+            return Some(place);
+        }
+        // No short cut: each has to be asked.
+        let closed = self.targets.iter().filter(|target| target.pool.clear()).count();
+        if closed == 0 {
+            return None;
+        }
+        // Their sockets close when their drivers are polled.
+        let place = Arc::clone(&self.room).acquire_owned();
+        tokio::time::timeout(self.limits.connect, place).await.ok()?.ok()
     }
 
     /// Closes the connections that have been idle for too long at `now`.
@@ -115,8 +136,9 @@ impl Target {
     async fn send(
         &self,
         mut request: Request<RequestBody>,
-        limits: &Limits,
+        upstreams: &Upstreams,
     ) -> Result<Answer, (Error, Option<Request<RequestBody>>)> {
+        let limits = &upstreams.limits;
         while let Some(mut lease) = self.pool.take(Instant::now()) {
             let replay = replay(&request);
             match lease.connection().send(request, limits.first_byte).await {
@@ -135,7 +157,10 @@ impl Target {
                 }
             }
         }
-        let connection = match Connection::open(&self.address, limits.connect, limits.idle).await {
+        let Some(place) = upstreams.place().await else {
+            return Err((Error::NoRoom, None));
+        };
+        let connection = match Connection::open(&self.address, limits.connect, limits.idle, place).await {
             Ok(connection) => connection,
             Err(source) => {
                 let upstream = Rc::clone(&self.name);
@@ -145,6 +170,10 @@ impl Target {
         let mut lease = Lease::new(connection, &self.pool);
         match lease.connection().send(request, limits.first_byte).await {
             Ok(response) => Ok(self.answer(response, lease)),
+            Err(Failure::Unsent(unsent)) => {
+                let upstream = Rc::clone(&self.name);
+                Err((Error::Unsent { upstream }, Some(*unsent)))
+            }
             Err(failure) => Err((self.error(failure, limits), None)),
         }
     }
@@ -167,10 +196,7 @@ impl Target {
             },
             Failure::Lost(source) => Error::Lost { upstream, source },
             Failure::Invalid(source) => Error::InvalidResponse { upstream, source },
-            Failure::Unsent(_) => Error::UnacceptableResponse {
-                upstream,
-                reason: "it closed a new connection before a request was sent",
-            },
+            Failure::Unsent(_) => Error::Unsent { upstream },
         }
     }
 }

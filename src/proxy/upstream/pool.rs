@@ -55,6 +55,11 @@ impl Pool {
         None
     }
 
+    /// Closes all of them; whether there were any. Their sockets close a moment later.
+    pub(super) fn clear(&self) -> bool {
+        !std::mem::take(&mut *self.idle.borrow_mut()).is_empty()
+    }
+
     /// Closes what has died or been idle for too long at `now`.
     pub(super) fn sweep(&self, now: Instant) {
         self.idle

@@ -43,6 +43,56 @@ fn a_header_section_that_takes_too_long_is_a_408() {
     assert_eq!(client.send(GET).response().status, 200);
     assert_eq!(client.send("GET / HTTP/1.1\r\nHo").response().status, 408);
     assert_eq!(client.end(), (Vec::new(), End::Proper));
+    // The first of a connection, and one that comes with the request before it.
+    let mut client = Client::of(&proxy);
+    assert_eq!(client.send("GET / HTTP/1.1\r\nHo").response().status, 408);
+    assert_eq!(client.end(), (Vec::new(), End::Proper));
+    let mut client = Client::of(&proxy);
+    client.send(format!("{GET}GET / HTTP/1.1\r\nHo"));
+    assert_eq!(client.response().status, 200);
+    assert_eq!(client.response().status, 408);
+    assert_eq!(client.end(), (Vec::new(), End::Proper));
+}
+
+#[test]
+fn no_408_is_written_into_a_response_that_is_still_being_read() {
+    // Of one of these sizes the last part is held here, not in the kernel, when the upstream is through with it.
+    let sizes: Vec<usize> = (1..=24).map(|step| step * 192 * 1024).collect();
+    let clients: Vec<(usize, Upstream)> = sizes
+        .iter()
+        .map(|size| (*size, Upstream::answering(of_size(*size))))
+        .collect();
+    let proxies: Vec<(usize, Proxy)> = clients
+        .iter()
+        .map(|(size, upstream)| {
+            let short = |settings: &mut fullchain::proxy::Settings| settings.timeouts.header = SHORT * 4;
+            (*size, Proxy::with(&[upstream.address], short))
+        })
+        .collect();
+    let mut clients: Vec<(usize, Client)> = proxies
+        .iter()
+        .map(|(size, proxy)| {
+            let mut client = Client::of(proxy);
+            socket2::SockRef::from(&client.stream.sock)
+                .set_recv_buffer_size(128 * 1024)
+                .unwrap();
+            client.send(format!("{GET}GET / HT"));
+            (*size, client)
+        })
+        .collect();
+    // Another client waits out the timeout meanwhile, twice.
+    for _ in 0..2 {
+        assert_eq!(Client::of(&proxies[0].1).send("GET / HT").response().status, 408);
+    }
+    for (size, client) in &mut clients {
+        let response = client.response();
+        assert!(response.complete && response.body.len() == *size);
+        assert!(response.body.iter().all(|byte| *byte == b'x'), "{size}");
+    }
+}
+
+fn of_size(size: usize) -> String {
+    format!("HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n{}", "x".repeat(size))
 }
 
 #[test]

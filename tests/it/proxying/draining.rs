@@ -1,5 +1,6 @@
 //! The end of the process, as clients see it.
 
+use std::io::Write;
 use std::net::TcpStream;
 use std::sync::Mutex;
 use std::sync::mpsc::channel;
@@ -102,4 +103,23 @@ fn what_is_left_after_the_grace_is_cut_and_counted() {
     assert_eq!(client.response().status, 101);
     assert_eq!(proxy.finish(Duration::from_millis(50)), 1);
     assert_eq!(client.end().1, End::Cut);
+}
+
+#[test]
+fn the_listener_closes_at_the_connection_limit_too() {
+    let upstream = Upstream::answering(OK);
+    let mut proxy = Proxy::with(&[upstream.address], |settings| settings.limits.connections = 1);
+    let mut first = Client::of(&proxy);
+    assert_eq!(first.send(GET).response().status, 200);
+    // One that waits for the first to leave; the drain makes it, and this one is served still.
+    let mut second = Client::of(&proxy);
+    let sent = second.stream.conn.writer().write(GET.as_bytes()).unwrap();
+    assert_eq!(sent, GET.len());
+    second.stream.conn.write_tls(&mut second.stream.sock).unwrap();
+    proxy.drain();
+    eventually("the listener is closed", || TcpStream::connect(proxy.address).is_err());
+    drop(first);
+    assert_eq!(second.response().status, 200);
+    drop(second);
+    assert_eq!(proxy.finish(PATIENCE), 0);
 }

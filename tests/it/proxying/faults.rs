@@ -208,3 +208,47 @@ fn a_client_that_leaves_ends_the_upstreams_work() {
     drop(client);
     ended.recv_timeout(PATIENCE).unwrap();
 }
+
+#[test]
+fn a_final_response_before_the_end_of_the_request_is_passed_on() {
+    let upstream = Upstream::scripted(|connection| {
+        connection.head();
+        // Closing with bytes unread resets the connection while more of them are on their way.
+        connection.send("HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 3\r\n\r\nbig");
+    });
+    let proxy = Proxy::of(&upstream);
+    for _ in 0..20 {
+        let mut client = Client::of(&proxy);
+        client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1000000\r\n\r\n");
+        client.send(vec![b'x'; 1_000_000]);
+        let response = client.response();
+        assert_eq!((response.status, response.text().as_str()), (413, "big"));
+    }
+}
+
+#[test]
+fn upstream_connections_are_limited_and_the_next_request_gets_a_503() {
+    let upstream = Upstream::scripted(|connection| {
+        connection.head();
+        connection.rest();
+    });
+    let proxy = Proxy::with(&[upstream.address], |settings| settings.limits.connections = 2);
+    let mut clients = [Client::of(&proxy), Client::of(&proxy)];
+    for client in &mut clients {
+        client.send(GET);
+    }
+    eventually("both have a connection", || upstream.connections() == 2);
+    drop(clients);
+    let status = http2(&proxy, async |sender| {
+        let request = || Request::get("https://a.test/").body(Full::<Bytes>::default()).unwrap();
+        let (mut one, mut two, mut three) = (sender.clone(), sender.clone(), sender);
+        tokio::select! {
+            answer = one.send_request(request()) => answer,
+            answer = two.send_request(request()) => answer,
+            answer = three.send_request(request()) => answer,
+        }
+        .unwrap()
+        .status()
+    });
+    assert_eq!(status, 503);
+}

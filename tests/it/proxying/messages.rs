@@ -281,7 +281,8 @@ fn http2_streams_do_not_wait_for_each_other() {
 fn plain_http_is_redirected() {
     use std::io::{Read, Write};
 
-    let proxy = Proxy::of(&Upstream::answering(OK));
+    let upstream = Upstream::answering(OK);
+    let proxy = Proxy::with(&[upstream.address], |settings| settings.redirect_port = 4443);
     for (request, status, location) in [
         (
             "GET /x?y HTTP/1.1\r\nHost: a.test:80\r\nConnection: close\r\n\r\n",
@@ -297,9 +298,8 @@ fn plain_http_is_redirected() {
         socket.read_to_string(&mut answer).unwrap();
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
         if let Some(path) = location {
-            let port = proxy.address.port();
             assert!(
-                answer.contains(&format!("\r\nlocation: https://a.test:{port}{path}\r\n")),
+                answer.contains(&format!("\r\nlocation: https://a.test:4443{path}\r\n")),
                 "{answer}"
             );
         }

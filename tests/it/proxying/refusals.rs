@@ -88,28 +88,37 @@ fn ambiguous_and_malformed_heads_are_refused_at_once_and_close_the_connection() 
 }
 
 #[test]
-fn a_request_with_both_framing_fields_is_read_by_one_and_the_last_on_its_connection() {
+fn a_request_with_both_framing_fields_is_refused_even_behind_another_in_the_same_read() {
     let upstream = Upstream::answering(OK);
     let proxy = Proxy::of(&upstream);
-    let mut client = Client::of(&proxy);
-    client.send(
-        "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n\
-         GET /smuggled HTTP/1.1\r\nHost: a.test\r\n\r\n",
-    );
-    assert_eq!(client.response().status, 200);
-    assert_eq!(client.end().0, b"");
-    let received = upstream.received(0);
-    assert!(
-        !received.contains("Content-Length: 3") && !received.contains("smuggled"),
-        "{received}"
-    );
+    let both = "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n\
+                GET /smuggled HTTP/1.1\r\nHost: a.test\r\n\r\n";
+    for before in ["", "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n"] {
+        let mut client = Client::of(&proxy);
+        client.send(format!("{before}{both}"));
+        if !before.is_empty() {
+            assert_eq!(client.response().status, 200);
+        }
+        assert_eq!(client.response().status, 400);
+        assert_eq!(client.end(), (Vec::new(), End::Proper));
+    }
+    assert_eq!(upstream.received(0).matches("HTTP/1.1").count(), 1);
 }
 
 #[test]
 fn a_malformed_body_is_the_clients_fault_and_ends_both_connections() {
     let upstream = Upstream::answering(OK);
     let proxy = Proxy::of(&upstream);
-    for body in ["zz\r\n", "-1\r\n", "5;x\nhello\r\n0\r\n\r\n", "3\r\nabcd\r\n"] {
+    for body in [
+        "zz\r\n",
+        "-1\r\n",
+        "5;x\nhello\r\n0\r\n\r\n",
+        "3\r\nabcd\r\n",
+        "5;\r\nhello\r\n0\r\n\r\n",
+        "5 \r\nhello\r\n0\r\n\r\n",
+        "5;\x01\r\nhello\r\n0\r\n\r\n",
+        "5\r\nhello\r\n0;\r\n\r\n",
+    ] {
         let mut client = Client::of(&proxy);
         let response = client
             .send(format!(

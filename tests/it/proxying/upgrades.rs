@@ -110,3 +110,21 @@ fn a_tunnel_outlives_the_idle_timeout() {
     client.send("x");
     assert_eq!(client.bytes(1), b"x");
 }
+
+#[test]
+fn a_tunnel_that_is_half_closed_and_silent_is_cut() {
+    let (told, heard) = std::sync::mpsc::channel();
+    let upstream = Upstream::scripted(move |connection| {
+        connection.head();
+        connection.send(AGREE);
+        connection.end();
+        connection.rest();
+        told.send(()).unwrap();
+    });
+    let proxy = Proxy::with(&[upstream.address], |settings| {
+        settings.timeouts.idle = Duration::from_millis(50);
+    });
+    let mut client = Client::of(&proxy);
+    assert_eq!(client.send(ASK).response().status, 101);
+    heard.recv_timeout(crate::rig::PATIENCE).unwrap();
+}

@@ -85,6 +85,7 @@ fn settings(upstreams: &[SocketAddr]) -> Settings {
     Settings {
         listen: vec![any],
         redirect_from: vec![any],
+        redirect_port: 443,
         takeover: false,
         upstreams: upstreams
             .iter()
