@@ -193,7 +193,9 @@ pub(super) struct Limits {
     #[schemars(extend("default" = 200))]
     pub(super) header_fields: Setting<usize>,
 
-    /// Concurrent client connections, and as many to upstreams; "auto" is 45 % of the file descriptors allowed to the process.
+    /// Concurrent client connections, and as many to upstreams.
+    ///
+    /// "auto" is 45 % of the file descriptors allowed to the process.
     #[schemars(extend("default" = "auto"))]
     pub(super) connections: Setting<Automatic>,
 }

@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response};
@@ -23,6 +22,7 @@ use super::activity::{Activity, Phase};
 use super::alarm::Alarm;
 use super::body::{BodyError, ResponseBody};
 use super::connections::{Connections, Entry};
+use super::ending::{LINGER, end};
 use super::error::Causes;
 use super::headers::framing;
 use super::http2;
@@ -34,9 +34,6 @@ use super::stream::Stream;
 use super::upgrade;
 use super::worker::Worker;
 use crate::tls::ApplicationProtocol;
-
-/// How long a client may take to read the end and close: nginx' `lingering_timeout`.
-pub(super) const LINGER: Duration = Duration::from_secs(5);
 
 /// Serves a connection to a TLS listener until it ends.
 pub(super) async fn serve_tls(worker: Rc<Worker>, socket: TcpStream, peer: SocketAddr) {
@@ -178,17 +175,6 @@ fn ends_now(connections: &Connections, activity: &Activity) -> bool {
 /// Whether the response's body ended with an error.
 fn is_cut(error: &hyper::Error) -> bool {
     std::error::Error::source(error).is_some_and(|source| source.is::<BodyError>())
-}
-
-/// Says the end (close_notify and FIN) and waits a moment for the client's: closing with bytes unread would send a
-/// reset, which makes clients forget the response they have not read yet.
-async fn end<IO: AsyncRead + AsyncWrite + Unpin>(mut io: IO) {
-    let say_and_wait = async {
-        io.shutdown().await?;
-        tokio::io::copy(&mut io, &mut tokio::io::sink()).await
-    };
-    // The connection is over either way.
-    let _ = tokio::time::timeout(LINGER, say_and_wait).await;
 }
 
 /// The client's address as a field value: IPv4 as IPv4 even on a dual-stack socket.

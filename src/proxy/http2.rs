@@ -20,8 +20,8 @@ use tokio::time::Instant;
 use super::activity::Phase;
 use super::alarm::Alarm;
 use super::body::Taken;
-use super::connection::LINGER;
 use super::contain;
+use super::ending::LINGER;
 use super::error::Causes;
 use super::service::{self, Context};
 

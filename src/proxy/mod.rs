@@ -5,6 +5,7 @@
 //! worker      one thread each: its own sockets, runtime and upstream connections; nothing shared on a request's path
 //! listener    accepts
 //! connection  handshake (tls room), HTTP/1.1 or HTTP/2 as ALPN chose, a proper end
+//! scanner     what HTTP/1.1 clients send, gone through strictly beside hyper
 //! service     one request: headers -> body -> upstream, and back
 //! error       every way it can fail, and the one table of statuses
 //! ```
@@ -17,6 +18,7 @@ mod connection;
 mod connections;
 mod contain;
 pub mod drain;
+mod ending;
 mod error;
 mod headers;
 mod http2;
@@ -32,6 +34,7 @@ mod stream;
 mod upgrade;
 mod upstream;
 mod worker;
+mod worker_thread;
 
 pub use self::listener::BindError;
 pub use self::server::{LocalAddresses, Server, Workers};

@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::Instant;
 
 use super::listener::{BindError, Listener, Purpose};
-use super::worker::{self, Start};
+use super::worker_thread::{self, Start};
 use super::{Settings, drain};
 use crate::tls::Handshaker;
 
@@ -119,11 +119,11 @@ impl Workers {
     fn start(&mut self, number: usize, start: Start) -> io::Result<()> {
         let (ended, when_ended) = oneshot::channel();
         let (started, when_started) = mpsc::sync_channel(1);
-        let body = move || match worker::runtime() {
+        let body = move || match worker_thread::runtime() {
             Ok(runtime) => {
                 // Both receivers may be gone only if the process is ending.
                 let _ = started.send(Ok(()));
-                let _ = ended.send(worker::run(runtime, start));
+                let _ = ended.send(worker_thread::run(runtime, start));
             }
             Err(error) => {
                 let _ = started.send(Err(error));

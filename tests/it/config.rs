@@ -426,7 +426,7 @@ fn a_relative_path_starts_at_the_file_that_says_it_or_at_the_current_directory()
 #[test]
 fn the_machine_decides_where_the_operator_does_not() {
     let config = load(LEAST).unwrap();
-    assert_eq!((config.workers.get(), config.proxy.limits.connections), (8, 900));
+    assert_eq!((config.workers.get(), config.proxy.limits.connections), (8, 450));
     let config = load(&format!("workers = 2\n{LEAST}[limits]\nconnections = 5\n")).unwrap();
     assert_eq!((config.workers.get(), config.proxy.limits.connections), (2, 5));
     assert_eq!(load(&format!("workers = 0\n{LEAST}")).unwrap().workers.get(), 8);
