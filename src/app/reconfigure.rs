@@ -26,6 +26,8 @@ fn needs_restart(running: &Config, next: &Config) -> impl Iterator<Item = &'stat
     [
         ("listen", running.proxy.listen != next.proxy.listen),
         ("redirect_from", running.proxy.redirect_from != next.proxy.redirect_from),
+        ("redirect_port", running.proxy.redirect_port != next.proxy.redirect_port),
+        ("takeover", running.proxy.takeover != next.proxy.takeover),
         ("upstream", running.proxy.upstreams != next.proxy.upstreams),
         (
             "timeouts",
