@@ -14,7 +14,7 @@ const MOST_VISITS: usize = 50_000;
 /// and weighing must not cost more than choosing.
 const MOST_VISITS_TO_COMPARE: usize = 5_000;
 
-/// Candidates looked at when a search is done once more with every loop counted.
+/// Candidates looked at, in all, when searches are done once more with every loop counted.
 const MOST_VISITS_TO_RETRY: usize = 2_000;
 
 /// Keys tried for signatures whose signer is known already. At 70 µs each they stay below 20 ms, and nobody has more than a handful of
@@ -24,39 +24,46 @@ pub(super) const MOST_FURTHER_KEYS: usize = 256;
 /// Counts the candidates looked at.
 #[derive(Debug)]
 pub(super) struct Budget {
-    visited: usize,
-    most: usize,
+    left: usize,
+    left_to_retry: usize,
+    is_exhausted: bool,
 }
 
 impl Budget {
     pub(super) fn to_choose() -> Self {
-        Self {
-            visited: 0,
-            most: MOST_VISITS,
-        }
-    }
-
-    pub(super) fn to_retry() -> Self {
-        Self {
-            visited: 0,
-            most: MOST_VISITS_TO_RETRY,
-        }
+        Self::of(MOST_VISITS)
     }
 
     pub(super) fn to_compare() -> Self {
+        Self::of(MOST_VISITS_TO_COMPARE)
+    }
+
+    fn of(visits: usize) -> Self {
         Self {
-            visited: 0,
-            most: MOST_VISITS_TO_COMPARE,
+            left: visits,
+            left_to_retry: MOST_VISITS_TO_RETRY,
+            is_exhausted: false,
         }
+    }
+
+    /// Runs `search` on what is left for doing a search once more.
+    pub(super) fn retry<T>(&mut self, search: impl FnOnce(&mut Self) -> T) -> T {
+        let mut retry = Self::of(self.left_to_retry);
+        let found = search(&mut retry);
+        self.left_to_retry = retry.left;
+        found
     }
 
     /// Counts one more; `false` where no more are allowed.
     pub(super) fn visit(&mut self) -> bool {
-        self.visited += 1;
-        !self.is_exhausted()
+        match self.left.checked_sub(1) {
+            Some(left) => self.left = left,
+            None => self.is_exhausted = true,
+        }
+        !self.is_exhausted
     }
 
     pub(super) fn is_exhausted(&self) -> bool {
-        self.visited > self.most
+        self.is_exhausted
     }
 }

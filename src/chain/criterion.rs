@@ -49,16 +49,37 @@ impl Demands {
         (0..1 << MET_OR_NOT.len()).rev().map(Self)
     }
 
+    /// Nothing is asked.
+    pub(super) const NONE: Self = Self(0);
+
+    /// Everything is asked.
+    const ALL: Self = Self((1 << MET_OR_NOT.len()) - 1);
+
     /// Whether nothing more can be asked.
     pub(super) fn are_all(self) -> bool {
-        MET_OR_NOT.into_iter().all(|criterion| self.include(criterion))
+        self == Self::ALL
+    }
+
+    /// The same, and `criterion` too.
+    pub(super) fn with(self, criterion: Criterion) -> Self {
+        Self(self.0 | Self::bit(criterion))
+    }
+
+    /// Whether `self` does without criteria of `others` alone.
+    pub(super) fn lack_only(self, others: Self) -> bool {
+        self.0 | others.0 == Self::ALL.0
     }
 
     pub(super) fn include(self, criterion: Criterion) -> bool {
+        self.0 & Self::bit(criterion) != 0
+    }
+
+    /// The bit of a criterion that is met or not; none of one that compares.
+    fn bit(criterion: Criterion) -> u8 {
         MET_OR_NOT
             .iter()
             .position(|met_or_not| *met_or_not == criterion)
-            .is_some_and(|position| self.0 & (1 << (MET_OR_NOT.len() - 1 - position)) != 0)
+            .map_or(0, |position| 1 << (MET_OR_NOT.len() - 1 - position))
     }
 
     /// The first criterion that one of the two includes and the other does not.

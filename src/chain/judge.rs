@@ -22,19 +22,15 @@ pub(super) fn refusal_in_path(graph: &mut Graph<'_>, path: &[NodeId], link: Link
 /// What speaks against `link` wherever it stands.
 pub(super) fn refusal_of_link(graph: &Graph<'_>, link: Link, demands: Demands) -> Option<Refusal> {
     let of_certificate = &graph.node(link.to).refusals;
-    let of_link = refusals_of_link(link);
-    of_certificate
-        .iter()
-        .chain(&of_link)
-        .find(|refusal| counts(refusal, demands))
-        .cloned()
+    let of_certificate = of_certificate.iter().find(|refusal| counts(refusal, demands)).cloned();
+    of_certificate.or_else(|| refusals_of_link(link).find(|refusal| counts(refusal, demands)))
 }
 
 /// What some clients refuse about the link itself.
-pub(super) fn refusals_of_link(link: Link) -> Vec<Refusal> {
+pub(super) fn refusals_of_link(link: Link) -> impl Iterator<Item = Refusal> {
     let conflict = (link.key_id == KeyIdMatch::Conflict).then_some(Refusal::KeyIdConflict);
     let encoding = link.encoded_differently.then_some(Refusal::NameEncoding);
-    conflict.into_iter().chain(encoding).collect()
+    conflict.into_iter().chain(encoding)
 }
 
 /// Whether a chain with this refusal in it fails `demands`.

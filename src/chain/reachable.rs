@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use super::Refusal;
 use super::criterion::{Criterion, Demands};
 use super::graph::{Graph, Link, NodeId, Role};
-use super::judge::{counts, issuers, refusal_of_link};
+use super::judge::{counts, issuers, refusal_of_link, refusals_of_link};
 
 /// What can be reached under some demands.
 pub(super) struct Reachable {
@@ -46,6 +46,36 @@ impl Reachable {
             }
         }
         reachable
+    }
+
+    /// The criteria that anything reached here may fail. Demands that differ only in others lead to the same chain.
+    pub(super) fn criteria_in_question(&self, graph: &mut Graph<'_>) -> Demands {
+        let mut questioned = Demands::NONE.with(Criterion::Anchor);
+        let ends = self.anchors.iter().chain(&self.self_signed).map(|(end, _)| *end);
+        for node in self.certificates.iter().copied().chain(ends) {
+            let node = graph.node(node);
+            for criterion in node.refusals.iter().filter_map(Refusal::criterion) {
+                questioned = questioned.with(criterion);
+            }
+            // They may be broken at one place and not at another.
+            let has_path_length = node
+                .certificate
+                .basic_constraints()
+                .is_some_and(|constraints| constraints.path_length.is_some());
+            if has_path_length || node.certificate.name_constraints().is_some() {
+                questioned = questioned.with(Criterion::Constraints);
+            }
+        }
+        for certificate in &self.certificates {
+            let candidates = candidates(graph, *certificate, Demands::NONE);
+            if candidates
+                .into_iter()
+                .any(|link| refusals_of_link(link).next().is_some())
+            {
+                questioned = questioned.with(Criterion::Links);
+            }
+        }
+        questioned
     }
 
     /// To any of `ends`, each given with a certificate it issued.

@@ -54,8 +54,18 @@ impl Path {
 /// The best path that starts with `prefix` (at least the leaf); `None` where `budget` runs out before one is found, and where there are only
 /// circles.
 pub(super) fn best_path(graph: &mut Graph<'_>, prefix: &[NodeId], policy: Policy, budget: &mut Budget) -> Option<Path> {
+    let start = *prefix.last()?;
+    let mut questioned = None;
     for demands in Demands::in_order() {
-        let reachable = Reachable::from(graph, *prefix.last()?, demands);
+        // Mostly the first demands of all are met, and nothing need be questioned.
+        if !demands.are_all() {
+            let questioned = *questioned
+                .get_or_insert_with(|| Reachable::from(graph, start, Demands::NONE).criteria_in_question(graph));
+            if !demands.lack_only(questioned) {
+                continue;
+            }
+        }
+        let reachable = Reachable::from(graph, start, demands);
         let found = if demands.include(Criterion::Anchor) {
             to_anchor(graph, prefix, policy, demands, reachable, budget)
         } else {
@@ -75,7 +85,7 @@ pub(super) fn best_path(graph: &mut Graph<'_>, prefix: &[NodeId], policy: Policy
 /// A path found by taking the best candidate at each step, whatever it is worth: better than the leaf alone where CAs certify one another
 /// in circles, or so many that the search was given up.
 pub(super) fn any_path(graph: &mut Graph<'_>) -> Option<Path> {
-    let demands = Demands::in_order().last()?;
+    let demands = Demands::NONE;
     let mut nodes = vec![Graph::LEAF];
     while nodes.len() <= MOST_INTERMEDIATES {
         let top = *nodes.last()?;
@@ -183,7 +193,7 @@ fn shortest(
     let mut end = by_length(graph, &mut walk, least..=most, budget);
     if end.is_none() && walk.met_loop && !budget.is_exhausted() {
         walk.exact = true;
-        end = by_length(graph, &mut walk, least..=most, &mut Budget::to_retry());
+        end = budget.retry(|budget| by_length(graph, &mut walk, least..=most, budget));
     }
     let end = end?;
     Some(Path {

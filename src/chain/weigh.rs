@@ -56,15 +56,10 @@ pub(super) fn weigh(graph: &mut Graph<'_>, chosen: &Path, policy: Policy) -> (Tr
 fn refusals(graph: &mut Graph<'_>, chosen: &Path, prefix: &[NodeId], link: Link) -> Option<Vec<Refusal>> {
     let placed = refusal_of_place(graph, prefix, link.to);
     let mut refusals: Vec<Refusal> = Vec::new();
-    for refusal in graph
-        .node(link.to)
-        .refusals
-        .iter()
-        .chain(&placed)
-        .chain(&refusals_of_link(link))
-    {
-        if counts(refusal, chosen.demands) && !refusals.contains(refusal) {
-            refusals.push(refusal.clone());
+    let of_certificate = graph.node(link.to).refusals.iter().cloned();
+    for refusal in of_certificate.chain(placed).chain(refusals_of_link(link)) {
+        if counts(&refusal, chosen.demands) && !refusals.contains(&refusal) {
+            refusals.push(refusal);
         }
     }
     if refusals.is_empty() {
