@@ -15,5 +15,6 @@ mod ending;
 mod proxying;
 mod renewal;
 mod rig;
+mod serving;
 mod whole_run;
 mod wire;
