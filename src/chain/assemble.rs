@@ -31,7 +31,7 @@ pub fn assemble(leaf: &Arc<Certificate>, store: &Store, context: &Context<'_>) -
         Some(path) => weigh(&mut graph, path, context.policy),
         None => Default::default(),
     };
-    trail.budget_exhausted = budget.is_exhausted();
+    trail.budget_exhausted = budget.is_exhausted() || graph.has_given_up();
     let alternatives = alternatives
         .iter()
         .map(|path| chain_of(&graph, path, context))

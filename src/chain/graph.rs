@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::budget::MOST_FURTHER_KEYS;
+use super::budget::{MOST_FURTHER_KEYS, MOST_SIGNATURES_ABOVE_LEAF};
 use super::name_constraints;
 use super::signatures::SignatureCheck;
 use super::{Certificate, Context, KeyIdMatch, Refusal, Sha256, Store};
@@ -21,13 +21,16 @@ pub(super) struct Graph<'a> {
     context: &'a Context<'a>,
     nodes: Vec<Node>,
     ids: HashMap<(Sha256, Role), NodeId>,
-    signatures: HashMap<(NodeId, NodeId), SignatureCheck>,
+    /// By certificate and key: all certificates of one CA share a check.
+    signatures: HashMap<(NodeId, Sha256), SignatureCheck>,
     /// Who signed a certificate, once it is known: the key, and how well its certificate fits.
     signers: HashMap<NodeId, (Sha256, KeyIdMatch)>,
     /// How many more keys may be tried for certificates whose signer is known.
     further_keys: usize,
     /// Whether a key was not tried because the signer was known.
     has_skipped_keys: bool,
+    signatures_left: usize,
+    has_given_up: bool,
 }
 
 /// The index of a node.
@@ -81,6 +84,8 @@ impl<'a> Graph<'a> {
             signers: HashMap::new(),
             further_keys: 0,
             has_skipped_keys: false,
+            signatures_left: MOST_SIGNATURES_ABOVE_LEAF,
+            has_given_up: false,
         };
         graph.node_of(leaf, Role::Leaf);
         graph
@@ -179,10 +184,10 @@ impl<'a> Graph<'a> {
     /// Whether the key of `issuer` signed `child`; checked at most once. Where a signer is known no other key is tried, so that a crowd of
     /// CAs of one name costs no more than it must, until [`Graph::try_further_keys`].
     pub(super) fn signature(&mut self, child: NodeId, issuer: NodeId) -> SignatureCheck {
-        if let Some(check) = self.signatures.get(&(child, issuer)) {
+        let key = self.certificate(issuer).key_fingerprint();
+        if let Some(check) = self.signatures.get(&(child, key)) {
             return *check;
         }
-        let key = self.certificate(issuer).key_fingerprint();
         let fit = KeyIdMatch::of(self.certificate(child), self.certificate(issuer));
         if let Some((signer, signers_fit)) = self.signers.get(&child)
             && *signer != key
@@ -197,12 +202,15 @@ impl<'a> Graph<'a> {
             }
             self.further_keys -= 1;
         }
+        if !self.may_check(child) {
+            return SignatureCheck::Invalid;
+        }
         let algorithms = self.context.algorithms.iter().chain(self.context.weak_algorithms);
         let check = self
             .context
             .signatures
             .check(self.certificate(child), self.certificate(issuer), algorithms);
-        self.signatures.insert((child, issuer), check);
+        self.signatures.insert((child, key), check);
         if check == SignatureCheck::Valid {
             let known = self.signers.entry(child).or_insert((key, fit));
             if fit < known.1 {
@@ -210,6 +218,23 @@ impl<'a> Graph<'a> {
             }
         }
         check
+    }
+
+    /// Counts a signature to be checked; the count is the same whether or not an earlier assembly has checked it.
+    fn may_check(&mut self, child: NodeId) -> bool {
+        if child == Self::LEAF {
+            return true;
+        }
+        match self.signatures_left.checked_sub(1) {
+            Some(left) => self.signatures_left = left,
+            None => self.has_given_up = true,
+        }
+        !self.has_given_up
+    }
+
+    /// Whether signatures were left unchecked because there were too many.
+    pub(super) fn has_given_up(&self) -> bool {
+        self.has_given_up
     }
 
     /// Lets signatures be tried with further keys, and tells whether that can change anything.

@@ -12,7 +12,7 @@ pub struct Trail {
     pub steps: Vec<Step>,
     /// Candidates of the same name that are not listed, their key id being another.
     pub unlisted: usize,
-    /// The search ended because it had looked at as many candidates as it may.
+    /// The search ended because it had looked at as many candidates, or checked as many signatures, as it may.
     pub budget_exhausted: bool,
 }
 
