@@ -7,8 +7,8 @@ pub(super) const MOST_INTERMEDIATES: usize = 20;
 
 /// Candidates looked at for one leaf. rustls-webpki and mozilla::pkix allow 200,000 calls of their builders, each of
 /// which may verify a signature; here a signature is verified once and a search is bounded by links times depth, so
-/// that a quarter is plenty.
-const MOST_VISITS: usize = 30_000;
+/// that a tenth is plenty.
+const MOST_VISITS: usize = 20_000;
 
 /// Candidates looked at to find the chains that were not chosen. They are only shown: a few hundred links are plenty,
 /// and weighing must not cost more than choosing.
@@ -18,8 +18,8 @@ const MOST_VISITS_TO_COMPARE: usize = 5_000;
 const MOST_VISITS_TO_RETRY: usize = 2_000;
 
 /// Signatures checked above the leaf. rustls-webpki allows 100, and each may be checked many times over; here each is checked once. The
-/// leaf's own issuer is looked for among however many there are of its name. At 70 µs each they take 35 ms.
-pub(super) const MOST_SIGNATURES_ABOVE_LEAF: usize = 480;
+/// leaf's own issuer is looked for among however many there are of its name. At 70 µs each they take 31 ms.
+pub(super) const MOST_SIGNATURES_ABOVE_LEAF: usize = 440;
 
 /// Keys tried for signatures whose signer is known already. At 70 µs each they stay below 20 ms, and nobody has more than a handful of
 /// certificates made to confuse.

@@ -1,12 +1,10 @@
 //! Sockets that accept, and the loop that does it.
 
-use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -131,19 +129,29 @@ pub(super) async fn accept(listener: TcpListener, purpose: Purpose, worker: Rc<W
             }
         }
     }
-    let next = || {
-        poll_fn(|context| match listener.poll_accept(context) {
-            Poll::Ready(accepted) => Poll::Ready(accepted.ok()),
-            Poll::Pending => Poll::Ready(None),
-        })
-    };
-    while let Some(accepted) = next().await {
-        waiting.push(accepted);
-    }
-    drop(listener);
+    waiting.extend(queued(listener));
     for (socket, peer) in waiting {
         let place = place(&worker, &mut full).await;
         serve(socket, peer, purpose, &worker, place);
+    }
+}
+
+/// What the kernel has accepted and nobody has taken yet; the listener is closed with it. The kernel itself is asked: the reactor may not
+/// have heard of the latest, and what is left in the queue is reset.
+fn queued(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
+    let mut queued = Vec::new();
+    let Ok(listener) = listener.into_std() else {
+        return queued;
+    };
+    loop {
+        match listener.accept() {
+            Ok((socket, peer)) => {
+                let socket = socket.set_nonblocking(true).and_then(|()| TcpStream::from_std(socket));
+                queued.extend(socket.ok().map(|socket| (socket, peer)));
+            }
+            Err(error) if is_about_one_connection(&error) => {}
+            Err(_) => return queued,
+        }
     }
 }
 
