@@ -1,7 +1,7 @@
 //! The house has floors: a room imports only from the floors below it.
 //!
-//! `docs/ARCHITECTURE.md` says why; this test keeps that document true. It reads every path that starts at `crate`, `self` or
-//! `super`, wherever it stands, and works out which room it leads to.
+//! `docs/ARCHITECTURE.md` says why; this test keeps that document true. It reads every path that starts at `crate`,
+//! `self` or `super`, wherever it stands, and works out which room it leads to.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;

@@ -6,7 +6,8 @@ use tokio::sync::mpsc;
 use super::Error;
 use super::signals::{Signal, Signals};
 
-/// The control runtime with the signals of the process. The workers have runtimes of their own: nothing that happens here delays a request.
+/// The control runtime with the signals of the process. The workers have runtimes of their own: nothing that happens
+/// here delays a request.
 #[derive(Debug)]
 pub struct Control {
     pub(super) runtime: Runtime,

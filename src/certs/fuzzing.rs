@@ -1,4 +1,5 @@
-//! The parsers of this room as `fuzz/` calls them: from bytes, without a file. There only where `--cfg fuzzing` is given.
+//! The parsers of this room as `fuzz/` calls them: from bytes, without a file. There only where `--cfg fuzzing` is
+//! given.
 
 use super::contents::Contents;
 use super::password::Password;

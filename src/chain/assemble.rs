@@ -11,7 +11,8 @@ use super::signatures::SignatureCheck;
 use super::weigh::weigh;
 use super::{Certificate, Context, KeyIdMatch, Refusal, Store, self_check};
 
-/// Finds the best chain for `leaf` by the order of [`Criterion`](super::Criterion), checks it as a client would, and keeps the trail.
+/// Finds the best chain for `leaf` by the order of [`Criterion`](super::Criterion), checks it as a client would, and
+/// keeps the trail.
 ///
 /// The same leaf, set of certificates and context give the same bytes, in whatever order the certificates were added.
 /// There is always a chain, at least the leaf alone; [`Assembly::status`] says what it is worth.

@@ -205,7 +205,8 @@ pub enum Warning {
         /// The anchor.
         anchor: Arc<Certificate>,
     },
-    /// There are more intermediates than the pathLenConstraint of the anchor allows: RFC 5280 does not look at it, OpenSSL and Go do.
+    /// There are more intermediates than the pathLenConstraint of the anchor allows: RFC 5280 does not look at it,
+    /// OpenSSL and Go do.
     AnchorPathLength {
         /// The anchor.
         anchor: Arc<Certificate>,

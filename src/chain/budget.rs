@@ -17,12 +17,13 @@ const MOST_VISITS_TO_COMPARE: usize = 5_000;
 /// Candidates looked at, in all, when searches are done once more with every loop counted.
 const MOST_VISITS_TO_RETRY: usize = 2_000;
 
-/// Signatures checked above the leaf. rustls-webpki allows 100, and each may be checked many times over; here each is checked once. The
-/// leaf's own issuer is looked for among however many there are of its name. At 70 µs each they take 31 ms.
+/// Signatures checked above the leaf. rustls-webpki allows 100, and each may be checked many times over; here each is
+/// checked once. The leaf's own issuer is looked for among however many there are of its name. At 70 µs each they
+/// take 31 ms.
 pub(super) const MOST_SIGNATURES_ABOVE_LEAF: usize = 440;
 
-/// Keys tried for signatures whose signer is known already. At 70 µs each they stay below 20 ms, and nobody has more than a handful of
-/// certificates made to confuse.
+/// Keys tried for signatures whose signer is known already. At 70 µs each they stay below 20 ms, and nobody has more
+/// than a handful of certificates made to confuse.
 pub(super) const MOST_FURTHER_KEYS: usize = 256;
 
 /// Counts the candidates looked at.

@@ -12,8 +12,8 @@ pub enum Criterion {
     Validity,
     /// The chain ends at a configured anchor.
     Anchor,
-    /// Every link is one that all clients follow: no key identifier conflicts (OpenSSL and Windows refuse those), and issuer and subject
-    /// are equal byte for byte (rustls, Firefox and Go ask for that).
+    /// Every link is one that all clients follow: no key identifier conflicts (OpenSSL and Windows refuse those), and
+    /// issuer and subject are equal byte for byte (rustls, Firefox and Go ask for that).
     Links,
     /// No weak signature or key.
     Strength,
@@ -21,7 +21,8 @@ pub enum Criterion {
     OutlivesLeaf,
     /// What the policy prefers: fewer certificates, or the oldest anchor.
     Policy,
-    /// At the first place where they differ, the certificate that the key identifier names more exactly, and rather not a self-issued one.
+    /// At the first place where they differ, the certificate that the key identifier names more exactly, and rather
+    /// not a self-issued one.
     Fit,
     /// At the first place where they differ, the certificate that became valid later, or ends later.
     Newer,

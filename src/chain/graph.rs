@@ -131,8 +131,8 @@ impl<'a> Graph<'a> {
         links
     }
 
-    /// The issuers of `child` whose key id conflicts. With a thousand CAs of one name there are a thousand candidates, so only those are made
-    /// nodes of whose key made the signature.
+    /// The issuers of `child` whose key id conflicts. With a thousand CAs of one name there are a thousand
+    /// candidates, so only those are made nodes of whose key made the signature.
     pub(super) fn conflicting(&mut self, child: NodeId) -> Rc<[Link]> {
         if let Some(links) = &self.nodes[child].conflicting {
             return links.clone();
@@ -181,8 +181,8 @@ impl<'a> Graph<'a> {
             .filter(move |candidate| KeyIdMatch::of(child, candidate) == KeyIdMatch::Conflict)
     }
 
-    /// Whether the key of `issuer` signed `child`; checked at most once. Where a signer is known no other key is tried, so that a crowd of
-    /// CAs of one name costs no more than it must, until [`Graph::try_further_keys`].
+    /// Whether the key of `issuer` signed `child`; checked at most once. Where a signer is known no other key is
+    /// tried, so that a crowd of CAs of one name costs no more than it must, until [`Graph::try_further_keys`].
     pub(super) fn signature(&mut self, child: NodeId, issuer: NodeId) -> SignatureCheck {
         let key = self.certificate(issuer).key_fingerprint();
         if let Some(check) = self.signatures.get(&(child, key)) {
@@ -239,8 +239,9 @@ impl<'a> Graph<'a> {
 
     /// Lets signatures be tried with further keys, and tells whether that can change anything.
     ///
-    /// An ECDSA signature can be made to verify under a second key. Whoever brings a certificate for such a key must not displace the real
-    /// issuer for good: where the first signer found leads to no perfect chain, the others get their turn.
+    /// An ECDSA signature can be made to verify under a second key. Whoever brings a certificate for such a key must
+    /// not displace the real issuer for good: where the first signer found leads to no perfect chain, the others get
+    /// their turn.
     pub(super) fn try_further_keys(&mut self) -> bool {
         self.further_keys = MOST_FURTHER_KEYS;
         self.has_skipped_keys

@@ -65,8 +65,8 @@ pub(super) fn refusal_of_place(graph: &Graph<'_>, path: &[NodeId], issuer: NodeI
     path.iter()
         .skip(1)
         .map(|below| graph.certificate(*below))
-        // "Name constraints are not applied to self-issued certificates (unless the certificate is the final certificate
-        // in the path)."
+        // "Name constraints are not applied to self-issued certificates (unless the certificate is the final
+        // certificate in the path)."
         .filter(|below| !below.is_self_issued())
         .find_map(|below| name_constraints::violation(constraints, below))
         .map(Refusal::NameConstraint)

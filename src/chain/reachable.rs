@@ -1,4 +1,5 @@
-//! What can be reached from a certificate, signatures left out of account: a bound for the search that costs next to nothing.
+//! What can be reached from a certificate, signatures left out of account: a bound for the search that costs next to
+//! nothing.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -133,8 +134,8 @@ pub(super) fn candidates(graph: &mut Graph<'_>, child: NodeId, demands: Demands)
     candidates
 }
 
-/// Whether `link` leads to a self-signed certificate at which a chain may end. One that carries the subject and key of an anchor is no end
-/// of its own: the anchor is.
+/// Whether `link` leads to a self-signed certificate at which a chain may end. One that carries the subject and key
+/// of an anchor is no end of its own: the anchor is.
 pub(super) fn is_self_signed_end(graph: &Graph<'_>, link: Link, demands: Demands) -> bool {
     let node = graph.node(link.to);
     let is_self_signed = node.role == Role::Intermediate && node.refusals.contains(&Refusal::SelfSigned);

@@ -3,8 +3,8 @@
 //! The criteria that a chain meets or does not are tried as demands in the order of preference; the first set of
 //! demands that any chain meets is the best one. Under fixed demands the shortest chain is wanted (under `compat` the
 //! shortest to the oldest anchor), so chains are tried by length, at each length the best candidate first, with
-//! backtracking. A certificate that did not lead to the end at some depth is not tried again at that depth, which bounds
-//! a search by links times depth instead of by paths.
+//! backtracking. A certificate that did not lead to the end at some depth is not tried again at that depth, which
+//! bounds a search by links times depth instead of by paths.
 
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
@@ -51,8 +51,8 @@ impl Path {
     }
 }
 
-/// The best path that starts with `prefix` (at least the leaf); `None` where `budget` runs out before one is found, and where there are only
-/// circles.
+/// The best path that starts with `prefix` (at least the leaf); `None` where `budget` runs out before one is found,
+/// and where there are only circles.
 pub(super) fn best_path(graph: &mut Graph<'_>, prefix: &[NodeId], policy: Policy, budget: &mut Budget) -> Option<Path> {
     let start = *prefix.last()?;
     let mut questioned = None;
@@ -82,8 +82,8 @@ pub(super) fn best_path(graph: &mut Graph<'_>, prefix: &[NodeId], policy: Policy
     None
 }
 
-/// A path found by taking the best candidate at each step, whatever it is worth: better than the leaf alone where CAs certify one another
-/// in circles, or so many that the search was given up.
+/// A path found by taking the best candidate at each step, whatever it is worth: better than the leaf alone where CAs
+/// certify one another in circles, or so many that the search was given up.
 pub(super) fn any_path(graph: &mut Graph<'_>) -> Option<Path> {
     let demands = Demands::NONE;
     let mut nodes = vec![Graph::LEAF];
@@ -159,14 +159,16 @@ struct Walk<'w> {
     path: Vec<NodeId>,
     /// What is known not to lead to the goal: node, links still to go, intermediates below that count for path length.
     failed: HashSet<(NodeId, usize, usize)>,
-    /// How many refusals so far hold for one way only: those for the names of the intermediates below, and under `exact` those for loops.
+    /// How many refusals so far hold for one way only: those for the names of the intermediates below, and under
+    /// `exact` those for loops.
     refused_for_path: usize,
     /// Whether a loop was refused.
     met_loop: bool,
     exact: bool,
 }
 
-/// The shortest path under `demands`; of several, the one with the best candidate at the lowest place where they differ.
+/// The shortest path under `demands`; of several, the one with the best candidate at the lowest place where they
+/// differ.
 fn shortest(
     graph: &mut Graph<'_>,
     prefix: &[NodeId],
@@ -187,9 +189,9 @@ fn shortest(
         met_loop: false,
         exact: false,
     };
-    // A shortest path never needs a loop, so what failed for a loop on one way mostly fails on every other. It need not where one CA has
-    // several certificates and the upper one is refused below where the lower was not: so once more with every loop counted, as far as a
-    // small budget goes.
+    // A shortest path never needs a loop, so what failed for a loop on one way mostly fails on every other. It need
+    // not where one CA has several certificates and the upper one is refused below where the lower was not: so once
+    // more with every loop counted, as far as a small budget goes.
     let mut end = by_length(graph, &mut walk, least..=most, budget);
     if end.is_none() && walk.met_loop && !budget.is_exhausted() {
         walk.exact = true;

@@ -136,8 +136,8 @@ pub(super) async fn accept(listener: TcpListener, purpose: Purpose, worker: Rc<W
     }
 }
 
-/// What the kernel has accepted and nobody has taken yet; the listener is closed with it. The kernel itself is asked: the reactor may not
-/// have heard of the latest, and what is left in the queue is reset.
+/// What the kernel has accepted and nobody has taken yet; the listener is closed with it. The kernel itself is asked:
+/// the reactor may not have heard of the latest, and what is left in the queue is reset.
 fn queued(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
     let mut queued = Vec::new();
     let Ok(listener) = listener.into_std() else {

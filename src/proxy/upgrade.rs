@@ -1,9 +1,9 @@
 //! From HTTP/1.1 to another protocol: agreed by both ends, then a tunnel.
 //!
 //! Not a byte of the new protocol goes to the upstream before its 101 (Pingora CVE-2026-2833), and a 101 counts only
-//! where it names what the client asked for. A tunnel that is open both ways has no idle timeout: a WebSocket may be silent for hours, and a
-//! cut after 60 s is what users of proxies with one complain of. Dead peers are found by TCP keep-alive, those that
-//! take no bytes by the write timeout, and the rest ends with the process.
+//! where it names what the client asked for. A tunnel that is open both ways has no idle timeout: a WebSocket may be
+//! silent for hours, and a cut after 60 s is what users of proxies with one complain of. Dead peers are found by TCP
+//! keep-alive, those that take no bytes by the write timeout, and the rest ends with the process.
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};

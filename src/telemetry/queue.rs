@@ -89,7 +89,8 @@ impl Queue {
         }
     }
 
-    /// Waits for a line and a moment for more, puts them in the place of those in `lines`, and returns the number of lines lost before them.
+    /// Waits for a line and a moment for more, puts them in the place of those in `lines`, and returns the number of
+    /// lines lost before them.
     fn take(&self, lines: &mut Vec<u8>) -> u64 {
         lines.clear();
         lines.shrink_to(KEPT_BYTES);

@@ -26,7 +26,8 @@ pub(super) type BytesByPath = HashMap<PathBuf, Result<Zeroizing<Vec<u8>>, ReadEr
 /// What the configured paths stand for at one moment.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
-    /// By the configured path. As text, since paths compare component by component, which shows with ten thousand of them.
+    /// By the configured path. As text, since paths compare component by component, which shows with ten thousand of
+    /// them.
     pub(super) files: BTreeMap<OsString, Planned>,
     /// The files of each configured directory.
     pub(super) listings: BTreeMap<PathBuf, Vec<PathBuf>>,

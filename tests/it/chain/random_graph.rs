@@ -87,7 +87,8 @@ proptest! {
     }
 }
 
-/// Whether the key of `issuer` signed `child`: x509-parser takes the certificates apart and aws-lc-rs verifies, nothing of ours takes part.
+/// Whether the key of `issuer` signed `child`: x509-parser takes the certificates apart and aws-lc-rs verifies,
+/// nothing of ours takes part.
 fn is_signed_by(child: &Certificate, issuer: &Certificate) -> bool {
     let (_, child) = X509Certificate::from_der(child.der()).unwrap();
     let (_, issuer) = X509Certificate::from_der(issuer.der()).unwrap();

@@ -9,7 +9,8 @@ use rustls::pki_types::pem::PemObject;
 
 use crate::rig::pki::{Authority, Entity, Mesh, Scene, assert_served, ca, server};
 
-/// The root in the store was no end, its key id not being the one wanted, and no certificate either: everything above the leaf was lost.
+/// The root in the store was no end, its key id not being the one wanted, and no certificate either: everything above
+/// the leaf was lost.
 #[test]
 fn a_root_in_the_store_with_a_conflicting_key_id_costs_no_intermediate() {
     let root = ca("R").self_signed();
@@ -42,8 +43,8 @@ fn many_cas_that_all_certify_one_another_leave_more_than_the_leaf() {
     assert_eq!(anchored.status, Status::Complete);
 }
 
-/// One CA with two certificates, one leading round in a circle and one up to the root: having failed through the one, the way through
-/// the other was not tried any more.
+/// One CA with two certificates, one leading round in a circle and one up to the root: having failed through the one,
+/// the way through the other was not tried any more.
 #[test]
 fn a_way_that_failed_for_a_loop_is_tried_again_from_elsewhere() {
     let root = ca("R").self_signed();
@@ -159,7 +160,8 @@ fn a_crowd_of_one_name_without_the_issuer_is_looked_at_once() {
     assert!(!assembly.trail.budget_exhausted);
 }
 
-/// A certificate for a key computed from the leaf's own signature looked like the issuer, and the issuer was not tried any more.
+/// A certificate for a key computed from the leaf's own signature looked like the issuer, and the issuer was not
+/// tried any more.
 #[test]
 fn a_second_key_under_which_the_signature_verifies_does_not_displace_the_issuer() {
     let file = |name: &str| {
