@@ -1,6 +1,9 @@
 //! From a leaf, a store and anchors to the chain that is served.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use rustls_pki_types::UnixTime;
 
 use super::assembly::{Assembly, Chain, End, Flaw, Status, Wanted, Warning};
 use super::budget::Budget;
@@ -57,7 +60,21 @@ pub fn assemble(leaf: &Arc<Certificate>, store: &Store, context: &Context<'_>) -
         warnings,
         alternatives,
         trail,
+        until: next_boundary(graph.certificates(), context.at),
+        sought: graph.certificates().map(|certificate| certificate.issuer()).collect(),
     }
+}
+
+/// The first instant after `at` at which one of `certificates` begins or has ended. Until then every one of them is
+/// judged the same, so the same ones are looked at.
+fn next_boundary<'c>(certificates: impl Iterator<Item = &'c Arc<Certificate>>, at: UnixTime) -> Option<UnixTime> {
+    let boundaries = certificates.flat_map(|certificate| {
+        // The last second of validity is part of it (RFC 5280 section 4.1.2.5).
+        let ended = certificate.not_after().as_secs().saturating_add(1);
+        [certificate.not_before().as_secs(), ended]
+    });
+    let next = boundaries.filter(|boundary| *boundary > at.as_secs()).min()?;
+    Some(UnixTime::since_unix_epoch(Duration::from_secs(next)))
 }
 
 fn best_chain(graph: &mut Graph<'_>, context: &Context<'_>, budget: &mut Budget) -> Option<Path> {

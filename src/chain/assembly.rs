@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustls_pki_types::{CertificateDer, UnixTime};
 
-use super::{Certificate, Name, Refusal, Trail, rfc3339};
+use super::{Certificate, Name, Refusal, Sought, Trail, rfc3339};
 
 /// The best chain there is for a leaf, what it is worth, and why it is this one.
 #[derive(Clone, Debug)]
@@ -24,6 +24,11 @@ pub struct Assembly {
     pub alternatives: Vec<Chain>,
     /// Every candidate weighed for this chain, and why it was chosen, refused or passed over.
     pub trail: Trail,
+    /// The first instant for which the same certificates may give another answer: one that was looked at begins or
+    /// ends. `None` where time changes nothing any more.
+    pub until: Option<UnixTime>,
+    /// Whose certificates were looked for: others in the store change nothing.
+    pub sought: Sought,
 }
 
 impl Assembly {

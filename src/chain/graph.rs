@@ -99,6 +99,11 @@ impl<'a> Graph<'a> {
         &self.nodes[id].certificate
     }
 
+    /// Every certificate looked at so far.
+    pub(super) fn certificates(&self) -> impl Iterator<Item = &Arc<Certificate>> {
+        self.nodes.iter().map(|node| &node.certificate)
+    }
+
     /// The candidate issuers of `child` whose key id does not conflict, and all anchors of the name.
     pub(super) fn links(&mut self, child: NodeId) -> Rc<Links> {
         if let Some(links) = &self.nodes[child].links {

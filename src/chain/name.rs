@@ -43,6 +43,11 @@ impl Name {
         &self.der
     }
 
+    /// A digest that equal names share.
+    pub(super) fn digest(&self) -> Sha256 {
+        self.whole
+    }
+
     /// Whether clients that compare names byte for byte see the two as equal.
     pub fn same_encoding(&self, other: &Self) -> bool {
         self.der == other.der

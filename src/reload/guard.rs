@@ -179,7 +179,7 @@ mod tests {
     use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, SignatureAlgorithm};
 
     use super::*;
-    use crate::chain::Trail;
+    use crate::chain::{Sought, Trail};
 
     const NOW: UnixTime = UnixTime::since_unix_epoch(Duration::from_secs(1_780_272_000));
 
@@ -211,6 +211,8 @@ mod tests {
             warnings: Vec::new(),
             alternatives: Vec::new(),
             trail: Trail::default(),
+            until: None,
+            sought: Sought::default(),
         }
     }
 

@@ -37,6 +37,8 @@ static CERTIFICATES: LazyLock<Vec<Entity>> = LazyLock::new(|| {
             let recipe = || ca(&format!("CA {}", subject / 2)).key_of(subject_ca);
             certificates.push(recipe().signed_by(issuer_ca));
             certificates.push(recipe().valid(-900, -1).signed_by(issuer_ca));
+            certificates.push(recipe().valid(-900, 30).signed_by(issuer_ca));
+            certificates.push(recipe().valid(20, 900).signed_by(issuer_ca));
             certificates.push(recipe().path_length(1).signed_by(issuer_ca));
             certificates.push(recipe().permits("example.org").signed_by(issuer_ca));
         }
@@ -84,6 +86,32 @@ proptest! {
         if assembly.status == Status::Complete && assembly.warnings.is_empty() {
             prop_assert!(is_accepted(&assembly.chain.to_der(), &roots), "webpki refuses what is called complete:\n{}", assembly.trail);
         }
+    }
+
+    #[test]
+    fn an_assembly_knows_how_long_and_for_which_stores_its_answer_holds(
+        picked in prop::collection::vec(any::<prop::sample::Index>(), 0..40),
+        roots in prop::collection::vec(0..AUTHORITIES, 0..3),
+        issuer in 0..AUTHORITIES,
+        days in 0i64..100,
+    ) {
+        let all = &*CERTIFICATES;
+        let store: Vec<&Entity> = picked.iter().map(|index| index.get(all)).collect();
+        let leaf = server("www.example.test").signed_by(&all[issuer]);
+        let scene = |store: &[&Entity], days| {
+            let roots = roots.iter().map(|number| &all[*number]);
+            Scene::of(&leaf).store(store.iter().copied()).roots(roots).on_day(days)
+        };
+        let now = scene(&store, 0).assemble();
+        let then = scene(&store, days).assemble();
+        if now.until.is_none_or(|until| day(days).as_secs() < until.as_secs()) {
+            prop_assert_eq!(&now.chain, &then.chain);
+            prop_assert_eq!(now.status, then.status);
+        }
+        let sought: Vec<&Entity> = store.into_iter().filter(|entity| now.sought.contains(entity.certificate.subject())).collect();
+        let again = scene(&sought, 0).assemble();
+        prop_assert_eq!(&now.chain, &again.chain);
+        prop_assert_eq!(now.until, again.until);
     }
 }
 

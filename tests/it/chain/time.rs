@@ -1,6 +1,9 @@
 //! Validity: the instant is an argument.
 
-use fullchain::chain::{Refusal, Status, Verdict, Warning};
+use std::time::Duration;
+
+use fullchain::chain::{Policy, Refusal, Status, Verdict, Warning};
+use rustls::pki_types::UnixTime;
 
 use crate::rig::pki::{Scene, assert_served, ca, day, server};
 
@@ -96,4 +99,53 @@ fn an_expired_anchor_is_warned_about_and_a_valid_one_preferred() {
         }]
     );
     assert!(scene().roots([&old, &new]).assemble().warnings.is_empty());
+}
+
+#[test]
+fn the_answer_holds_until_a_certificate_that_was_looked_at_begins_or_has_ended() {
+    let (root, other_root) = (ca("R").self_signed(), ca("R2").self_signed());
+    let cross = ca("R").key_of(&root).valid(-900, 100).signed_by(&other_root);
+    let soon = ca("I1").valid(10, 900);
+    let intermediate = ca("I1").signed_by(&root);
+    let soon = soon.key_of(&intermediate).signed_by(&root);
+    let elsewhere = ca("I9").valid(5, 6).signed_by(&root);
+    let leaf = server("www.example.test").signed_by(&intermediate);
+    let scene = Scene::of(&leaf)
+        .store([&intermediate, &cross, &soon, &elsewhere])
+        .roots([&root, &other_root]);
+    let first = scene.assemble();
+    assert_served(&first, [&leaf, &intermediate]);
+    assert_eq!(first.until, Some(day(10)));
+    let second = scene.on_day(10).assemble();
+    assert_served(&second, [&leaf, &soon]);
+    assert!(second.until > Some(day(10)), "{:?}", second.until);
+    assert!(second.sought.contains(intermediate.certificate.subject()));
+    assert!(!second.sought.contains(elsewhere.certificate.subject()));
+}
+
+#[test]
+fn a_cross_certificate_that_ends_gives_way_to_the_other_path_at_that_second() {
+    let old_root = ca("Old").valid(-3000, 3000).self_signed();
+    let root = ca("R").valid(-1000, 3000).self_signed();
+    let cross = ca("R").key_of(&root).valid(-900, 50).signed_by(&old_root);
+    // It ends before the leaf too: where one path outlives the leaf, that one is served from the start.
+    let intermediate = ca("I1").valid(-900, 55).signed_by(&root);
+    let leaf = server("www.example.test").valid(-1, 60).signed_by(&intermediate);
+    let scene = |at: UnixTime| {
+        let scene = Scene::of(&leaf)
+            .store([&intermediate, &cross])
+            .roots([&root, &old_root]);
+        scene.policy(Policy::Compat).at(at).assemble()
+    };
+    let before = scene(day(0));
+    assert_served(&before, [&leaf, &intermediate, &cross]);
+    let until = before.until.unwrap();
+    assert_eq!(
+        until,
+        UnixTime::since_unix_epoch(Duration::from_secs(day(50).as_secs() + 1))
+    );
+    assert_served(&scene(day(50)), [&leaf, &intermediate, &cross]);
+    let after = scene(until);
+    assert_served(&after, [&leaf, &intermediate]);
+    assert_eq!(after.status, Status::Complete);
 }

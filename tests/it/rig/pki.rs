@@ -407,8 +407,12 @@ impl Scene {
         self
     }
 
-    pub fn on_day(mut self, days: i64) -> Self {
-        self.at = day(days);
+    pub fn on_day(self, days: i64) -> Self {
+        self.at(day(days))
+    }
+
+    pub fn at(mut self, at: UnixTime) -> Self {
+        self.at = at;
         self
     }
 
