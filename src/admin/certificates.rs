@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::chain::{Assembly, Certificate, Chain, End, Step, Verdict, rfc3339};
+use crate::chain::{Alternative, Assembly, Certificate, Chain, End, Step, Verdict, rfc3339};
 use crate::reload::Generation;
 
 /// Everything that is served, as `/certificates` shows it.
@@ -37,9 +37,17 @@ pub fn assembly(assembly: &Assembly) -> Value {
         })),
         "flaws": texts(assembly.flaws.iter().map(ToString::to_string).collect()),
         "warnings": texts(assembly.warnings.iter().map(ToString::to_string).collect()),
-        "alternatives": assembly.alternatives.iter().map(chain).collect::<Vec<_>>(),
+        "alternatives": assembly.alternatives.iter().map(alternative).collect::<Vec<_>>(),
         "trail": assembly.trail.steps.iter().map(step).collect::<Vec<_>>(),
     })
+}
+
+/// A chain that was not chosen, and why.
+fn alternative(alternative: &Alternative) -> Value {
+    let mut value = chain(&alternative.chain);
+    value["criterion"] = json!(alternative.criterion.as_str());
+    value["reason"] = json!(alternative.criterion.to_string());
+    value
 }
 
 fn chain(chain: &Chain) -> Value {

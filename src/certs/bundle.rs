@@ -302,6 +302,7 @@ mod tests {
                 key: key.map(path),
                 password_file: password_file.map(path),
                 allow_ca_leaf: false,
+                policy: None,
             }
         }
     }

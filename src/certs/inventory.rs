@@ -65,6 +65,7 @@ mod tests {
             key: Some(directory.join(key)),
             password_file: None,
             allow_ca_leaf: false,
+            policy: None,
         };
         Settings {
             bundles: vec![

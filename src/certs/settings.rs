@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::chain::Sha256;
+use crate::chain::{Policy, Sha256};
 
 /// Everything the certificate room reads.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub struct BundleSettings {
     pub password_file: Option<PathBuf>,
     /// A leaf that is itself a CA certificate is served all the same.
     pub allow_ca_leaf: bool,
+    /// Which of several complete chains is served for it, where that is not what holds for all.
+    pub policy: Option<Policy>,
 }
 
 /// Where the anchors come from.

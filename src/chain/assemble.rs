@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
 
-use super::assembly::{Assembly, Chain, End, Flaw, Status, Wanted, Warning};
+use super::assembly::{Alternative, Assembly, Chain, End, Flaw, Status, Wanted, Warning};
 use super::budget::Budget;
 use super::graph::{Graph, NodeId};
 use super::judge::{counted, refusal_of_place};
@@ -38,7 +38,10 @@ pub fn assemble(leaf: &Arc<Certificate>, store: &Store, context: &Context<'_>) -
     trail.budget_exhausted = budget.is_exhausted() || graph.has_given_up();
     let alternatives = alternatives
         .iter()
-        .map(|path| chain_of(&graph, path, context))
+        .map(|(path, criterion)| Alternative {
+            chain: chain_of(&graph, path, context),
+            criterion: *criterion,
+        })
         .collect();
     let chain = match &path {
         Some(path) => chain_of(&graph, path, context),
@@ -59,6 +62,7 @@ pub fn assemble(leaf: &Arc<Certificate>, store: &Store, context: &Context<'_>) -
         flaws,
         warnings,
         alternatives,
+        policy: context.policy,
         trail,
         until: next_boundary(graph.certificates(), context.at),
         sought: graph.certificates().map(|certificate| certificate.issuer()).collect(),

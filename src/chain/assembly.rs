@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustls_pki_types::{CertificateDer, UnixTime};
 
-use super::{Certificate, Name, Refusal, Sought, Trail, rfc3339};
+use super::{Certificate, Criterion, Name, Policy, Refusal, Sought, Trail, rfc3339};
 
 /// The best chain there is for a leaf, what it is worth, and why it is this one.
 #[derive(Clone, Debug)]
@@ -21,7 +21,9 @@ pub struct Assembly {
     /// What some clients stumble over, or what will go wrong before the leaf expires.
     pub warnings: Vec<Warning>,
     /// The best chains through other certificates, none of them better by the order of preference.
-    pub alternatives: Vec<Chain>,
+    pub alternatives: Vec<Alternative>,
+    /// What decided between chains that are equally good for a modern client.
+    pub policy: Policy,
     /// Every candidate weighed for this chain, and why it was chosen, refused or passed over.
     pub trail: Trail,
     /// The first instant for which the same certificates may give another answer: one that was looked at begins or
@@ -52,6 +54,15 @@ pub struct Chain {
     pub certificates: Vec<Arc<Certificate>>,
     /// Where the chain ends.
     pub end: End,
+}
+
+/// A chain that was not chosen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Alternative {
+    /// The chain.
+    pub chain: Chain,
+    /// The first criterion by which the chosen one is better.
+    pub criterion: Criterion,
 }
 
 /// What the last certificate of a chain was issued by.
@@ -97,12 +108,16 @@ impl Chain {
             .unwrap_or_else(|| self.leaf())
     }
 
-    /// Bytes of DER sent in every full handshake.
+    /// Bytes of the Certificate message that carries the chain in a full handshake of TLS 1.3 (RFC 8446 sections 4 and
+    /// 4.4.2), without staple and before compression. TLS 1.2 takes two less for each certificate, and one besides.
     pub fn size(&self) -> usize {
-        self.certificates
-            .iter()
-            .map(|certificate| certificate.der().len())
-            .sum()
+        // Type and length of a handshake message, certificate_request_context (empty in the handshake: its length
+        // alone), the length of certificate_list.
+        const MESSAGE: usize = 1 + 3 + 1 + 3;
+        // The lengths of cert_data and of the extensions, of which there are none.
+        const ENTRY: usize = 3 + 2;
+        let entries = self.certificates.iter().map(|certificate| ENTRY + certificate.der().len());
+        MESSAGE + entries.sum::<usize>()
     }
 }
 

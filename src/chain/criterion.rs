@@ -30,6 +30,24 @@ pub enum Criterion {
     Fingerprint,
 }
 
+impl Criterion {
+    /// The criterion as JSON writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Constraints => "constraints",
+            Self::Validity => "validity",
+            Self::Anchor => "anchor",
+            Self::Links => "links",
+            Self::Strength => "strength",
+            Self::OutlivesLeaf => "outlives-leaf",
+            Self::Policy => "policy",
+            Self::Fit => "fit",
+            Self::Newer => "newer",
+            Self::Fingerprint => "fingerprint",
+        }
+    }
+}
+
 /// The criteria that are met or not, in their order.
 const MET_OR_NOT: [Criterion; 6] = [
     Criterion::Constraints,

@@ -80,7 +80,7 @@ mod weigh;
 
 pub use anchors::Anchors;
 pub use assemble::assemble;
-pub use assembly::{Assembly, Chain, End, Flaw, Status, Wanted, Warning};
+pub use assembly::{Alternative, Assembly, Chain, End, Flaw, Status, Wanted, Warning};
 pub use certificate::{Certificate, KeyAlgorithm, ParseError};
 pub use context::{Context, Disallowed};
 pub use criterion::Criterion;

@@ -15,8 +15,9 @@ use super::{Certificate, Criterion, KeyIdMatch, Policy, Refusal};
 /// reads more.
 const MOST_CONFLICTS_LISTED: usize = 8;
 
-/// Goes along `chosen` once more.
-pub(super) fn weigh(graph: &mut Graph<'_>, chosen: &Path, policy: Policy) -> (Trail, Vec<Path>) {
+/// Goes along `chosen` once more: the trail, and the best chain through each candidate passed over with the criterion by
+/// which it is not the best.
+pub(super) fn weigh(graph: &mut Graph<'_>, chosen: &Path, policy: Policy) -> (Trail, Vec<(Path, Criterion)>) {
     let mut trail = Trail::default();
     let mut alternatives = Vec::new();
     let mut budget = Budget::to_compare();
@@ -31,8 +32,8 @@ pub(super) fn weigh(graph: &mut Graph<'_>, chosen: &Path, policy: Policy) -> (Tr
             } else if let Some(refusals) = refusals(graph, chosen, prefix, link) {
                 Verdict::Refused(refusals)
             } else if let Some(other) = best_through(graph, chosen, prefix, link, policy, &mut budget) {
-                let criterion = difference(graph, chosen, &other);
-                alternatives.push(other);
+                let criterion = difference(graph, chosen, &other, policy);
+                alternatives.push((other, criterion));
                 Verdict::Passed(criterion)
             } else if budget.is_exhausted() {
                 Verdict::NotCompared
@@ -88,11 +89,12 @@ fn best_through(
 }
 
 /// The criterion by which `chosen` is better than `other`.
-fn difference(graph: &Graph<'_>, chosen: &Path, other: &Path) -> Criterion {
+fn difference(graph: &Graph<'_>, chosen: &Path, other: &Path, policy: Policy) -> Criterion {
     if let Some(criterion) = chosen.demands.first_difference(other.demands) {
         return criterion;
     }
-    if chosen.nodes.len() != other.nodes.len() {
+    let is_older_anchor = policy == Policy::Compat && matches!(chosen.end, End::Anchor(_)) && chosen.end != other.end;
+    if is_older_anchor || chosen.nodes.len() != other.nodes.len() {
         return Criterion::Policy;
     }
     let whole = |path: &Path| path.nodes.iter().copied().chain(path.end_node()).collect::<Vec<_>>();

@@ -87,11 +87,13 @@ impl Description<'_> {
         let pfx = self.one(|part| &part.pfx, faults);
         let password_file = self.one(|part| &part.password_file, faults);
         let allow_ca_leaf = self.one(|part| &part.allow_ca_leaf, faults);
+        let policy = self.one(|part| &part.policy, faults);
         if faults.len() > before {
             return None;
         }
         let place = |given: &Option<Given<PathBuf>>| given.as_ref().map(|given| given.place.clone());
         let switch = allow_ca_leaf.as_ref().map(|given| given.place.clone());
+        let choice = policy.as_ref().map(|given| given.place.clone());
         let fault = match (place(&certificate), place(&pfx), place(&key)) {
             (Some(_), None, _) | (None, Some(_), None) => None,
             (Some(_), Some(pfx), _) => {
@@ -108,7 +110,7 @@ impl Description<'_> {
                     .at(key),
             ),
             (None, None, None) => {
-                let place = self.place.clone().or_else(|| place(&password_file)).or(switch);
+                let place = self.place.clone().or_else(|| place(&password_file)).or(switch).or(choice);
                 let problem = Problem::new("no certificate file is given");
                 let problem = problem.hint("give cert and key, or pfx and password_file");
                 Some(problem.at(place.unwrap_or(Place::Missing("certificate"))))
@@ -120,6 +122,7 @@ impl Description<'_> {
             key: key.map(Given::path),
             password_file: password_file.map(Given::path),
             allow_ca_leaf: allow_ca_leaf.is_some_and(|given| given.value),
+            policy: policy.map(|given| given.value),
         })
     }
 

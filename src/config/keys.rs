@@ -9,7 +9,8 @@ use serde_json::Value;
 use super::environment::PREFIX;
 use super::raw::Raw;
 
-/// The table whose keys describe one certificate; as flags they go without its name.
+/// The table whose keys describe one certificate; as flags they go without its name, except where a key outside tables
+/// has the same name.
 pub(super) const CERTIFICATE: &str = "certificate";
 
 static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
@@ -20,11 +21,16 @@ static SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
 
 static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
     let entries = properties(SCHEMA.as_value());
+    let is_global = |key: &str| properties(SCHEMA.as_value()).any(|(name, _)| name == key);
     entries
         .flat_map(|(name, entry)| match table(entry) {
-            None => vec![Key::new(None, name, entry)],
+            None => vec![Key::new(None, name, entry, name.to_owned())],
             Some(table) => properties(table)
-                .map(|(key, entry)| Key::new(Some(name), key, entry))
+                .map(|(key, entry)| {
+                    let is_short = name == CERTIFICATE && !is_global(key);
+                    let stem = if is_short { key.to_owned() } else { format!("{name}_{key}") };
+                    Key::new(Some(name), key, entry, stem)
+                })
                 .collect(),
         })
         .collect()
@@ -75,16 +81,13 @@ pub enum Kind {
 }
 
 impl Key {
-    fn new(table: Option<&str>, name: &str, entry: &Value) -> Self {
+    /// The key `name` in `table`; `stem` is what flag and variable are called after.
+    fn new(table: Option<&str>, name: &str, entry: &Value, stem: String) -> Self {
         let text = |key: &str| entry[key].as_str().unwrap_or_default().to_owned();
         let description = text("description");
         let (summary, details) = match description.split_once("\n\n") {
             Some((summary, details)) => (summary, Some(details)),
             None => (description.as_str(), None),
-        };
-        let stem = match table {
-            Some(table) if table != CERTIFICATE => format!("{table}_{name}"),
-            _ => name.to_owned(),
         };
         Self {
             table: table.map(str::to_owned),
@@ -177,6 +180,9 @@ mod tests {
         assert_eq!(first_byte.variable, "FULLCHAIN_TIMEOUTS_FIRST_BYTE");
         assert_eq!(key("redirect_from").flag, "redirect-from");
         assert_eq!(key("certificate.password_file").flag, "password-file");
+        // `--policy` is what holds for all.
+        assert_eq!(key("certificate.policy").flag, "certificate-policy");
+        assert_eq!(key("policy").flag, "policy");
     }
 
     #[test]

@@ -150,6 +150,11 @@ pub(super) struct Certificate {
     /// Serve a leaf even though it is a CA certificate.
     #[schemars(extend("default" = false))]
     pub(super) allow_ca_leaf: Setting<bool>,
+
+    /// Which of several complete chains is served for this certificate, where it is not the `policy` of all.
+    ///
+    /// "compat" for a host that old clients visit, "short" for the others, or the reverse.
+    pub(super) policy: Setting<Policy>,
 }
 
 /// How long a request may take at each of its stages.

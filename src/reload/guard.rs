@@ -179,7 +179,7 @@ mod tests {
     use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, SignatureAlgorithm};
 
     use super::*;
-    use crate::chain::{Sought, Trail};
+    use crate::chain::{Policy, Sought, Trail};
 
     const NOW: UnixTime = UnixTime::since_unix_epoch(Duration::from_secs(1_780_272_000));
 
@@ -210,6 +210,7 @@ mod tests {
             flaws: Vec::new(),
             warnings: Vec::new(),
             alternatives: Vec::new(),
+            policy: Policy::Short,
             trail: Trail::default(),
             until: None,
             sought: Sought::default(),

@@ -50,7 +50,7 @@ impl Survey {
             let context = Context {
                 anchors: &inventory.anchors,
                 at,
-                policy: settings.policy,
+                policy: configured.policy.unwrap_or(settings.policy),
                 disallowed: &disallowed,
                 algorithms: tls::signature_algorithms(),
                 weak_algorithms: tls::WEAK_ALGORITHMS,

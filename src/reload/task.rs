@@ -299,6 +299,7 @@ mod tests {
                     key: Some(directory.join("tls.key")),
                     password_file: None,
                     allow_ca_leaf: false,
+                    policy: None,
                 }],
                 roots: Roots::None,
                 ..certs::Settings::default()

@@ -201,6 +201,7 @@ mod tests {
             key: Some(directory.join("tls.key")),
             password_file: None,
             allow_ca_leaf: false,
+            policy: None,
         };
         Settings {
             bundles: vec![bundle],

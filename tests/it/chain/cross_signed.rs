@@ -21,7 +21,7 @@ fn a_renewed_intermediate_wins_and_the_older_is_listed() {
     assert_eq!(step.verdict, Verdict::Passed(Criterion::Newer));
     assert_eq!(assembly.alternatives.len(), 1);
     assert_eq!(
-        assembly.alternatives[0].certificates,
+        assembly.alternatives[0].chain.certificates,
         [leaf.certificate, old.certificate]
     );
 }
@@ -41,12 +41,12 @@ fn of_two_ways_to_two_roots_short_takes_the_shorter_and_compat_the_one_to_the_ol
     };
     let short = scene().assemble();
     assert_served(&short, [&leaf, &direct]);
-    assert_eq!(short.alternatives[0].certificates.len(), 3);
+    assert_eq!(short.alternatives[0].chain.certificates.len(), 3);
     let compat = scene().policy(Policy::Compat).assemble();
     assert_served(&compat, [&leaf, &crossed, &cross]);
     assert_eq!(compat.chain.end, End::Anchor(old_root.certificate.clone()));
     assert_eq!(
-        compat.alternatives[0].certificates,
+        compat.alternatives[0].chain.certificates,
         [leaf.certificate.clone(), direct.certificate.clone()]
     );
     let step = compat
