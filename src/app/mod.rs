@@ -76,7 +76,7 @@ impl App {
             reload,
         };
         let tickets = tls::Tickets::new()?;
-        let (task, reload) = reload::Task::start(plan, reconfigure, tickets, rustls::pki_types::UnixTime::now())?;
+        let (task, reload) = reload::Task::start(plan, reconfigure, tickets, reload::Clock::of_machine())?;
         Ok(Self {
             task,
             reload,

@@ -259,7 +259,7 @@ fn contents(
     files: &Files,
     password: Option<&Password>,
 ) -> Result<Contents, Error> {
-    Contents::of_bundle(files.bytes(path)?, password).map_err(|source| Error::Contents {
+    Contents::of_bundle(&files.bytes(path)?, password).map_err(|source| Error::Contents {
         path: path.to_owned(),
         expected,
         source,
@@ -267,7 +267,7 @@ fn contents(
 }
 
 fn password(path: &Path, files: &Files) -> Result<Password, Error> {
-    Password::first_line(files.bytes(path)?).map_err(|source| Error::Password {
+    Password::first_line(&files.bytes(path)?).map_err(|source| Error::Password {
         path: path.to_owned(),
         source,
     })

@@ -1,7 +1,7 @@
-//! Every certificate of one reading, parsed once: thousands of bundles share a few intermediates.
+//! Every certificate, parsed once: thousands of bundles share a few intermediates, and a reload brings few new ones.
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls_pki_types::CertificateDer;
@@ -15,6 +15,20 @@ use crate::chain::{Certificate, Sha256};
 #[derive(Debug, Default)]
 pub(super) struct Certificates {
     by_fingerprint: HashMap<Sha256, Arc<Certificate>>,
+    /// What each file of the store or of the anchors holds.
+    files: HashMap<PathBuf, Parsed>,
+}
+
+/// What one file of the store or of the anchors holds.
+#[derive(Debug)]
+struct Parsed {
+    /// Of its bytes; `None` where it cannot be read.
+    digest: Option<Sha256>,
+    certificates: Vec<Arc<Certificate>>,
+    problems: Vec<Error>,
+    /// What else is in a sound file without certificates.
+    nothing_but: Option<String>,
+    is_in_use: bool,
 }
 
 impl Certificates {
@@ -57,24 +71,74 @@ impl Certificates {
     pub(super) fn below(&mut self, path: &Path, files: &Files, problems: &mut Vec<Error>) -> Vec<Arc<Certificate>> {
         let mut certificates = Vec::new();
         for file in files.below(path) {
-            let contents = files.bytes(file).and_then(|bytes| {
-                Contents::of_store(bytes).map_err(|source| Error::Contents {
-                    path: file.to_owned(),
-                    expected: "certificates as PEM, DER or PKCS#7",
-                    source,
-                })
-            });
-            match contents {
-                Ok(contents) if contents.certificates.is_empty() && file == path => {
-                    problems.push(Error::NoCertificate {
-                        path: path.to_owned(),
-                        found: contents.summary(),
-                    });
-                }
-                Ok(contents) => certificates.extend(self.parse(file, contents.certificates, problems)),
-                Err(error) => problems.push(error),
+            let parsed = self.of_file(file, files);
+            certificates.extend(parsed.certificates.iter().cloned());
+            problems.extend(parsed.problems.iter().cloned());
+            if let Some(found) = parsed.nothing_but.as_ref().filter(|_| file == path) {
+                problems.push(Error::NoCertificate {
+                    path: path.to_owned(),
+                    found: found.clone(),
+                });
             }
         }
         certificates
+    }
+
+    fn of_file(&mut self, file: &Path, files: &Files) -> &Parsed {
+        let digest = files.digest(file);
+        let is_known = |parsed: &Parsed| digest.is_some() && parsed.digest == digest;
+        if !self.files.get(file).is_some_and(is_known) {
+            let parsed = self.read(file, files, digest);
+            self.files.insert(file.to_owned(), parsed);
+        }
+        let parsed = self
+            .files
+            .entry(file.to_owned())
+            .or_insert_with(|| Parsed::unreadable(Vec::new()));
+        parsed.is_in_use = true;
+        parsed
+    }
+
+    fn read(&mut self, file: &Path, files: &Files, digest: Option<Sha256>) -> Parsed {
+        let contents = files.bytes(file).and_then(|bytes| {
+            Contents::of_store(&bytes).map_err(|source| Error::Contents {
+                path: file.to_owned(),
+                expected: "certificates as PEM, DER or PKCS#7",
+                source,
+            })
+        });
+        let contents = match contents {
+            Ok(contents) => contents,
+            Err(error) => return Parsed::unreadable(vec![error]),
+        };
+        let mut problems = Vec::new();
+        Parsed {
+            digest,
+            nothing_but: contents.certificates.is_empty().then(|| contents.summary()),
+            certificates: self.parse(file, contents.certificates, &mut problems),
+            problems,
+            is_in_use: true,
+        }
+    }
+
+    /// Forgets files that were not asked for since the last call, and certificates that nobody else holds.
+    pub(super) fn forget_unused(&mut self) {
+        self.files
+            .retain(|_, parsed| std::mem::replace(&mut parsed.is_in_use, false));
+        self.by_fingerprint
+            .retain(|_, certificate| Arc::strong_count(certificate) > 1);
+    }
+}
+
+impl Parsed {
+    /// It is read anew each time.
+    fn unreadable(problems: Vec<Error>) -> Self {
+        Self {
+            digest: None,
+            certificates: Vec::new(),
+            problems,
+            nothing_but: None,
+            is_in_use: true,
+        }
     }
 }

@@ -1,53 +1,163 @@
 //! Everything the configured files hold, as one value.
 
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
 use super::anchors::anchors;
 use super::certificates::Certificates;
 use super::files::Files;
 use super::key::KeyReader;
 use super::store::store;
-use super::{Bundle, Error, Settings};
-use crate::chain::{Anchors, Store};
+use super::{Bundle, BundleSettings, Error, Settings};
+use crate::chain::{Anchors, Certificate, Name, Sha256, Store};
 
-/// Everything the configured files hold.
-#[derive(Debug)]
+/// Everything the configured files hold. Made again of later readings, it takes over what is the same.
+#[derive(Debug, Default)]
 pub struct Inventory {
-    /// One entry for each of [`Settings::bundles`], in their order.
-    pub bundles: Vec<Result<Bundle, Error>>,
+    /// One entry for each configured certificate, in their order.
+    pub bundles: Vec<(Arc<BundleSettings>, LoadedBundle)>,
     /// The intermediates of the store, and what lies beside each leaf: what one bundle brings serves all hosts.
     pub store: Store,
     /// The trusted roots.
     pub anchors: Anchors,
     /// What is broken and was skipped. Errors of a bundle are in `bundles`.
     pub problems: Vec<Error>,
+    /// Certificates of the store that are in no file.
+    learned: Vec<Arc<Certificate>>,
+    certificates: Certificates,
+    loaded: HashMap<Arc<BundleSettings>, Loaded>,
+}
+
+/// What came of loading a bundle.
+pub type LoadedBundle = Result<Arc<Bundle>, Error>;
+
+/// What a bundle was loaded from, and what came of it.
+#[derive(Debug)]
+struct Loaded {
+    /// Of its files, in a fixed order; `None` where one cannot be read.
+    digests: [Option<Sha256>; 3],
+    bundle: LoadedBundle,
+    problems: Vec<Error>,
+    is_in_use: bool,
+}
+
+/// What is not the same as before.
+#[derive(Debug, Default)]
+pub struct Change {
+    /// The subjects of the certificates that the store has gained or lost.
+    pub subjects: HashSet<Name>,
+    /// Whether any anchor was added or removed.
+    pub anchors: bool,
 }
 
 impl Inventory {
     /// Reads what `files` hold; `settings` must be those the files were read for. Touches no file.
     pub fn read(settings: &Settings, files: &Files, public_key_of: &KeyReader<'_>) -> Self {
-        let mut certificates = Certificates::default();
-        let mut problems = Vec::new();
-        let mut store = store(&settings.intermediates, files, &mut certificates, &mut problems);
-        let anchors = anchors(&settings.roots, files, &mut certificates, &mut problems);
-        let mut bundles = Vec::with_capacity(settings.bundles.len());
-        for bundle in &settings.bundles {
-            bundles.push(Bundle::load(
-                bundle,
-                files,
-                public_key_of,
-                &mut certificates,
-                &mut problems,
-            ));
+        let mut inventory = Self::default();
+        inventory.update(settings, files, public_key_of);
+        inventory
+    }
+
+    /// Reads what has changed in `files` since the last call. `settings` must be those the files were read for, and the
+    /// same as in the last call.
+    pub fn update(&mut self, settings: &Settings, files: &Files, public_key_of: &KeyReader<'_>) -> Change {
+        self.problems.clear();
+        let certificates = &mut self.certificates;
+        let mut stored = store(&settings.intermediates, files, certificates, &mut self.problems);
+        let anchors = anchors(&settings.roots, files, certificates, &mut self.problems);
+        self.load(&settings.bundles, files, public_key_of);
+        for (_, bundle) in &self.bundles {
+            stored.extend(bundle.iter().flat_map(|bundle| bundle.beside.iter().cloned()));
         }
-        for bundle in bundles.iter().flatten() {
-            store.extend(bundle.beside.iter().cloned());
+        stored.extend(self.learned.iter().cloned());
+        let change = Change {
+            subjects: make_hold(&mut self.store, stored),
+            anchors: !are_same(&self.anchors, &anchors),
+        };
+        self.anchors = anchors;
+        self.certificates.forget_unused();
+        change
+    }
+
+    /// Puts `certificates`, which are in no file, into the store, in the place of those of the last call.
+    pub fn learn(&mut self, certificates: Vec<Arc<Certificate>>) -> Change {
+        let before = std::mem::replace(&mut self.learned, certificates);
+        let is_learned = |certificate: &Arc<Certificate>| self.learned.contains(certificate);
+        let mut subjects = HashSet::new();
+        for certificate in &self.learned {
+            if self.store.insert(Arc::clone(certificate)) {
+                subjects.insert(certificate.subject().clone());
+            }
         }
-        Self {
-            bundles,
-            store,
-            anchors,
-            problems,
+        // One that a file holds too stays until the next update at most: it does no harm there.
+        for gone in before.iter().filter(|certificate| !is_learned(certificate)) {
+            if self.store.remove(gone) {
+                subjects.insert(gone.subject().clone());
+            }
+        }
+        Change {
+            subjects,
+            anchors: false,
         }
     }
+
+    fn load(&mut self, bundles: &[BundleSettings], files: &Files, public_key_of: &KeyReader<'_>) {
+        self.bundles.clear();
+        for settings in bundles {
+            let digests = [
+                Some(&settings.certificate),
+                settings.key.as_ref(),
+                settings.password_file.as_ref(),
+            ]
+            .map(|path| path.and_then(|path| files.digest(path)));
+            let is_same = |loaded: &Loaded| loaded.bundle.is_ok() && loaded.digests == digests;
+            let (settings, mut loaded) = match self.loaded.remove_entry(settings) {
+                Some((settings, loaded)) if is_same(&loaded) => (settings, loaded),
+                _ => {
+                    let mut problems = Vec::new();
+                    let bundle = Bundle::load(settings, files, public_key_of, &mut self.certificates, &mut problems);
+                    let loaded = Loaded {
+                        digests,
+                        bundle: bundle.map(Arc::new),
+                        problems,
+                        is_in_use: true,
+                    };
+                    (Arc::new(settings.clone()), loaded)
+                }
+            };
+            loaded.is_in_use = true;
+            self.problems.extend(loaded.problems.iter().cloned());
+            self.bundles.push((Arc::clone(&settings), loaded.bundle.clone()));
+            self.loaded.insert(settings, loaded);
+        }
+        self.loaded
+            .retain(|_, loaded| std::mem::replace(&mut loaded.is_in_use, false));
+    }
+}
+
+/// Makes `store` hold `certificates` and nothing else. The subjects of what it gains and loses.
+fn make_hold(store: &mut Store, certificates: Vec<Arc<Certificate>>) -> HashSet<Name> {
+    let mut subjects = HashSet::new();
+    let mut wanted = HashSet::with_capacity(certificates.len());
+    for certificate in certificates {
+        wanted.insert(certificate.fingerprint());
+        if store.insert(Arc::clone(&certificate)) {
+            subjects.insert(certificate.subject().clone());
+        }
+    }
+    if store.len() > wanted.len() {
+        let is_gone = |certificate: &&Arc<Certificate>| !wanted.contains(&certificate.fingerprint());
+        let gone: Vec<_> = store.iter().filter(is_gone).cloned().collect();
+        for certificate in gone {
+            store.remove(&certificate);
+            subjects.insert(certificate.subject().clone());
+        }
+    }
+    subjects
+}
+
+fn are_same(one: &Anchors, other: &Anchors) -> bool {
+    one.len() == other.len() && one.iter().all(|anchor| other.contains(anchor))
 }
 
 #[cfg(test)]
@@ -57,7 +167,7 @@ mod tests {
 
     use super::*;
     use crate::certs::testing::{fixture, public_key};
-    use crate::certs::{BundleSettings, Roots};
+    use crate::certs::{BundleSettings, Look, Roots};
 
     fn settings(directory: &Path) -> Settings {
         let bundle = |certificate: &str, key: &str| BundleSettings {
@@ -97,8 +207,8 @@ mod tests {
         }
         let settings = settings(path);
         let inventory = Inventory::read(&settings, &Files::read(&settings), &public_key);
-        let [broken, ec, rsa] = inventory.bundles.as_slice() else {
-            panic!("{:?}", inventory.bundles)
+        let [(_, broken), (_, ec), (_, rsa)] = inventory.bundles.as_slice() else {
+            panic!("{:?}", inventory.bundles.as_slice())
         };
         assert_eq!(
             broken.as_ref().unwrap_err().path(),
@@ -109,7 +219,7 @@ mod tests {
         assert_eq!(inventory.store.len(), 1, "the CA beside the first leaf");
         assert_eq!(inventory.anchors.len(), 1);
         let [torn] = inventory.problems.as_slice() else {
-            panic!("{:?}", inventory.problems)
+            panic!("{:?}", inventory.problems.as_slice())
         };
         assert_eq!(torn.path(), Some(path.join("store/torn.pem").as_path()));
     }
@@ -128,9 +238,91 @@ mod tests {
         }
         let settings = settings(path);
         let inventory = Inventory::read(&settings, &Files::read(&settings), &public_key);
-        let [Ok(first), Ok(second), _] = inventory.bundles.as_slice() else {
-            panic!("{:?}", inventory.bundles)
+        let [(_, Ok(first)), (_, Ok(second)), _] = inventory.bundles.as_slice() else {
+            panic!("{:?}", inventory.bundles.as_slice())
         };
-        assert!(std::sync::Arc::ptr_eq(&first.beside[0], &second.beside[0]));
+        assert!(Arc::ptr_eq(&first.beside[0], &second.beside[0]));
+    }
+
+    #[test]
+    fn a_later_update_takes_over_what_is_the_same_and_tells_what_the_store_gains_and_loses() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        fs::create_dir(path.join("store")).unwrap();
+        for (name, contents) in [
+            ("broken.pem", b"nothing".to_vec()),
+            ("ec.pem", fixture("ec.test.pem")),
+            ("ec.key", fixture("ec.sec1.pem")),
+            ("rsa.pem", fixture("rsa.test.pem")),
+            ("rsa.key", fixture("rsa.pkcs1.pem")),
+            ("ca.pem", fixture("ca.pem")),
+            ("store/one.pem", fixture("ca.pem")),
+        ] {
+            fs::write(path.join(name), contents).unwrap();
+        }
+        let settings = settings(path);
+        let mut files = Files::read(&settings);
+        let mut inventory = Inventory::read(&settings, &files, &public_key);
+        let before: Vec<_> = inventory.bundles.clone();
+        let mut update = |inventory: &mut Inventory| {
+            files.forget();
+            files.read_again(&settings, &Look::Everywhere);
+            let change = inventory.update(&settings, &files, &public_key);
+            let subjects = change.subjects.iter().map(ToString::to_string).collect::<Vec<_>>();
+            (subjects, change.anchors)
+        };
+        assert_eq!(update(&mut inventory), (vec![], false));
+
+        fs::write(
+            path.join("ec.pem"),
+            [fixture("ec.test.pem"), fixture("ca.pem")].concat(),
+        )
+        .unwrap();
+        fs::write(
+            path.join("store/two.pem"),
+            crate::certs::testing::Ca::new("other").pem(),
+        )
+        .unwrap();
+        assert_eq!(update(&mut inventory), (vec!["CN=other".to_owned()], false));
+        let same = |place: usize| match (&before[place].1, &inventory.bundles[place].1) {
+            (Ok(before), Ok(now)) => Arc::ptr_eq(before, now),
+            _ => false,
+        };
+        assert!(!same(1) && same(2));
+
+        fs::remove_file(path.join("store/two.pem")).unwrap();
+        fs::remove_file(path.join("store/one.pem")).unwrap();
+        fs::write(path.join("ca.pem"), "").unwrap();
+        // The CA still lies beside a leaf.
+        assert_eq!(update(&mut inventory), (vec!["CN=other".to_owned()], true));
+        assert_eq!(inventory.store.len(), 1);
+    }
+
+    #[test]
+    fn what_was_learned_elsewhere_stays_across_updates_until_something_else_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let settings = Settings {
+            roots: Roots::None,
+            intermediates: vec![directory.path().to_owned()],
+            ..Settings::default()
+        };
+        let ca = |name: &str| {
+            let mut params = rcgen::CertificateParams::new([]).unwrap();
+            params.distinguished_name.push(rcgen::DnType::CommonName, name);
+            let der = params
+                .self_signed(&rcgen::KeyPair::generate().unwrap())
+                .unwrap()
+                .der()
+                .clone();
+            Arc::new(Certificate::from_der(der).unwrap())
+        };
+        let (first, second) = (ca("first"), ca("second"));
+        let files = Files::read(&settings);
+        let mut inventory = Inventory::read(&settings, &files, &public_key);
+        assert_eq!(inventory.learn(vec![Arc::clone(&first)]).subjects.len(), 1);
+        assert!(inventory.update(&settings, &files, &public_key).subjects.is_empty());
+        assert!(inventory.store.contains(&first));
+        assert_eq!(inventory.learn(vec![Arc::clone(&second)]).subjects.len(), 2);
+        assert!(inventory.store.contains(&second) && !inventory.store.contains(&first));
     }
 }

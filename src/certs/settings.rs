@@ -18,7 +18,7 @@ pub struct Settings {
 }
 
 /// One configured certificate.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct BundleSettings {
     /// A file with the leaf and whatever lies beside it: PEM, DER, PKCS#7 or PKCS#12.
     pub certificate: PathBuf,

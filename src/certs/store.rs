@@ -1,21 +1,22 @@
-//! Files and directories -> the store of intermediates.
+//! Files and directories -> the certificates of the store.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::Error;
 use super::certificates::Certificates;
 use super::files::Files;
-use crate::chain::Store;
+use crate::chain::Certificate;
 
-/// The store that `paths` make up. Whatever is broken goes to `problems` and is skipped: one bad file must not cost
+/// The certificates that the store at `paths` is made up of. Whatever is broken goes to `problems` and is skipped: one bad file must not cost
 /// every host its chain.
 pub(super) fn store(
     paths: &[PathBuf],
     files: &Files,
     certificates: &mut Certificates,
     problems: &mut Vec<Error>,
-) -> Store {
-    let mut store = Store::new();
+) -> Vec<Arc<Certificate>> {
+    let mut store = Vec::new();
     for path in paths {
         store.extend(certificates.below(path, files, problems));
     }
@@ -30,6 +31,7 @@ mod tests {
     use super::*;
     use crate::certs::testing::{Ca, fixture};
     use crate::certs::{Roots, Settings};
+    use crate::chain::Store;
 
     fn read(paths: &[&Path]) -> (Store, Vec<String>) {
         let intermediates: Vec<PathBuf> = paths.iter().map(|path| path.to_path_buf()).collect();
@@ -46,7 +48,10 @@ mod tests {
             &mut Certificates::default(),
             &mut problems,
         );
-        (store, problems.iter().map(ToString::to_string).collect())
+        (
+            store.into_iter().collect(),
+            problems.iter().map(ToString::to_string).collect(),
+        )
     }
 
     #[test]

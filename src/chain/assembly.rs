@@ -116,7 +116,10 @@ impl Chain {
         const MESSAGE: usize = 1 + 3 + 1 + 3;
         // The lengths of cert_data and of the extensions, of which there are none.
         const ENTRY: usize = 3 + 2;
-        let entries = self.certificates.iter().map(|certificate| ENTRY + certificate.der().len());
+        let entries = self
+            .certificates
+            .iter()
+            .map(|certificate| ENTRY + certificate.der().len());
         MESSAGE + entries.sum::<usize>()
     }
 }

@@ -1,6 +1,6 @@
 //! The store: every certificate that may stand between a leaf and an anchor.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{Certificate, Name, Sha256};
@@ -9,7 +9,8 @@ use super::{Certificate, Name, Sha256};
 #[derive(Clone, Debug, Default)]
 pub struct Store {
     certificates: Vec<Arc<Certificate>>,
-    fingerprints: HashSet<Sha256>,
+    /// Where each is in `certificates`.
+    places: HashMap<Sha256, usize>,
     by_subject: HashMap<Name, ByKeyId>,
 }
 
@@ -21,6 +22,23 @@ pub(super) struct ByKeyId {
     pub(super) with: HashMap<Box<[u8]>, Vec<Arc<Certificate>>>,
 }
 
+impl ByKeyId {
+    fn remove(&mut self, certificate: &Certificate) {
+        let is_other = |other: &Arc<Certificate>| **other != *certificate;
+        match certificate.subject_key_id() {
+            None => self.without.retain(is_other),
+            Some(key_id) => {
+                if let Some(certificates) = self.with.get_mut(key_id) {
+                    certificates.retain(is_other);
+                    if certificates.is_empty() {
+                        self.with.remove(key_id);
+                    }
+                }
+            }
+        }
+    }
+}
+
 impl Store {
     /// An empty store.
     pub fn new() -> Self {
@@ -29,9 +47,10 @@ impl Store {
 
     /// Adds `certificate` and tells whether it is new: the whole DER decides.
     pub fn insert(&mut self, certificate: Arc<Certificate>) -> bool {
-        if !self.fingerprints.insert(certificate.fingerprint()) {
+        if self.contains(&certificate) {
             return false;
         }
+        self.places.insert(certificate.fingerprint(), self.certificates.len());
         let of_subject = self.by_subject.entry(certificate.subject().clone()).or_default();
         match certificate.subject_key_id() {
             None => of_subject.without.push(certificate.clone()),
@@ -42,6 +61,24 @@ impl Store {
                 .push(certificate.clone()),
         }
         self.certificates.push(certificate);
+        true
+    }
+
+    /// Takes `certificate` out and tells whether it was there.
+    pub fn remove(&mut self, certificate: &Certificate) -> bool {
+        let Some(place) = self.places.remove(&certificate.fingerprint()) else {
+            return false;
+        };
+        self.certificates.swap_remove(place);
+        if let Some(moved) = self.certificates.get(place) {
+            self.places.insert(moved.fingerprint(), place);
+        }
+        if let Some(of_subject) = self.by_subject.get_mut(certificate.subject()) {
+            of_subject.remove(certificate);
+            if of_subject.without.is_empty() && of_subject.with.is_empty() {
+                self.by_subject.remove(certificate.subject());
+            }
+        }
         true
     }
 
@@ -57,10 +94,10 @@ impl Store {
 
     /// Whether this very certificate is in the store.
     pub fn contains(&self, certificate: &Certificate) -> bool {
-        self.fingerprints.contains(&certificate.fingerprint())
+        self.places.contains_key(&certificate.fingerprint())
     }
 
-    /// Every certificate, in the order of insertion.
+    /// Every certificate, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Certificate>> {
         self.certificates.iter()
     }

@@ -7,10 +7,9 @@ use rustls_pki_types::UnixTime;
 use super::arguments::CheckArguments;
 use super::tree::tree;
 use super::{Ending, complain, print};
-use crate::certs::Files;
-use crate::chain::{Signatures, Status};
+use crate::chain::Status;
 use crate::config::{self, Environment, Machine};
-use crate::reload::Survey;
+use crate::reload::Surveyor;
 
 pub(super) fn run(arguments: &CheckArguments, environment: &Environment) -> Ending {
     let config = match config::load(&arguments.config.flags, environment, Machine::here()) {
@@ -18,8 +17,7 @@ pub(super) fn run(arguments: &CheckArguments, environment: &Environment) -> Endi
         Err(error) => return complain(&error),
     };
     let now = UnixTime::now();
-    let files = Files::read(&config.certs);
-    let survey = Survey::of(&config.certs, &files, &config.reload, now, &Signatures::new());
+    let survey = Surveyor::new(config.certs, config.reload).survey(now);
     let mut text = String::new();
     let mut ending = Ending::Well;
     for problem in &survey.problems {
@@ -48,7 +46,7 @@ pub(super) fn run(arguments: &CheckArguments, environment: &Environment) -> Endi
             Err(error) => ending = complain(error),
         }
     }
-    let stored = survey.store.len();
+    let stored = survey.stored;
     let _ = writeln!(text, "store: {stored} certificates; {} problems", survey.problems.len());
     match print(text.as_bytes()) {
         Ending::Well => ending,

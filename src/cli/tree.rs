@@ -39,7 +39,12 @@ fn draw(text: &mut String, assembly: &Assembly, now: UnixTime, trail: bool) -> f
             writeln!(text, "  no certificate of the wanted name was there to be weighed")?;
         }
         for (number, alternative) in assembly.alternatives.iter().enumerate() {
-            writeln!(text, "\nnot chosen ({}), {} bytes", number + 1, alternative.chain.size())?;
+            writeln!(
+                text,
+                "\nnot chosen ({}), {} bytes",
+                number + 1,
+                alternative.chain.size()
+            )?;
             rungs(text, &alternative.chain, now)?;
         }
     }

@@ -110,7 +110,12 @@ impl Description<'_> {
                     .at(key),
             ),
             (None, None, None) => {
-                let place = self.place.clone().or_else(|| place(&password_file)).or(switch).or(choice);
+                let place = self
+                    .place
+                    .clone()
+                    .or_else(|| place(&password_file))
+                    .or(switch)
+                    .or(choice);
                 let problem = Problem::new("no certificate file is given");
                 let problem = problem.hint("give cert and key, or pfx and password_file");
                 Some(problem.at(place.unwrap_or(Place::Missing("certificate"))))

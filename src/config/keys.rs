@@ -28,7 +28,11 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
             Some(table) => properties(table)
                 .map(|(key, entry)| {
                     let is_short = name == CERTIFICATE && !is_global(key);
-                    let stem = if is_short { key.to_owned() } else { format!("{name}_{key}") };
+                    let stem = if is_short {
+                        key.to_owned()
+                    } else {
+                        format!("{name}_{key}")
+                    };
                     Key::new(Some(name), key, entry, stem)
                 })
                 .collect(),

@@ -140,6 +140,11 @@ pub(super) fn lost_key_type<'c>(
     (before != after && !others_served.is_empty() && !stays()).then_some(Worse::LosesKeyType(before))
 }
 
+/// Whether the keys of the two are of different kinds.
+pub(super) fn is_of_other_type(one: &Certificate, other: &Certificate) -> bool {
+    key_type(one.key_algorithm()) != key_type(other.key_algorithm())
+}
+
 fn is_valid(certificate: &Certificate, at: UnixTime) -> bool {
     (certificate.not_before().as_secs()..=certificate.not_after().as_secs()).contains(&at.as_secs())
 }

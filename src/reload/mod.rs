@@ -3,21 +3,28 @@
 //! Two phases: [`Survey`] and what follows it may fail and touch nothing; then one store makes the result visible.
 //! The snapshot before it is the last-good state, so there is no second copy to keep in step.
 
+mod akin;
+mod clock;
+mod endings;
 mod error;
 mod guard;
 mod handle;
 mod prepare;
 mod read;
+mod reason;
 mod report;
 mod served;
 mod settings;
 mod survey;
+mod surveyor;
 mod task;
 mod watch;
 
+pub use clock::Clock;
 pub use error::{Error, Unservable};
 pub use handle::{Handle, Outcome};
 pub use served::{Generation, Served};
 pub use settings::{Plan, Settings};
 pub use survey::{Prospect, Survey};
+pub use surveyor::Surveyor;
 pub use task::{Reconfigure, Task};

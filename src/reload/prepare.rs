@@ -1,15 +1,18 @@
 //! Phase one of a reload: everything that may fail. Its result is published by one store, or not at all.
 
-use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::cell::OnceCell;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use rustls::pki_types::UnixTime;
 
-use super::guard::{lost_key_type, what_is_worse};
+use super::akin::Akin;
+use super::guard::{Worse, is_of_other_type, names, what_is_worse};
+use super::reason::reason;
 use super::served::Served;
 use super::survey::{Prospect, Survey};
+use super::surveyor::Surveyor;
 use super::{Error, Settings, Unservable};
 use crate::certs::BundleSettings;
 use crate::chain::{Assembly, Certificate, Status};
@@ -17,7 +20,7 @@ use crate::tls;
 
 /// What will be served, and what there is to say about it.
 pub(super) struct Prepared {
-    pub(super) served: Vec<Served>,
+    pub(super) served: Vec<Arc<Served>>,
     pub(super) events: Vec<Event>,
     /// Certificates that are new in the configuration and cannot be served; one sentence each.
     pub(super) refused: Vec<String>,
@@ -30,8 +33,10 @@ pub(super) struct Prepared {
 pub(super) enum Event {
     /// Served for the first time.
     Added(usize),
-    /// Another chain than before.
-    Replaced(usize),
+    /// Another chain than before, and why.
+    Replaced { place: usize, because: String },
+    /// The same chain is worth more or less than before, and why.
+    Judged { place: usize, because: String },
     /// The same as before though the disk says otherwise.
     Kept(usize),
     /// The same as before, and the disk says so again.
@@ -67,11 +72,14 @@ pub(super) fn first(survey: Survey, settings: &Settings, at: UnixTime) -> Result
     }
     let mut served = Vec::new();
     for (source, prospect) in prospects {
-        served.push(serve(source, prospect, at)?);
+        served.push(Arc::new(serve(source, prospect, at)?));
     }
     let events = (0..served.len()).map(Event::Added).collect();
     Ok(Prepared {
-        until: next_boundary(served.iter().map(|served| &served.assembly), at),
+        until: served
+            .iter()
+            .filter_map(|served| served.assembly.until)
+            .min_by_key(UnixTime::as_secs),
         served,
         events,
         refused: Vec::new(),
@@ -82,17 +90,31 @@ pub(super) fn first(survey: Survey, settings: &Settings, at: UnixTime) -> Result
 ///
 /// What is no longer configured goes, unless something newly configured cannot be served: that may have been meant to
 /// take its place, and a slip in a path must not cost a site its name.
-pub(super) fn again(survey: Survey, previous: &[Served], settings: &Settings, force: bool, at: UnixTime) -> Prepared {
-    let boundary_on_disk = {
-        let prospects = survey.prospects.iter();
-        let sound = prospects.filter_map(|(_, prospect)| prospect.as_ref().ok());
-        next_boundary(sound.map(|prospect| &prospect.assembly), at)
-    };
+pub(super) fn again(
+    survey: Survey,
+    surveyor: &mut Surveyor,
+    previous: &[Arc<Served>],
+    settings: &Settings,
+    force: bool,
+    at: UnixTime,
+) -> Prepared {
+    let on_disk = survey
+        .prospects
+        .iter()
+        .filter_map(|(_, prospect)| prospect.as_ref().ok());
+    let mut boundaries: Vec<UnixTime> = on_disk.filter_map(|prospect| prospect.assembly.until).collect();
     let mut gone: VecDeque<_> = vanished(&survey, previous).collect();
-    let decided = decide(survey, previous, settings, force, at);
+    let judge = Judge {
+        surveyor,
+        settings,
+        force,
+        wants_anchor: survey.wants_anchor,
+        at,
+    };
+    let decided = judge.decide(survey, previous);
     let refused: Vec<_> = decided.iter().filter_map(Decided::refused).collect();
     let mut prepared = Prepared {
-        served: Vec::new(),
+        served: Vec::with_capacity(decided.len()),
         events: Vec::new(),
         refused,
         until: None,
@@ -104,36 +126,32 @@ pub(super) fn again(survey: Survey, previous: &[Served], settings: &Settings, fo
         });
         prepared.events.extend(gone);
     }
-    for Decided {
-        source: _,
-        fresh,
-        before,
-    } in decided
-    {
+    for Decided { fresh, before, .. } in decided {
         // Each keeps its place: the first of all is what a client gets that names no host.
         while gone.front().is_some_and(|(place, _)| *place <= prepared.served.len()) {
-            prepared.keep_vanished(gone.pop_front().map(|(_, served)| served));
+            let vanished = gone.pop_front().map(|(_, served)| served);
+            prepared.keep_vanished(vanished, surveyor, at);
         }
-        prepared.add(fresh, before);
+        prepared.add(fresh, before, surveyor, at);
     }
     for (_, served) in gone {
-        prepared.keep_vanished(Some(served));
+        prepared.keep_vanished(Some(served), surveyor, at);
     }
-    let boundary = next_boundary(prepared.served.iter().map(|served| &served.assembly), at);
-    prepared.until = [boundary, boundary_on_disk]
+    boundaries.extend(prepared.served.iter().filter_map(|served| served.assembly.until));
+    let later = boundaries
         .into_iter()
-        .flatten()
-        .min_by_key(UnixTime::as_secs);
+        .filter(|boundary| boundary.as_secs() > at.as_secs());
+    prepared.until = later.min_by_key(UnixTime::as_secs);
     prepared
 }
 
 /// What is to become of one configured certificate.
 struct Decided<'p> {
-    source: BundleSettings,
+    source: Arc<BundleSettings>,
     /// What lies on disk, or why it is not served.
-    fresh: Result<Served, String>,
+    fresh: Result<Arc<Served>, String>,
     /// What is served for it now.
-    before: Option<&'p Served>,
+    before: Option<&'p Arc<Served>>,
 }
 
 impl Decided<'_> {
@@ -149,135 +167,174 @@ impl Decided<'_> {
     }
 }
 
-fn decide<'p>(
-    survey: Survey,
-    previous: &'p [Served],
-    settings: &Settings,
+/// What decides between the disk and what is served.
+struct Judge<'a> {
+    surveyor: &'a Surveyor,
+    settings: &'a Settings,
     force: bool,
+    wants_anchor: bool,
     at: UnixTime,
-) -> Vec<Decided<'p>> {
-    let allow_worse = force || settings.allow_worse;
-    let next_leaves = next_leaves(&survey, previous);
-    let decide = |(source, prospect): (BundleSettings, Result<Prospect, Unservable>)| {
-        let before = served_for(&source, previous);
-        let fresh = prospect.map_err(|error| error.to_string()).and_then(|prospect| {
-            let worse = match before {
-                Some(before) if !allow_worse => {
-                    let others = previous.iter().filter(|other| !is_same(&other.source, &source));
-                    let others_served = others.map(|other| &**other.assembly.chain.leaf());
-                    let others = next_leaves.iter().filter(|(other, _)| !is_same(other, &source));
-                    let others_next = others.map(|(_, leaf)| &**leaf);
-                    let mut worse = what_is_worse(&before.assembly, &prospect.assembly, &survey.disallowed, at);
-                    let (served, next) = (before.assembly.chain.leaf(), &prospect.bundle.leaf);
-                    worse.extend(lost_key_type(served, next, others_served, others_next));
-                    worse.iter().map(ToString::to_string).collect()
-                }
-                _ => Vec::new(),
-            };
-            if !worse.is_empty() {
-                let (leaf, worse) = (&prospect.bundle.leaf, worse.join("; "));
-                let shortcomings = shortcomings(&prospect.assembly);
-                return Err(format!("{leaf} on disk is worse: {worse}{shortcomings}"));
-            }
-            if !force && !is_enough(&prospect, settings, survey.wants_anchor) {
-                return Err(lack(&prospect));
-            }
-            serve(source.clone(), prospect, at).map_err(|error| error.to_string())
-        });
-        Decided { source, fresh, before }
-    };
-    survey.prospects.into_iter().map(decide).collect()
 }
 
+impl Judge<'_> {
+    fn decide<'p>(&self, survey: Survey, previous: &'p [Arc<Served>]) -> Vec<Decided<'p>> {
+        let by_source: HashMap<_, _> = previous.iter().map(|served| (name(&served.source), served)).collect();
+        let prospects: Vec<_> = survey
+            .prospects
+            .into_iter()
+            .map(|(source, prospect)| {
+                let before = by_source.get(&name(&source)).copied();
+                (source, prospect, before)
+            })
+            .collect();
+        let leaves = OnceCell::new();
+        let akin = || leaves.get_or_init(|| Akin::of(&prospects, previous));
+        let decide = |(place, (source, prospect, before)): (usize, &Candidate<'p>)| Decided {
+            source: Arc::clone(source),
+            fresh: match (prospect, before) {
+                (Ok(prospect), Some(before)) if self.stays(source, prospect, before) => Ok(Arc::clone(before)),
+                (Ok(prospect), before) => self.judge(source, prospect, *before, || {
+                    let other_type =
+                        before.is_some_and(|before| is_of_other_type(&before.bundle.leaf, &prospect.bundle.leaf));
+                    other_type.then(|| akin().lost_key_type(place)).flatten()
+                }),
+                (Err(error), _) => Err(error.to_string()),
+            },
+            before: *before,
+        };
+        prospects.iter().enumerate().map(decide).collect()
+    }
+
+    /// Whether what lies on disk is what is served.
+    fn stays(&self, source: &Arc<BundleSettings>, prospect: &Prospect, before: &Served) -> bool {
+        before.source == *source
+            && before.kept_because.is_none()
+            && Arc::ptr_eq(&before.assembly, &prospect.assembly)
+            && (self.force || is_enough(prospect, self.settings, self.wants_anchor))
+    }
+
+    fn judge(
+        &self,
+        source: &Arc<BundleSettings>,
+        prospect: &Prospect,
+        before: Option<&Arc<Served>>,
+        lost_key_type: impl Fn() -> Option<Worse>,
+    ) -> Result<Arc<Served>, String> {
+        let worse: Vec<String> = match before {
+            Some(before) if !(self.force || self.settings.allow_worse) => {
+                let disallowed = self.surveyor.disallowed();
+                let mut worse = what_is_worse(&before.assembly, &prospect.assembly, disallowed, self.at);
+                worse.extend(lost_key_type());
+                worse.iter().map(ToString::to_string).collect()
+            }
+            _ => Vec::new(),
+        };
+        if !worse.is_empty() {
+            let (leaf, worse) = (&prospect.bundle.leaf, worse.join("; "));
+            let shortcomings = shortcomings(&prospect.assembly);
+            return Err(format!("{leaf} on disk is worse: {worse}{shortcomings}"));
+        }
+        if !self.force && !is_enough(prospect, self.settings, self.wants_anchor) {
+            return Err(lack(prospect));
+        }
+        let served = match before {
+            Some(before) if before.bundle.leaf == prospect.bundle.leaf => {
+                with_chain(before, Arc::clone(source), prospect, self.at)
+            }
+            _ => serve(Arc::clone(source), prospect.clone(), self.at),
+        };
+        served.map(Arc::new).map_err(|error| error.to_string())
+    }
+}
+
+/// A configured certificate, what lies on disk for it, and what is served.
+pub(super) type Candidate<'p> = (
+    Arc<BundleSettings>,
+    Result<Prospect, Unservable>,
+    Option<&'p Arc<Served>>,
+);
+
 impl Prepared {
-    fn add(&mut self, fresh: Result<Served, String>, before: Option<&Served>) {
+    fn add(
+        &mut self,
+        fresh: Result<Arc<Served>, String>,
+        before: Option<&Arc<Served>>,
+        surveyor: &mut Surveyor,
+        at: UnixTime,
+    ) {
         let place = self.served.len();
         match (fresh, before) {
-            (Ok(fresh), Some(before)) if fresh.identity.chain() == before.identity.chain() => {
-                if before.kept_because.is_some() {
+            (Ok(fresh), Some(before)) if Arc::ptr_eq(&fresh, before) => self.served.push(fresh),
+            (Ok(fresh), Some(before)) => {
+                self.note_change(place, before, &fresh, at);
+                if before.kept_because.is_some() && fresh.identity.chain() == before.identity.chain() {
                     self.events.push(Event::Restored(place));
                 }
-                self.served.push(Served {
-                    since: before.since,
-                    ..fresh
-                });
-            }
-            (Ok(fresh), before) => {
-                self.events.push(if before.is_some() {
-                    Event::Replaced(place)
-                } else {
-                    Event::Added(place)
-                });
                 self.served.push(fresh);
             }
-            (Err(reason), Some(before)) => self.keep(before, reason),
+            (Ok(fresh), None) => {
+                self.events.push(Event::Added(place));
+                self.served.push(fresh);
+            }
+            (Err(reason), Some(before)) => self.keep(before, reason, surveyor, at),
             // It is among `refused`.
             (Err(_), None) => {}
         }
     }
 
-    fn keep(&mut self, served: &Served, reason: String) {
-        self.events.push(Event::Kept(self.served.len()));
-        self.served.push(Served {
-            kept_because: Some(reason),
-            ..served.clone()
-        });
+    fn note_change(&mut self, place: usize, before: &Served, fresh: &Served, at: UnixTime) {
+        let because = || reason(&before.assembly, &fresh.assembly, at);
+        if fresh.identity.chain() != before.identity.chain() {
+            let because = because();
+            self.events.push(Event::Replaced { place, because });
+        } else if fresh.assembly.status != before.assembly.status {
+            let because = because();
+            self.events.push(Event::Judged { place, because });
+        }
     }
 
-    fn keep_vanished(&mut self, served: Option<&Served>) {
+    /// Keeps what is `served`, with the best chain there is for it by now.
+    fn keep(&mut self, served: &Arc<Served>, reason: String, surveyor: &mut Surveyor, at: UnixTime) {
+        let place = self.served.len();
+        let mut kept = Served::clone(served);
+        if !surveyor.disallowed().contains(&served.bundle.leaf) {
+            let prospect = Prospect {
+                bundle: Arc::clone(&served.bundle),
+                assembly: surveyor.assemble(&served.source, &served.bundle, at),
+            };
+            let is_no_worse = what_is_worse(&served.assembly, &prospect.assembly, surveyor.disallowed(), at).is_empty();
+            if is_no_worse && let Ok(refreshed) = with_chain(served, Arc::clone(&served.source), &prospect, at) {
+                self.note_change(place, served, &refreshed, at);
+                kept = refreshed;
+            }
+        }
+        self.events.push(Event::Kept(place));
+        kept.kept_because = Some(reason);
+        self.served.push(Arc::new(kept));
+    }
+
+    fn keep_vanished(&mut self, served: Option<&Arc<Served>>, surveyor: &mut Surveyor, at: UnixTime) {
         let Some(served) = served else { return };
         let file = served.source.certificate.display();
         let reason = format!("{file} is no longer configured, but {}", self.refused.join("; "));
-        self.keep(served, reason);
+        self.keep(served, reason, surveyor, at);
     }
 }
 
-fn is_same(one: &BundleSettings, other: &BundleSettings) -> bool {
-    one.certificate == other.certificate && one.key == other.key
-}
-
-fn served_for<'p>(source: &BundleSettings, previous: &'p [Served]) -> Option<&'p Served> {
-    previous.iter().find(|served| is_same(&served.source, source))
+/// What tells one configured certificate from another.
+fn name(source: &BundleSettings) -> (&Path, Option<&Path>) {
+    (&source.certificate, source.key.as_deref())
 }
 
 /// What is served and no longer configured, with its place.
-fn vanished<'p>(survey: &Survey, previous: &'p [Served]) -> impl Iterator<Item = (usize, &'p Served)> {
-    let is_configured = |served: &Served| {
-        let mut sources = survey.prospects.iter().map(|(source, _)| source);
-        sources.any(|source| is_same(&served.source, source))
-    };
-    previous
+fn vanished<'p>(survey: &Survey, previous: &'p [Arc<Served>]) -> impl Iterator<Item = (usize, &'p Arc<Served>)> {
+    let configured: HashSet<_> = survey.prospects.iter().map(|(source, _)| name(source)).collect();
+    let gone: Vec<_> = previous
         .iter()
         .enumerate()
-        .filter(move |(_, served)| !is_configured(served))
-}
-
-/// The leaf on disk for each configured certificate; the one served where there is none.
-fn next_leaves(survey: &Survey, previous: &[Served]) -> Vec<(BundleSettings, Arc<Certificate>)> {
-    let leaf = |(source, prospect): &(BundleSettings, Result<Prospect, Unservable>)| {
-        let leaf = match prospect {
-            Ok(prospect) => &prospect.bundle.leaf,
-            Err(_) => served_for(source, previous)?.assembly.chain.leaf(),
-        };
-        Some((source.clone(), Arc::clone(leaf)))
-    };
-    survey.prospects.iter().filter_map(leaf).collect()
-}
-
-/// The first instant after `at` at which a certificate of these chains becomes valid, or is so no more.
-fn next_boundary<'a>(assemblies: impl Iterator<Item = &'a Assembly>, at: UnixTime) -> Option<UnixTime> {
-    let certificates = assemblies.flat_map(|assembly| &assembly.chain.certificates);
-    certificates
-        // The last second of validity is part of it (RFC 5280 section 4.1.2.5).
-        .flat_map(|certificate| {
-            [
-                certificate.not_before().as_secs(),
-                certificate.not_after().as_secs().saturating_add(1),
-            ]
-        })
-        .filter(|boundary| *boundary > at.as_secs())
-        .min()
-        .map(|seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
+        .filter(|(_, served)| !configured.contains(&name(&served.source)))
+        .collect();
+    gone.into_iter()
 }
 
 /// Whether `strict` lets the chain pass. Where no roots are wanted, no chain can be more than unanchored.
@@ -313,15 +370,34 @@ fn shortcomings(assembly: &Assembly) -> String {
     text
 }
 
-fn serve(source: BundleSettings, prospect: Prospect, at: UnixTime) -> Result<Served, tls::Error> {
+fn serve(source: Arc<BundleSettings>, prospect: Prospect, at: UnixTime) -> Result<Served, tls::Error> {
     let Prospect { bundle, assembly } = prospect;
-    let names = super::guard::names(&bundle.leaf).into_iter().map(Into::into).collect();
+    let names = names(&bundle.leaf).into_iter().map(Into::into).collect();
     let identity = tls::Identity::new(assembly.chain.to_der(), bundle.key.der(), names)?;
     Ok(Served {
         source,
+        bundle,
         assembly,
         identity,
         since: at,
         kept_because: None,
+    })
+}
+
+/// What is `served`, with the chain of `prospect`, which is for the same leaf.
+fn with_chain(
+    served: &Served,
+    source: Arc<BundleSettings>,
+    prospect: &Prospect,
+    at: UnixTime,
+) -> Result<Served, tls::Error> {
+    if prospect.assembly.chain.certificates != served.assembly.chain.certificates {
+        return serve(source, prospect.clone(), at);
+    }
+    Ok(Served {
+        source,
+        assembly: Arc::clone(&prospect.assembly),
+        kept_because: None,
+        ..served.clone()
     })
 }

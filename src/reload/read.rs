@@ -1,48 +1,46 @@
 //! One look at the files: what they hold, and what would be served of it.
 
-use std::path::PathBuf;
-
 use rustls::pki_types::UnixTime;
 
 use super::Plan;
 use super::prepare::{self, Prepared};
 use super::served::Generation;
-use super::survey::Survey;
-use crate::certs::Files;
-use crate::chain::{Sha256, Signatures};
+use super::surveyor::Surveyor;
+use crate::certs::Look;
 
-/// What one look at the files gave.
-pub(super) struct Read {
-    pub(super) digest: Sha256,
-    /// Those whose events tell of the next change.
-    pub(super) directories: Vec<PathBuf>,
-    /// With what is broken around it; `None` where nothing has changed.
-    pub(super) prepared: Option<(Prepared, Vec<String>)>,
+/// Why files are read, or what is known of them judged anew.
+#[derive(Clone, Debug)]
+pub(super) struct Occasion {
+    /// Where to look for changes.
+    pub(super) look: Look,
+    /// Judge anew even if nothing has changed.
+    pub(super) is_due: bool,
+    /// Let what is worse take the place of what is served.
+    pub(super) force: bool,
+    /// The present instant.
+    pub(super) at: UnixTime,
 }
 
-/// Reads the files of `plan` and prepares what they hold, unless their digest is `unchanged`. Touches nothing else, and
-/// may take as long as a slow file system does.
+/// Reads what has changed and prepares what is to be served; `None` where nothing changes. With what is broken around
+/// it. Touches nothing else, and may take as long as a slow file system does.
 pub(super) fn read(
+    surveyor: &mut Surveyor,
     plan: &Plan,
-    signatures: &Signatures,
     previous: &Generation,
-    unchanged: Option<Sha256>,
-    force: bool,
-    at: UnixTime,
-) -> Read {
-    let files = Files::read(&plan.certificates);
-    let digest = files.digest();
-    let prepared = (unchanged != Some(digest)).then(|| {
-        let survey = Survey::of(&plan.certificates, &files, &plan.reload, at, signatures);
-        let problems = survey.problems.iter().map(ToString::to_string).collect();
-        (
-            prepare::again(survey, &previous.served, &plan.reload, force, at),
-            problems,
-        )
-    });
-    Read {
-        digest,
-        directories: files.directories_to_watch().iter().cloned().collect(),
-        prepared,
+    occasion: &Occasion,
+) -> Option<(Prepared, Vec<String>)> {
+    let Occasion {
+        look,
+        is_due,
+        force,
+        at,
+    } = occasion;
+    let has_changed = surveyor.look(&plan.certificates, &plan.reload, look);
+    if !(has_changed || *is_due || *force) {
+        return None;
     }
+    let survey = surveyor.survey(*at);
+    let problems = survey.problems.iter().map(ToString::to_string).collect();
+    let prepared = prepare::again(survey, surveyor, &previous.served, &plan.reload, *force, *at);
+    Some((prepared, problems))
 }

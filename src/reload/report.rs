@@ -2,23 +2,29 @@
 //! whoever asked.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::prepare::Event;
 use super::served::{LogName, Served};
 use crate::chain::{Certificate, Status, rfc3339};
 
 /// Logs `event` and returns it as a sentence.
-pub(super) fn report(event: &Event, served: &[Served]) -> String {
+pub(super) fn report(event: &Event, served: &[Arc<Served>]) -> String {
     match event {
-        Event::Added(place) => log(&served[*place], "certificate loaded"),
-        Event::Replaced(place) => log(&served[*place], "certificate replaced"),
+        Event::Added(place) => log(&served[*place], "certificate loaded", None),
+        Event::Replaced { place, because } => log(&served[*place], "certificate replaced", Some(because)),
+        Event::Judged { place, because } => log(
+            &served[*place],
+            "the same chain is judged otherwise than before",
+            Some(because),
+        ),
         Event::Kept(place) => kept(&served[*place]),
-        Event::Restored(place) => log(&served[*place], "what lies on disk is what is served again"),
+        Event::Restored(place) => log(&served[*place], "what lies on disk is what is served again", None),
         Event::Removed { leaf, file } => removed(leaf, file),
     }
 }
 
-fn log(served: &Served, what: &str) -> String {
+fn log(served: &Served, what: &str, because: Option<&str>) -> String {
     let assembly = &served.assembly;
     let leaf = assembly.chain.leaf();
     let chain: Vec<_> = assembly
@@ -43,6 +49,7 @@ fn log(served: &Served, what: &str) -> String {
                 status = %assembly.status,
                 not_after = rfc3339(leaf.not_after()),
                 %chain,
+                because,
                 file = %served.source.certificate.display(),
                 "{message}"
             )
@@ -54,8 +61,9 @@ fn log(served: &Served, what: &str) -> String {
         Status::Invalid => line!(error),
     }
     remark(served);
+    let because = because.map(|because| format!(": {because}")).unwrap_or_default();
     format!(
-        "{what}: {names} until {}, chain {}",
+        "{what}: {names} until {}, chain {}{because}",
         rfc3339(leaf.not_after()),
         assembly.status
     )

@@ -1,10 +1,11 @@
 //! What is served for each configured certificate, and since when.
 
 use std::fmt;
+use std::sync::Arc;
 
 use rustls::pki_types::UnixTime;
 
-use crate::certs::BundleSettings;
+use crate::certs::{Bundle, BundleSettings};
 use crate::chain::{Assembly, Certificate};
 use crate::tls;
 
@@ -12,9 +13,11 @@ use crate::tls;
 #[derive(Clone, Debug)]
 pub struct Served {
     /// Where it is configured.
-    pub source: BundleSettings,
+    pub source: Arc<BundleSettings>,
+    /// Leaf, key, and what lay beside them.
+    pub bundle: Arc<Bundle>,
     /// Its chain, what the chain is worth, and why it is this one.
-    pub assembly: Assembly,
+    pub assembly: Arc<Assembly>,
     /// What handshakes use.
     pub identity: tls::Identity,
     /// When it was first served.
@@ -27,7 +30,7 @@ pub struct Served {
 #[derive(Clone, Debug)]
 pub struct Generation {
     /// One entry for each configured certificate, in their order.
-    pub served: Vec<Served>,
+    pub served: Vec<Arc<Served>>,
     /// What is broken in the store or the roots and was skipped.
     pub problems: Vec<String>,
     /// When the files were last read.

@@ -6,16 +6,17 @@ use std::time::Duration;
 use rustls::pki_types::UnixTime;
 use tokio::time::{Instant, sleep_until};
 
+use super::clock::Clock;
+use super::endings::Endings;
 use super::handle::{Handle, Outcome, Request, Requests};
 use super::prepare::{self, Event, Prepared};
-use super::read::{Read, read};
+use super::read::{Occasion, read};
 use super::report::report;
 use super::served::{Generation, Served};
-use super::survey::Survey;
+use super::surveyor::Surveyor;
 use super::watch::Watch;
 use super::{Error, Plan};
-use crate::certs::Files;
-use crate::chain::{Sha256, Signatures};
+use crate::certs::Look;
 use crate::live::Live;
 use crate::tls;
 
@@ -30,11 +31,16 @@ pub struct Task {
     plan: Plan,
     reconfigure: Reconfigure,
     tickets: tls::Tickets,
-    signatures: Arc<Signatures>,
-    /// Of the files that what is served was made of, or was kept in spite of; `None` where they are to be judged anew.
-    digest: Option<Sha256>,
+    clock: Clock,
+    /// What is remembered of the files; `None` while a reload has it, and after one that failed.
+    surveyor: Option<Surveyor>,
+    /// What is served was made of the files as they are, or kept in spite of them: they need not be judged anew.
+    is_settled: bool,
     /// From this instant on, the same files may give another answer.
     until: Option<UnixTime>,
+    endings: Endings,
+    /// When there will be an end to speak of.
+    next_ending: Option<UnixTime>,
     /// What is configured and was refused, for whoever asks again while the files are the same.
     refused: Vec<String>,
     snapshot: Arc<Live<tls::Snapshot>>,
@@ -45,16 +51,18 @@ pub struct Task {
     retry_after: Option<Duration>,
 }
 
-/// Why files are read.
+/// Why there is something to do.
 enum Trigger {
     /// Somebody asked.
     Asked(Request),
     /// The file system spoke, or the time for a look has come.
-    Files,
+    Files(Look),
+    /// An instant has come from which the same files may give another answer.
+    Time,
 }
 
 impl Task {
-    /// Loads everything for the first time, as of the instant `at`.
+    /// Loads everything for the first time.
     ///
     /// # Errors
     ///
@@ -63,11 +71,11 @@ impl Task {
         plan: Plan,
         reconfigure: Reconfigure,
         tickets: tls::Tickets,
-        at: UnixTime,
+        clock: Clock,
     ) -> Result<(Self, Handle), Error> {
-        let signatures = Arc::new(Signatures::new());
-        let files = Files::read(&plan.certificates);
-        let survey = Survey::of(&plan.certificates, &files, &plan.reload, at, &signatures);
+        let at = clock.now();
+        let mut surveyor = Surveyor::new(plan.certificates.clone(), plan.reload);
+        let survey = surveyor.survey(at);
         let problems: Vec<String> = survey.problems.iter().map(ToString::to_string).collect();
         for problem in &problems {
             tracing::warn!(%problem, "skipped");
@@ -76,14 +84,18 @@ impl Task {
         for event in &prepared.events {
             report(event, &prepared.served);
         }
-        let identities = prepared.served.iter().map(|served| served.identity.clone()).collect();
-        let snapshot = tls::Snapshot::new(identities, &tickets, &plan.tls)?;
+        let mut endings = Endings::default();
+        let next_ending = endings.tell(&prepared.served, at);
+        let snapshot = tls::Snapshot::new(identities(&prepared.served), &tickets, &plan.tls)?;
         let (handle, requests) = Handle::new();
         let mut watch = Watch::new(plan.reload.watch);
-        watch.follow(files.directories_to_watch().iter().cloned());
+        watch.follow(surveyor.directories_to_watch(), &Look::Everywhere);
         let task = Self {
-            digest: Some(files.digest()),
+            surveyor: Some(surveyor),
+            is_settled: true,
             until: prepared.until,
+            endings,
+            next_ending,
             refused: prepared.refused,
             snapshot: Arc::new(Live::new(snapshot)),
             generation: Arc::new(Live::new(Generation {
@@ -94,7 +106,7 @@ impl Task {
             plan,
             reconfigure,
             tickets,
-            signatures,
+            clock,
             requests,
             watch,
             retry_after: None,
@@ -116,8 +128,11 @@ impl Task {
     pub async fn run(mut self) {
         while let Some(trigger) = self.next().await {
             match trigger {
-                Trigger::Files => {
-                    self.reload(false).await;
+                Trigger::Files(look) => {
+                    self.reload(look, false).await;
+                }
+                Trigger::Time => {
+                    self.reload(Look::Nowhere, false).await;
                 }
                 Trigger::Asked(request) => {
                     let outcome = self.reconfigure_and_reload(request.force).await;
@@ -138,10 +153,22 @@ impl Task {
                 false => std::future::pending().await,
             }
         };
+        let next_instant = self
+            .until
+            .into_iter()
+            .chain(self.next_ending)
+            .min_by_key(UnixTime::as_secs);
+        let due = async {
+            match next_instant {
+                Some(instant) => self.clock.reach(instant).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             request = self.requests.next() => request.map(Trigger::Asked),
-            () = self.watch.settled_change(settings.debounce) => Some(Trigger::Files),
-            () = poll => Some(Trigger::Files),
+            look = self.watch.settled_change(settings.debounce) => Some(Trigger::Files(look)),
+            () = poll => Some(Trigger::Files(Look::Everywhere)),
+            () = due => Some(Trigger::Time),
         }
     }
 
@@ -150,7 +177,7 @@ impl Task {
             Ok(plan) => {
                 if plan != self.plan {
                     // What is on disk is judged anew under other settings.
-                    self.digest = None;
+                    self.is_settled = false;
                     if plan.reload.watch != self.plan.reload.watch {
                         self.watch = Watch::new(plan.reload.watch);
                     }
@@ -162,32 +189,42 @@ impl Task {
                 return Outcome::Kept(vec![reason]);
             }
         }
-        self.reload(force).await
+        self.reload(Look::Everywhere, force).await
     }
 
-    async fn reload(&mut self, force: bool) -> Outcome {
+    async fn reload(&mut self, look: Look, force: bool) -> Outcome {
         let previous = self.generation.current();
-        let at = UnixTime::now();
+        let at = self.clock.now();
         let is_due = self.until.is_some_and(|until| at.as_secs() >= until.as_secs());
-        let unchanged = self.digest.filter(|_| !force && !is_due);
-        let (plan, signatures, served) = (self.plan.clone(), self.signatures.clone(), previous.clone());
+        let occasion = Occasion {
+            look,
+            is_due: is_due || !self.is_settled,
+            force,
+            at,
+        };
+        let (plan, served) = (self.plan.clone(), previous.clone());
+        let surveyor = self.surveyor.take();
         // Reading and verifying may take a while; the admin listener shares this thread.
-        let prepared =
-            tokio::task::spawn_blocking(move || read(&plan, &signatures, &served, unchanged, force, at)).await;
-        let Read {
-            digest,
-            directories,
-            prepared,
-        } = match prepared {
-            Ok(read) => read,
+        let prepared = tokio::task::spawn_blocking(move || {
+            let mut surveyor = surveyor.unwrap_or_else(|| Surveyor::new(plan.certificates.clone(), plan.reload));
+            let prepared = read(&mut surveyor, &plan, &served, &occasion);
+            (surveyor, prepared, occasion.look)
+        });
+        let prepared = match prepared.await {
+            Ok((surveyor, prepared, look)) => {
+                self.watch.follow(surveyor.directories_to_watch(), &look);
+                self.surveyor = Some(surveyor);
+                prepared
+            }
             Err(panic) => {
+                self.is_settled = false;
                 tracing::error!(%panic, "a reload failed: everything stays as it is");
                 return Outcome::Kept(vec!["the reload failed; see the log".to_owned()]);
             }
         };
-        self.watch.follow(directories);
         let Some((prepared, mut problems)) = prepared else {
             self.retry_after = self.retry_after.map(|retry| self.next_retry(retry));
+            self.next_ending = self.endings.tell(&previous.served, at);
             return self.standing(&previous);
         };
         let is_news = |problem: &&String| !previous.problems.contains(problem);
@@ -198,9 +235,10 @@ impl Task {
             tracing::error!(%problem, "a new certificate is not served");
         }
         problems.extend(prepared.refused.iter().cloned());
-        match self.publish(prepared, problems, digest, at) {
+        match self.publish(prepared, problems, at) {
             Ok(outcome) => outcome,
             Err(error) => {
+                self.is_settled = false;
                 tracing::error!(%error, "a reload failed: everything stays as it is");
                 Outcome::Kept(vec![error.to_string()])
             }
@@ -222,22 +260,15 @@ impl Task {
     }
 
     /// Phase two: the one store that makes everything visible.
-    fn publish(
-        &mut self,
-        prepared: Prepared,
-        problems: Vec<String>,
-        digest: Sha256,
-        at: UnixTime,
-    ) -> Result<Outcome, tls::Error> {
+    fn publish(&mut self, prepared: Prepared, problems: Vec<String>, at: UnixTime) -> Result<Outcome, tls::Error> {
         let Prepared {
             served,
             events,
             refused,
             until,
         } = prepared;
-        let identities = served.iter().map(|served| served.identity.clone()).collect();
-        self.snapshot
-            .publish(tls::Snapshot::new(identities, &self.tickets, &self.plan.tls)?);
+        let snapshot = tls::Snapshot::new(identities(&served), &self.tickets, &self.plan.tls)?;
+        self.snapshot.publish(snapshot);
         let previous = self.generation.publish(Generation {
             served,
             problems,
@@ -247,7 +278,8 @@ impl Task {
         let is_news = |event: &&Event| match event {
             Event::Kept(place) => {
                 let kept = &current.served[*place];
-                let told = |before: &Served| before.source == kept.source && before.kept_because == kept.kept_because;
+                let told =
+                    |before: &Arc<Served>| before.kept_because == kept.kept_because && before.source == kept.source;
                 !previous.served.iter().any(told)
             }
             _ => true,
@@ -256,8 +288,7 @@ impl Task {
         let is_kept = |event: &Event| matches!(event, Event::Kept(_));
         let any_kept = events.iter().any(is_kept);
         // What was kept beside something that changed may be judged otherwise next to that.
-        let is_settled = !any_kept || events.iter().all(is_kept);
-        self.digest = is_settled.then_some(digest);
+        self.is_settled = !any_kept || events.iter().all(is_kept);
         (self.until, self.refused) = (until, refused.clone());
         let retry = self.retry_after.map_or(FIRST_RETRY, |retry| self.next_retry(retry));
         self.retry_after = any_kept.then_some(retry);
@@ -269,6 +300,7 @@ impl Task {
         if any_kept && sentences.is_empty() {
             sentences = kept();
         }
+        self.next_ending = self.endings.tell(&current.served, at);
         let any_refused = !refused.is_empty();
         sentences.extend(refused);
         Ok(match (any_kept || any_refused, sentences.is_empty()) {
@@ -277,6 +309,10 @@ impl Task {
             (false, false) => Outcome::Changed(sentences),
         })
     }
+}
+
+fn identities(served: &[Arc<Served>]) -> Vec<tls::Identity> {
+    served.iter().map(|served| served.identity.clone()).collect()
 }
 
 #[cfg(test)]
@@ -337,21 +373,27 @@ mod tests {
         let plan = plan(directory.path());
         let reconfigure = Box::new(|| Err(String::new()));
         let tickets = tls::Tickets::new().unwrap();
-        let (mut task, _handle) = Task::start(plan, reconfigure, tickets, UnixTime::now()).unwrap();
+        let (mut task, _handle) = Task::start(plan, reconfigure, tickets, Clock::of_machine()).unwrap();
 
         write("tls.crt", "torn");
-        assert!(matches!(task.reload(false).await, Outcome::Kept(_)));
+        assert!(matches!(task.reload(Look::Everywhere, false).await, Outcome::Kept(_)));
         let kept = task.generation.current();
-        assert!(matches!(task.reload(false).await, Outcome::Kept(_)));
+        assert!(matches!(task.reload(Look::Everywhere, false).await, Outcome::Kept(_)));
         assert!(Arc::ptr_eq(&task.generation.current(), &kept));
         assert_eq!(task.retry_after, Some(FIRST_RETRY * 2));
 
         task.until = Some(UnixTime::now());
-        assert!(matches!(task.reload(false).await, Outcome::Kept(_)));
+        assert!(matches!(task.reload(Look::Everywhere, false).await, Outcome::Kept(_)));
         assert!(!Arc::ptr_eq(&task.generation.current(), &kept));
 
         write("tls.crt", &pem());
-        assert!(matches!(task.reload(false).await, Outcome::Changed(_)));
-        assert_eq!((task.reload(false).await, task.retry_after), (Outcome::Unchanged, None));
+        assert!(matches!(
+            task.reload(Look::Everywhere, false).await,
+            Outcome::Changed(_)
+        ));
+        assert_eq!(
+            (task.reload(Look::Everywhere, false).await, task.retry_after),
+            (Outcome::Unchanged, None)
+        );
     }
 }

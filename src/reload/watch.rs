@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use notify::event::{AccessKind, AccessMode};
@@ -10,16 +11,56 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
+use crate::certs::Look;
+
 /// Files that never come to rest are read all the same after this many times the debounce.
 const MOST_DEBOUNCES: u32 = 10;
+
+/// From so many changed paths on it is no dearer to look everywhere.
+const MOST_PATHS: usize = 1_000;
 
 /// Follows directories, since a watched file is lost with the first rename over it.
 pub(super) struct Watch {
     watcher: Option<RecommendedWatcher>,
     events: mpsc::Receiver<()>,
+    /// Where something has changed since files were last read for it. Kept here, since waiting may be cut short.
+    changed: Arc<Mutex<Changed>>,
     followed: BTreeSet<PathBuf>,
-    /// Something may have changed since files were last read for it. Kept here, since waiting may be cut short.
-    is_pending: bool,
+}
+
+/// Where events were seen.
+#[derive(Debug, Default)]
+struct Changed {
+    paths: BTreeSet<PathBuf>,
+    /// Events were lost, or there were too many, or what they say is not about files.
+    anywhere: bool,
+}
+
+impl Changed {
+    fn add(&mut self, event: notify::Result<Event>) {
+        match event {
+            Ok(event) if !event.need_rescan() && !event.paths.is_empty() => self.paths.extend(event.paths),
+            _ => self.anywhere = true,
+        }
+        if self.paths.len() > MOST_PATHS {
+            self.anywhere = true;
+        }
+        if self.anywhere {
+            self.paths.clear();
+        }
+    }
+
+    fn is_anything(&self) -> bool {
+        self.anywhere || !self.paths.is_empty()
+    }
+
+    fn take(&mut self) -> Look {
+        let Self { paths, anywhere } = std::mem::take(self);
+        match anywhere {
+            true => Look::Everywhere,
+            false => Look::At(paths),
+        }
+    }
 }
 
 impl Watch {
@@ -27,9 +68,12 @@ impl Watch {
     pub(super) fn new(enabled: bool) -> Self {
         // One waiting event says as much as a thousand.
         let (sender, events) = mpsc::channel(1);
+        let changed = Arc::<Mutex<Changed>>::default();
+        let noted = Arc::clone(&changed);
         let watcher = enabled.then(|| {
             notify::recommended_watcher(move |event: notify::Result<Event>| {
-                if event.map_or(true, |event| changes_something(&event.kind)) {
+                if event.as_ref().map_or(true, |event| changes_something(&event.kind)) {
+                    lock(&noted).add(event);
                     let _ = sender.try_send(());
                 }
             })
@@ -45,15 +89,19 @@ impl Watch {
         Self {
             watcher,
             events,
+            changed,
             followed: BTreeSet::new(),
-            is_pending: false,
         }
     }
 
-    /// Follows `directories` and no others. What cannot be followed is tried again with the next call.
-    pub(super) fn follow(&mut self, directories: impl IntoIterator<Item = PathBuf>) {
+    /// Follows `directories` and no others, after a `look` at the files. What cannot be followed is tried again with the
+    /// next look everywhere.
+    pub(super) fn follow(&mut self, directories: &BTreeSet<PathBuf>, look: &Look) {
         let Some(watcher) = &mut self.watcher else { return };
-        let wanted: BTreeSet<PathBuf> = directories.into_iter().collect();
+        if *look != Look::Everywhere && self.followed == *directories {
+            return;
+        }
+        let wanted = directories.clone();
         for gone in self.followed.difference(&wanted) {
             // A directory that was removed has taken its watch with it.
             let _ = watcher.unwatch(gone);
@@ -70,21 +118,27 @@ impl Watch {
         }
         let followed: BTreeSet<_> = followed.into_iter().map(|(_, directory)| directory).collect();
         // What changed between reading a directory and following it has made no event.
-        self.is_pending |= !followed.is_subset(&self.followed);
+        lock(&self.changed).anywhere |= !followed.is_subset(&self.followed);
         self.followed = followed;
     }
 
-    /// Waits until something changed and `debounce` has gone by without further changes.
-    pub(super) async fn settled_change(&mut self, debounce: Duration) {
-        if !self.is_pending && self.events.recv().await.is_none() {
-            // Without a watcher nothing is ever heard.
-            std::future::pending::<()>().await;
+    /// Waits until something changed and `debounce` has gone by without further changes. Where it changed.
+    pub(super) async fn settled_change(&mut self, debounce: Duration) -> Look {
+        while !lock(&self.changed).is_anything() {
+            if self.events.recv().await.is_none() {
+                // Without a watcher nothing is ever heard.
+                std::future::pending::<()>().await;
+            }
         }
-        self.is_pending = true;
         let latest = Instant::now() + debounce * MOST_DEBOUNCES;
         while Instant::now() < latest && matches!(timeout(debounce, self.events.recv()).await, Ok(Some(()))) {}
-        self.is_pending = false;
+        lock(&self.changed).take()
     }
+}
+
+fn lock(changed: &Mutex<Changed>) -> MutexGuard<'_, Changed> {
+    // A panic elsewhere leaves at worst a path that is looked at in vain.
+    changed.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Opening and reading files makes events too; a reload must not cause the next one.

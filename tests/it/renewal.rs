@@ -4,4 +4,5 @@ mod clients;
 mod configuration;
 mod files;
 mod store;
+mod time;
 mod worse;

@@ -8,6 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
+use std::time::SystemTime;
 
 use super::read::Stamp;
 
@@ -67,6 +68,16 @@ impl Resolver {
 }
 
 impl Resolved {
+    /// How many bytes the file has.
+    pub(super) fn length(&self) -> u64 {
+        self.stamp.map_or(0, |stamp| stamp.length())
+    }
+
+    /// Whether the file was written so shortly before `now` that it may be written again without another stamp.
+    pub(super) fn is_young(&self, now: SystemTime) -> bool {
+        self.stamp.is_some_and(|stamp| stamp.is_young(now))
+    }
+
     /// Goes on from here along `path`. As in the kernel the links are counted for the whole way, those in the targets
     /// of others included: a count for each level lets a handful of links multiply to any number of steps.
     fn follow(&mut self, path: &Path) {

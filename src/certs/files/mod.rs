@@ -3,19 +3,27 @@
 //! A leaf of one generation beside a key of another is what reloads go wrong with (Kubernetes renames `..data`,
 //! editors and ACME clients rename or write in place). So everything a path depends on (its links, the file behind
 //! them, the listing of a directory) is looked at before and after reading; whatever moved meanwhile is read again.
+//!
+//! A later reading reads only what has another stamp than before, and where events tell what changed it looks nowhere
+//! else: of ten thousand certificates one is renewed at a time.
 
+mod content;
 mod links;
 mod plan;
 mod read;
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 use std::{fmt, io};
 
 use rustls_pki_types::CertificateDer;
+use zeroize::Zeroizing;
 
-use self::plan::{BytesByPath, Plan};
+use self::content::Content;
+use self::plan::Plan;
 pub use self::read::ReadError;
 use super::{Error, Roots, Settings};
 use crate::chain::Sha256;
@@ -26,18 +34,48 @@ const TRIES: u32 = 5;
 /// The bytes of every configured path as of one moment.
 pub struct Files {
     plan: Plan,
-    contents: BytesByPath,
+    /// By the path without links, so that a file with many names is read once.
+    contents: HashMap<PathBuf, Content>,
     system_roots: Option<SystemRoots>,
-    digest: Sha256,
+}
+
+/// Where to look for what has changed since the last reading.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// At these paths, where events were seen. It is looked everywhere if they say that more than files changed.
+    At(BTreeSet<PathBuf>),
+    /// At every file.
+    Everywhere,
+    /// Nowhere: nothing is read.
+    Nowhere,
 }
 
 /// What the operating system trusts.
-#[derive(Debug)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct SystemRoots {
     /// The DER of each certificate.
     pub(super) certificates: Vec<CertificateDer<'static>>,
     /// What could not be read, each with its path.
     pub(super) errors: Vec<String>,
+}
+
+/// What a file holds.
+pub(super) enum Bytes<'a> {
+    /// As it was read for this generation.
+    Kept(&'a [u8]),
+    /// Read once more, and still the same.
+    Read(Zeroizing<Vec<u8>>),
+}
+
+impl Deref for Bytes<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Kept(bytes) => bytes,
+            Self::Read(bytes) => bytes,
+        }
+    }
 }
 
 impl Files {
@@ -47,37 +85,89 @@ impl Files {
     }
 
     /// [`read`](Self::read), with the look at the file system as an argument.
-    fn read_with(settings: &Settings, mut look: impl FnMut(&Settings) -> Plan) -> Self {
-        let mut plan = look(settings);
-        let mut tries = 1;
-        let contents = loop {
-            let mut contents = plan.read();
-            let after = look(settings);
-            if after.is_same_generation(&plan) {
-                break contents;
-            }
-            if tries == TRIES {
-                for moved in plan.moved_in(&after) {
-                    contents.insert(moved, Err(ReadError::Unstable(TRIES)));
-                }
-                break contents;
-            }
-            tries += 1;
-            plan = after;
+    fn read_with(settings: &Settings, look: impl FnMut(&Settings) -> Plan) -> Self {
+        let mut files = Self {
+            plan: Plan::default(),
+            contents: HashMap::new(),
+            system_roots: None,
         };
-        let system_roots = matches!(settings.roots, Roots::System).then(SystemRoots::read);
-        let digest = digest(&plan, &contents, system_roots.as_ref());
-        Self {
-            plan,
-            contents,
-            system_roots,
-            digest,
+        files.look_everywhere(settings, look);
+        files
+    }
+
+    /// Reads again what has changed since, and tells whether anything has: the bytes or the error of a file, or which
+    /// files there are. `settings` must be those that were read for before.
+    pub fn read_again(&mut self, settings: &Settings, look: &Look) -> bool {
+        match look {
+            Look::Nowhere => false,
+            Look::Everywhere => self.look_everywhere(settings, Plan::of),
+            Look::At(paths) => self
+                .look_at(paths)
+                .unwrap_or_else(|| self.look_everywhere(settings, Plan::of)),
         }
     }
 
-    /// SHA-256 over every path with its bytes or its error: equal where nothing changed.
-    pub fn digest(&self) -> Sha256 {
-        self.digest
+    fn look_everywhere(&mut self, settings: &Settings, mut look: impl FnMut(&Settings) -> Plan) -> bool {
+        let mut plan = look(settings);
+        let mut contents = HashMap::new();
+        for tries in 1.. {
+            let is_read;
+            (contents, is_read) = plan.read(&self.plan, &self.contents, SystemTime::now());
+            // Nothing can have moved while it was read.
+            if !is_read {
+                break;
+            }
+            let after = look(settings);
+            if after.is_same_generation(&plan) {
+                break;
+            }
+            if tries == TRIES {
+                for moved in plan.moved_in(&after) {
+                    contents.insert(moved, Content::Unreadable(ReadError::Unstable(TRIES)));
+                }
+                break;
+            }
+            plan = after;
+        }
+        let system_roots = matches!(settings.roots, Roots::System).then(SystemRoots::read);
+        let is_same = system_roots == self.system_roots
+            && plan.listings == self.plan.listings
+            && plan.files.keys().eq(self.plan.files.keys())
+            && content::are_same(&contents, &self.contents);
+        *self = Self {
+            plan,
+            contents,
+            system_roots,
+        };
+        !is_same
+    }
+
+    /// Looks at `paths` alone; `None` where that is not enough.
+    fn look_at(&mut self, paths: &BTreeSet<PathBuf>) -> Option<bool> {
+        let mut has_changed = false;
+        for tries in 1.. {
+            let contents = &self.contents;
+            let is_lasting = |path: &Path| tries > 1 || contents.get(path).is_some_and(Content::is_lasting);
+            let moved = self.plan.look_at(paths, is_lasting)?;
+            for planned in &moved {
+                let path = &planned.resolved.path;
+                let content = match tries {
+                    TRIES => Content::Unreadable(ReadError::Unstable(TRIES)),
+                    _ => planned.read(SystemTime::now()),
+                };
+                has_changed |= !self.contents.get(path).is_some_and(|before| before.is_same(&content));
+                self.contents.insert(path.clone(), content);
+            }
+            if moved.is_empty() || tries == TRIES {
+                break;
+            }
+        }
+        Some(has_changed)
+    }
+
+    /// Gives up the bytes, once they have been made use of. What is asked for again is read again.
+    pub fn forget(&mut self) {
+        self.contents.values_mut().for_each(Content::forget);
     }
 
     /// The directories whose events tell that a file may have changed: those with the files, those with each symbolic
@@ -87,22 +177,41 @@ impl Files {
         &self.plan.watched
     }
 
+    /// SHA-256 of the file configured as `path`; `None` where it cannot be read.
+    pub(super) fn digest(&self, path: &Path) -> Option<Sha256> {
+        match self.content(path)? {
+            Content::Bytes { digest, .. } | Content::Known { digest, .. } => Some(*digest),
+            Content::Unreadable(_) => None,
+        }
+    }
+
     /// The bytes of the file configured as `path`.
-    pub(super) fn bytes(&self, path: &Path) -> Result<&[u8], Error> {
-        let error = |source| Error::Read {
+    pub(super) fn bytes(&self, path: &Path) -> Result<Bytes<'_>, Error> {
+        let bytes = match self.content(path) {
+            Some(Content::Bytes { bytes, .. }) => Ok(Bytes::Kept(bytes)),
+            Some(Content::Known { digest, .. }) => self.read_once_more(path, *digest).map(Bytes::Read),
+            Some(Content::Unreadable(source)) => Err(source.clone()),
+            None => Err(ReadError::Io(Arc::new(io::ErrorKind::NotFound.into()))),
+        };
+        bytes.map_err(|source| Error::Read {
             path: path.to_owned(),
             source,
-        };
-        match self
-            .plan
-            .files
-            .get(path.as_os_str())
-            .and_then(|planned| self.contents.get(&planned.resolved.path))
-        {
-            Some(Ok(bytes)) => Ok(bytes),
-            Some(Err(source)) => Err(error(source.clone())),
-            None => Err(error(ReadError::Io(Arc::new(io::ErrorKind::NotFound.into())))),
+        })
+    }
+
+    /// A file of which only the digest was kept. Where it is another by now, the next look will see that.
+    fn read_once_more(&self, path: &Path, digest: Sha256) -> Result<Zeroizing<Vec<u8>>, ReadError> {
+        let planned = self.plan.files.get(path.as_os_str());
+        match planned.map(|planned| planned.read(SystemTime::now())) {
+            Some(Content::Bytes { bytes, digest: now, .. }) if now == digest => Ok(bytes),
+            Some(Content::Unreadable(error)) => Err(error),
+            _ => Err(ReadError::Unstable(1)),
         }
+    }
+
+    fn content(&self, path: &Path) -> Option<&Content> {
+        let planned = self.plan.files.get(path.as_os_str())?;
+        self.contents.get(&planned.resolved.path)
     }
 
     /// The files that `path` of the store or of the anchors stands for: those in the directory, each once however
@@ -134,10 +243,7 @@ impl fmt::Debug for Files {
     /// Shows no contents: there are keys among them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let paths: Vec<_> = self.plan.files.keys().collect();
-        f.debug_struct("Files")
-            .field("paths", &paths)
-            .field("digest", &self.digest)
-            .finish_non_exhaustive()
+        f.debug_struct("Files").field("paths", &paths).finish_non_exhaustive()
     }
 }
 
@@ -150,31 +256,6 @@ impl SystemRoots {
             errors: found.errors.iter().map(ToString::to_string).collect(),
         }
     }
-}
-
-/// SHA-256 over everything that was read. Each part is digested on its own first, so that no two readings share one
-/// text.
-fn digest(plan: &Plan, contents: &BytesByPath, system_roots: Option<&SystemRoots>) -> Sha256 {
-    let mut parts = Vec::new();
-    for (path, planned) in &plan.files {
-        parts.extend(Sha256::of(path.as_encoded_bytes()).0);
-        match contents.get(&planned.resolved.path) {
-            Some(Ok(bytes)) => parts.extend(Sha256::of(bytes).0),
-            Some(Err(error)) => parts.extend(Sha256::of(error.to_string().as_bytes()).0.map(|byte| !byte)),
-            None => {}
-        }
-    }
-    if let Some(roots) = system_roots {
-        roots
-            .certificates
-            .iter()
-            .for_each(|der| parts.extend(Sha256::of(der).0));
-        roots
-            .errors
-            .iter()
-            .for_each(|error| parts.extend(Sha256::of(error.as_bytes()).0));
-    }
-    Sha256::of(&parts)
 }
 
 #[cfg(test)]
@@ -210,6 +291,10 @@ mod tests {
         }
     }
 
+    fn error_of(files: &Files, path: &Path) -> String {
+        files.bytes(path).err().unwrap().to_string()
+    }
+
     fn names(files: &Files, path: &Path) -> Vec<String> {
         let name = |path: &&Path| path.file_name().unwrap().to_string_lossy().into_owned();
         files.below(path).iter().map(name).collect()
@@ -243,24 +328,111 @@ mod tests {
             ["a.pem", "b.pem"],
             "hash.0 is another name of a.pem"
         );
-        assert_eq!(files.bytes(&path.join("hash.0")).unwrap(), b"a.pem");
+        assert_eq!(*files.bytes(&path.join("hash.0")).unwrap(), *b"a.pem");
     }
 
     #[test]
-    fn the_digest_changes_with_contents_names_and_errors_only() {
+    fn a_later_reading_tells_of_other_contents_names_and_errors_only() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path();
-        let digest = || Files::read(&settings(&[path])).digest();
+        let settings = settings(&[path]);
         fs::write(path.join("a.pem"), "1").unwrap();
-        let first = digest();
+        let mut files = Files::read(&settings);
+        let mut has_changed = || files.read_again(&settings, &Look::Everywhere);
+        assert!(!has_changed());
         fs::write(path.join("a.pem.new"), "1").unwrap();
         fs::rename(path.join("a.pem.new"), path.join("a.pem")).unwrap();
-        assert_eq!(digest(), first, "the same bytes in another inode");
+        assert!(!has_changed(), "the same bytes in another inode");
         fs::write(path.join("a.pem"), "2").unwrap();
-        let second = digest();
-        assert_ne!(second, first);
+        assert!(has_changed());
         fs::rename(path.join("a.pem"), path.join("b.pem")).unwrap();
-        assert_ne!(digest(), second);
+        assert!(has_changed());
+        fs::remove_file(path.join("b.pem")).unwrap();
+        fs::create_dir(path.join("b.pem")).unwrap();
+        assert!(has_changed());
+        assert!(!has_changed());
+    }
+
+    #[test]
+    fn only_what_has_another_stamp_is_read_again_and_what_was_given_up_can_still_be_had() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        let settings = pair(path);
+        for name in ["tls.crt", "tls.key"] {
+            fs::write(path.join(name), name).unwrap();
+        }
+        let mut files = Files::read(&settings);
+        files.forget();
+        assert_eq!(*files.bytes(&path.join("tls.key")).unwrap(), *b"tls.key");
+        fs::write(path.join("tls.crt"), "renewed").unwrap();
+        assert!(files.read_again(&settings, &Look::Everywhere));
+        let is_kept = |name: &str| matches!(files.bytes(&path.join(name)), Ok(Bytes::Kept(_)));
+        // Both have been written within the coarsest tick, so neither stamp is trusted yet.
+        assert!(is_kept("tls.crt") && is_kept("tls.key"));
+
+        let later = SystemTime::now() + std::time::Duration::from_secs(60);
+        let (plan, none) = (Plan::of(&settings), HashMap::new());
+        let (old, _) = plan.read(&Plan::default(), &none, later);
+        fs::write(path.join("tls.crt"), "renewed again").unwrap();
+        let (new, is_read) = Plan::of(&settings).read(&plan, &old, later);
+        let root = path.canonicalize().unwrap();
+        assert!(is_read);
+        assert!(matches!(new[&root.join("tls.crt")], Content::Bytes { .. }));
+        assert!(matches!(new[&root.join("tls.key")], Content::Known { .. }));
+    }
+
+    #[test]
+    fn a_look_where_events_were_seen_reads_that_and_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().canonicalize().unwrap();
+        let settings = settings(&[&path]);
+        for name in ["a.pem", "b.pem"] {
+            fs::write(path.join(name), "1").unwrap();
+        }
+        let mut files = Files::read(&settings);
+        files.forget();
+        let mut look = |names: &[&str]| {
+            let paths = names.iter().map(|name| path.join(name)).collect();
+            let has_changed = files.read_again(&settings, &Look::At(paths));
+            let kept =
+                ["a.pem", "b.pem", "c.pem"].map(|name| matches!(files.bytes(&path.join(name)), Ok(Bytes::Kept(_))));
+            files.forget();
+            (has_changed, kept)
+        };
+        fs::write(path.join("a.pem"), "2").unwrap();
+        fs::write(path.join("b.pem"), "2").unwrap();
+        assert_eq!(look(&["a.pem", "unrelated/x.pem"]), (true, [true, false, false]));
+        assert_eq!(
+            look(&["a.pem"]),
+            (false, [true, false, false]),
+            "it is too young to trust its stamp"
+        );
+        fs::write(path.join("c.pem.tmp"), "1").unwrap();
+        assert_eq!(look(&["c.pem.tmp", "gone.pem"]), (false, [false, false, false]));
+        fs::rename(path.join("c.pem.tmp"), path.join("c.pem")).unwrap();
+        // The listing has changed, so it is looked everywhere, and b.pem is found to have changed too.
+        assert_eq!(look(&["c.pem.tmp", "c.pem"]), (true, [true, true, true]));
+        fs::remove_file(path.join("c.pem")).unwrap();
+        assert!(look(&["c.pem"]).0);
+    }
+
+    #[test]
+    fn a_link_that_leads_elsewhere_is_followed_wherever_the_event_was() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().canonicalize().unwrap();
+        mount(&path, "1");
+        for name in ["tls.crt", "tls.key"] {
+            symlink(format!("..data/{name}"), path.join(name)).unwrap();
+        }
+        let settings = pair(&path);
+        let mut files = Files::read(&settings);
+        mount(&path, "2");
+        assert!(files.read_again(&settings, &Look::At(BTreeSet::from([path.join("..data")]))));
+        assert_eq!(*files.bytes(&path.join("tls.key")).unwrap(), *b"2");
+        // And a file behind links is known by the path that its events name.
+        fs::write(path.join("..2/tls.key"), "3").unwrap();
+        assert!(files.read_again(&settings, &Look::At(BTreeSet::from([path.join("..2/tls.key")]))));
+        assert_eq!(*files.bytes(&path.join("tls.key")).unwrap(), *b"3");
     }
 
     #[test]
@@ -269,14 +441,13 @@ mod tests {
         fs::write(directory.path().join("tls.crt"), "x").unwrap();
         let files = Files::read(&pair(directory.path()));
         assert!(files.bytes(&directory.path().join("tls.crt")).is_ok());
-        let error = files.bytes(&directory.path().join("tls.key")).unwrap_err().to_string();
+        let error = error_of(&files, &directory.path().join("tls.key"));
         assert!(error.contains("tls.key") && error.contains("No such file"), "{error}");
         let large = fs::File::create(directory.path().join("tls.key")).unwrap();
         large.set_len(BUNDLE_FILE_LIMIT + 1).unwrap();
-        let error = Files::read(&pair(directory.path()))
-            .bytes(&directory.path().join("tls.key"))
-            .unwrap_err();
-        assert!(error.to_string().contains("at most 1048576 bytes"), "{error}");
+        let files = Files::read(&pair(directory.path()));
+        let error = error_of(&files, &directory.path().join("tls.key"));
+        assert!(error.contains("at most 1048576 bytes"), "{error}");
     }
 
     #[test]
@@ -321,7 +492,7 @@ mod tests {
         });
         assert_eq!(looks, 3);
         for name in ["tls.crt", "tls.key"] {
-            assert_eq!(files.bytes(&path.join(name)).unwrap(), b"2", "{name}");
+            assert_eq!(*files.bytes(&path.join(name)).unwrap(), *b"2", "{name}");
         }
         let root = path.canonicalize().unwrap();
         assert_eq!(
@@ -344,12 +515,12 @@ mod tests {
             Plan::of(settings)
         });
         assert_eq!(looks, 6);
-        let error = files.bytes(&path.join("tls.crt")).unwrap_err().to_string();
+        let error = error_of(&files, &path.join("tls.crt"));
         assert!(
             error.ends_with("it changed while it was read, 5 times in a row"),
             "{error}"
         );
-        assert_eq!(files.bytes(&path.join("tls.key")).unwrap(), b"x");
+        assert_eq!(*files.bytes(&path.join("tls.key")).unwrap(), *b"x");
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! What there is to read: the configured paths, looked at but not yet read.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
-use zeroize::Zeroizing;
-
+use super::content::Content;
 use super::links::{Resolved, Resolver};
 use super::read::{self, ReadError};
 use crate::certs::{Roots, Settings};
+use crate::chain::Sha256;
 
 /// A leaf with its key, a PKCS#12 file, a password: Kubernetes allows a whole Secret 1 MiB.
 pub(super) const BUNDLE_FILE_LIMIT: u64 = 1 << 20;
@@ -19,9 +20,6 @@ pub(super) const STORE_FILE_LIMIT: u64 = 64 << 20;
 const TOTAL_LIMIT: u64 = 256 << 20;
 /// Files in one directory: ten times the largest store this is made for.
 const DIRECTORY_LIMIT: usize = 100_000;
-
-/// What was read, by the path without links, so that a file with many names is read once.
-pub(super) type BytesByPath = HashMap<PathBuf, Result<Zeroizing<Vec<u8>>, ReadError>>;
 
 /// What the configured paths stand for at one moment.
 #[derive(Debug, Default)]
@@ -33,6 +31,12 @@ pub(super) struct Plan {
     pub(super) listings: BTreeMap<PathBuf, Vec<PathBuf>>,
     /// The directories whose events tell that something moved.
     pub(super) watched: BTreeSet<PathBuf>,
+    /// The directories that are listed, without links.
+    listed: HashSet<PathBuf>,
+    /// Every link on the way to a file.
+    links: HashSet<PathBuf>,
+    /// The configured paths of each file that has other ones than its own.
+    aliases: HashMap<PathBuf, Vec<OsString>>,
     /// What is known to be unreadable before reading.
     unreadable: Vec<(PathBuf, ReadError)>,
 }
@@ -80,6 +84,8 @@ impl Plan {
         }
         let resolved = resolver.resolve(path);
         self.watched.extend(resolved.directories);
+        self.links.extend(resolved.links.into_iter().map(|(link, _)| link));
+        self.listed.insert(resolved.path.clone());
         self.watched.insert(resolved.path);
         match list(path) {
             Ok(files) => {
@@ -101,35 +107,97 @@ impl Plan {
             return;
         }
         let resolved = resolver.resolve(path);
+        self.links.extend(resolved.links.iter().map(|(link, _)| link.clone()));
+        if resolved.path != path {
+            let aliases = self.aliases.entry(resolved.path.clone()).or_default();
+            aliases.push(path.as_os_str().to_owned());
+        }
         self.files
             .insert(path.as_os_str().to_owned(), Planned { resolved, limit });
     }
 
-    /// Reads every file once.
-    pub(super) fn read(&self) -> BytesByPath {
-        let mut contents = HashMap::with_capacity(self.files.len());
+    /// What each file holds, and whether any was read: one that is the same in the plan `before`, with its `contents`, is
+    /// not.
+    pub(super) fn read(
+        &self,
+        before: &Self,
+        contents: &HashMap<PathBuf, Content>,
+        now: SystemTime,
+    ) -> (HashMap<PathBuf, Content>, bool) {
+        let known = |path: &OsString, planned: &Planned| {
+            let is_same = before.files.get(path).is_some_and(|before| before == planned);
+            let content = contents.get(&planned.resolved.path);
+            content.filter(|content| is_same && content.is_lasting())
+        };
+        let mut found = HashMap::with_capacity(self.files.len());
         for (path, error) in &self.unreadable {
             if let Some(planned) = self.files.get(path.as_os_str()) {
-                contents.insert(planned.resolved.path.clone(), Err(error.clone()));
+                found.insert(planned.resolved.path.clone(), Content::Unreadable(error.clone()));
             }
         }
         let mut left = TOTAL_LIMIT;
+        let mut is_read = false;
         // Leaves and keys first: a store without measure must not crowd them out.
-        let mut files: Vec<&Planned> = self.files.values().collect();
-        files.sort_by_key(|planned| planned.limit);
-        for planned in files {
-            contents.entry(planned.resolved.path.clone()).or_insert_with(|| {
-                let bytes = match read::file(&planned.resolved.path, planned.limit.min(left)) {
-                    Err(ReadError::TooLarge(limit)) if limit < planned.limit => {
-                        Err(ReadError::TooLargeTogether(TOTAL_LIMIT))
-                    }
-                    bytes => bytes,
-                }?;
-                left = left.saturating_sub(bytes.len() as u64);
-                Ok(bytes)
+        let mut files: Vec<(&OsString, &Planned)> = self.files.iter().collect();
+        files.sort_by_key(|(_, planned)| planned.limit);
+        for (path, planned) in files {
+            found.entry(planned.resolved.path.clone()).or_insert_with(|| {
+                let content = known(path, planned).map(Content::without_bytes).unwrap_or_else(|| {
+                    is_read = true;
+                    planned.read_at_most(left, now)
+                });
+                left = left.saturating_sub(planned.resolved.length());
+                content
             });
         }
-        contents
+        (found, is_read)
+    }
+
+    /// Looks at `paths` alone, as events name them, and tells which files have another state than before, or one that
+    /// `is_lasting` does not answer for. `None` where links or listings may have changed.
+    pub(super) fn look_at(
+        &mut self,
+        paths: &BTreeSet<PathBuf>,
+        is_lasting: impl Fn(&Path) -> bool,
+    ) -> Option<Vec<&Planned>> {
+        let mut names = Vec::new();
+        for path in paths {
+            if self.links.contains(path) || self.watched.contains(path) {
+                return None;
+            }
+            let before = names.len();
+            names.extend(self.files.get_key_value(path.as_os_str()).map(|(name, _)| name.clone()));
+            names.extend(self.aliases.get(path).into_iter().flatten().cloned());
+            let is_new = names.len() == before && fs::symlink_metadata(path).is_ok();
+            if is_new && self.would_be_listed(path) {
+                return None;
+            }
+        }
+        let mut resolver = Resolver::default();
+        let mut moved = Vec::new();
+        for name in names {
+            let resolved = resolver.resolve(Path::new(&name));
+            let planned = self.files.get_mut(&name)?;
+            if resolved.stamp.is_none()
+                || resolved.path != planned.resolved.path
+                || resolved.links != planned.resolved.links
+            {
+                return None;
+            }
+            if planned.resolved != resolved || !is_lasting(&resolved.path) {
+                planned.resolved = resolved;
+                moved.push(name);
+            }
+        }
+        Some(moved.iter().filter_map(|name| self.files.get(name)).collect())
+    }
+
+    fn would_be_listed(&self, path: &Path) -> bool {
+        let is_in_listed = path.parent().is_some_and(|parent| self.listed.contains(parent));
+        is_in_listed
+            && !path
+                .file_name()
+                .is_some_and(|name| is_temporary(&name.to_string_lossy()))
     }
 
     /// Whether nothing moved between two looks.
@@ -144,6 +212,27 @@ impl Plan {
             .iter()
             .filter(|(path, planned)| after.files.get(*path) != Some(planned));
         moved.map(|(_, planned)| planned.resolved.path.clone()).collect()
+    }
+}
+
+impl Planned {
+    /// What the file holds at the moment `now`.
+    pub(super) fn read(&self, now: SystemTime) -> Content {
+        self.read_at_most(TOTAL_LIMIT, now)
+    }
+
+    fn read_at_most(&self, left: u64, now: SystemTime) -> Content {
+        match read::file(&self.resolved.path, self.limit.min(left)) {
+            Ok(bytes) => Content::Bytes {
+                digest: Sha256::of(&bytes),
+                bytes,
+                is_young: self.resolved.is_young(now),
+            },
+            Err(ReadError::TooLarge(limit)) if limit < self.limit => {
+                Content::Unreadable(ReadError::TooLargeTogether(TOTAL_LIMIT))
+            }
+            Err(error) => Content::Unreadable(error),
+        }
     }
 }
 

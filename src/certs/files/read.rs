@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::OFlags;
 use rustix::process::{getegid, geteuid};
@@ -50,6 +51,9 @@ fn mode_text(file: &Option<(u32, u32, u32)>) -> String {
     }
 }
 
+/// File systems tell when a file changed to a few milliseconds; FAT and old NFS to two seconds.
+const COARSEST_TICK_SECONDS: u64 = 2;
+
 /// What tells one state of a file from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
@@ -69,6 +73,20 @@ impl From<&Metadata> for Stamp {
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         }
+    }
+}
+
+impl Stamp {
+    pub(super) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Whether the file changed so shortly before `now` that the next change may bear the same time.
+    pub(super) fn is_young(&self, now: SystemTime) -> bool {
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let changed = u64::try_from(self.changed.0).unwrap_or_default();
+        // A change in the future was made by another clock.
+        now.as_secs() <= changed + COARSEST_TICK_SECONDS
     }
 }
 

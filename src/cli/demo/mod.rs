@@ -26,10 +26,9 @@ use super::arguments::DemoArguments;
 use super::tree::tree;
 use super::{Ending, complain};
 use crate::app::{App, Control, Signal};
-use crate::certs::Files;
-use crate::chain::{Certificate, Signatures};
+use crate::chain::Certificate;
 use crate::config::{self, Config, Environment, Machine};
-use crate::reload::Survey;
+use crate::reload::Surveyor;
 use crate::telemetry::log;
 
 /// How long a renewed certificate may take to be served before the demo calls it a failure: reading is debounced by
@@ -112,14 +111,16 @@ fn config(pki: &Pki, backend: &str) -> Result<Config, Box<dyn Error>> {
 /// What lies on disk, and what is made of it.
 fn show_store(pki: &Pki, config: &Config) -> Result<(), Box<dyn Error>> {
     let now = UnixTime::now();
-    let files = Files::read(&config.certs);
-    let survey = Survey::of(&config.certs, &files, &config.reload, now, &Signatures::new());
+    let mut surveyor = Surveyor::new(config.certs.clone(), config.reload);
+    let survey = surveyor.survey(now);
     say(&format!(
         "The leaf is in {}, alone. The store {} holds",
         pki.path("tls.crt").display(),
         pki.path("store").display()
     ));
-    for certificate in &survey.store {
+    let mut store: Vec<_> = surveyor.inventory().store.iter().collect();
+    store.sort_by_key(|certificate| certificate.to_string());
+    for certificate in store {
         say(&format!("  {certificate}, issued by {}", certificate.issuer()));
     }
     for (_, prospect) in &survey.prospects {

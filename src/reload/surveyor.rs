@@ -1,0 +1,178 @@
+//! The surveyor: surveys the files again and again, and works out anew only what may have changed.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustls::pki_types::UnixTime;
+
+use super::survey::{Prospect, Survey};
+use super::{Settings, Unservable};
+use crate::certs::{self, Bundle, BundleSettings, Files, Inventory, Look, Roots};
+use crate::chain::{Assembly, Certificate, Context, Disallowed, Name, Policy, Sha256, Signatures, assemble};
+use crate::tls;
+
+/// What is remembered from one survey to the next: the files, what they hold, and the chains assembled of it.
+#[derive(Debug)]
+pub struct Surveyor {
+    certificates: certs::Settings,
+    settings: Settings,
+    disallowed: Disallowed,
+    files: Files,
+    inventory: Inventory,
+    signatures: Signatures,
+    assemblies: HashMap<Question, Answer>,
+}
+
+/// Besides store, anchors and settings, what a chain depends on: the fingerprint of its leaf, and what is configured for
+/// it alone.
+type Question = (Sha256, Policy, bool);
+
+/// A chain, and since when it is the answer; until when, it tells itself.
+#[derive(Debug)]
+struct Answer {
+    since: UnixTime,
+    assembly: Arc<Assembly>,
+    is_in_use: bool,
+}
+
+impl Answer {
+    fn holds_at(&self, at: UnixTime) -> bool {
+        let is_over = self.assembly.until.is_some_and(|until| until.as_secs() <= at.as_secs());
+        self.since.as_secs() <= at.as_secs() && !is_over
+    }
+}
+
+impl Surveyor {
+    /// Reads every file that `certificates` name.
+    pub fn new(certificates: certs::Settings, settings: Settings) -> Self {
+        let mut files = Files::read(&certificates);
+        let mut inventory = Inventory::default();
+        inventory.update(&certificates, &files, &|key| tls::public_key(key).ok());
+        files.forget();
+        Self {
+            disallowed: certificates.disallowed.iter().copied().collect(),
+            certificates,
+            settings,
+            files,
+            inventory,
+            signatures: Signatures::new(),
+            assemblies: HashMap::new(),
+        }
+    }
+
+    /// Reads what has changed and tells whether anything has: files, or what is configured.
+    pub fn look(&mut self, certificates: &certs::Settings, settings: &Settings, look: &Look) -> bool {
+        let has_other_settings = self.certificates != *certificates || self.settings != *settings;
+        if has_other_settings {
+            let signatures = std::mem::take(&mut self.signatures);
+            *self = Self {
+                signatures,
+                ..Self::new(certificates.clone(), *settings)
+            };
+            return true;
+        }
+        if !self.files.read_again(certificates, look) {
+            return false;
+        }
+        let change = self
+            .inventory
+            .update(certificates, &self.files, &|key| tls::public_key(key).ok());
+        self.files.forget();
+        if change.anchors {
+            self.assemblies.clear();
+        }
+        self.forget(&change.subjects);
+        true
+    }
+
+    /// Adds certificates that were found elsewhere to the store, in place of those added before.
+    ///
+    /// Tells whether that changes the store.
+    pub fn learn(&mut self, certificates: Vec<Arc<Certificate>>) -> bool {
+        let change = self.inventory.learn(certificates);
+        self.forget(&change.subjects);
+        !change.subjects.is_empty()
+    }
+
+    /// Forgets the chains that certificates with these subjects may change.
+    fn forget(&mut self, subjects: &HashSet<Name>) {
+        if !subjects.is_empty() {
+            let depends = |answer: &Answer| subjects.iter().any(|subject| answer.assembly.sought.contains(subject));
+            self.assemblies.retain(|_, answer| !depends(answer));
+        }
+    }
+
+    /// What would be served at the instant `at` of what was last read.
+    pub fn survey(&mut self, at: UnixTime) -> Survey {
+        for answer in self.assemblies.values_mut() {
+            answer.is_in_use = false;
+        }
+        let bundles = self.inventory.bundles.clone();
+        let prospects = bundles.into_iter().map(|(source, bundle)| {
+            let prospect = bundle.map_err(Unservable::from).and_then(|bundle| {
+                if self.disallowed.contains(&bundle.leaf) {
+                    return Err(Unservable::Disallowed {
+                        certificate: source.certificate.clone(),
+                        leaf: Arc::clone(&bundle.leaf),
+                    });
+                }
+                let assembly = self.assemble(&source, &bundle, at);
+                Ok(Prospect { bundle, assembly })
+            });
+            (source, prospect)
+        });
+        let survey = Survey {
+            prospects: prospects.collect(),
+            problems: self.inventory.problems.clone(),
+            stored: self.inventory.store.len(),
+            wants_anchor: self.certificates.roots != Roots::None,
+        };
+        self.assemblies.retain(|_, answer| answer.is_in_use);
+        survey
+    }
+
+    /// The best chain for the leaf of `bundle` at the instant `at`.
+    pub fn assemble(&mut self, source: &BundleSettings, bundle: &Bundle, at: UnixTime) -> Arc<Assembly> {
+        let policy = source.policy.unwrap_or(self.settings.policy);
+        let question = (bundle.leaf.fingerprint(), policy, source.allow_ca_leaf);
+        if let Some(answer) = self.assemblies.get_mut(&question).filter(|answer| answer.holds_at(at)) {
+            answer.is_in_use = true;
+            return Arc::clone(&answer.assembly);
+        }
+        let context = Context {
+            anchors: &self.inventory.anchors,
+            at,
+            policy,
+            disallowed: &self.disallowed,
+            algorithms: tls::signature_algorithms(),
+            weak_algorithms: tls::WEAK_ALGORITHMS,
+            signatures: &self.signatures,
+            allow_ca_leaf: source.allow_ca_leaf,
+            send_intermediate_anchor: self.settings.send_intermediate_anchor,
+        };
+        let assembly = Arc::new(assemble(&bundle.leaf, &self.inventory.store, &context));
+        let answer = Answer {
+            since: at,
+            assembly: Arc::clone(&assembly),
+            is_in_use: true,
+        };
+        self.assemblies.insert(question, answer);
+        assembly
+    }
+
+    /// Certificates and keys that are never used.
+    pub fn disallowed(&self) -> &Disallowed {
+        &self.disallowed
+    }
+
+    /// What the files hold.
+    pub fn inventory(&self) -> &Inventory {
+        &self.inventory
+    }
+
+    /// The directories whose events tell of the next change.
+    pub fn directories_to_watch(&self) -> &BTreeSet<PathBuf> {
+        self.files.directories_to_watch()
+    }
+}
