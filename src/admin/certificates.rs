@@ -1,9 +1,15 @@
-//! Certificates and chains as JSON: what `/certificates` shows and `chain --format json` prints.
+//! Certificates and chains as JSON: what `/certificates` shows, and `chain` and `check` print with `--format json`.
+//!
+//! `docs/JSON.md` names every field; a test holds the two together.
 
 use serde_json::{Value, json};
 
-use crate::chain::{Alternative, Assembly, Certificate, Chain, End, Step, Verdict, rfc3339};
+use crate::chain::{Alternative, Assembly, Certificate, Chain, End, Policy, Step, Verdict, rfc3339};
 use crate::reload::Generation;
+
+/// The version of the shape of everything here: it grows when a field goes or changes its meaning, not when one is
+/// added.
+pub const JSON_VERSION: u32 = 1;
 
 /// Everything that is served, as `/certificates` shows it.
 pub fn certificates(generation: &Generation) -> Value {
@@ -15,6 +21,7 @@ pub fn certificates(generation: &Generation) -> Value {
         value
     });
     json!({
+        "version": JSON_VERSION,
         "read_at": rfc3339(generation.read_at),
         "certificates": served.collect::<Vec<_>>(),
         "problems": generation.problems,
@@ -24,10 +31,19 @@ pub fn certificates(generation: &Generation) -> Value {
 /// A chain with its status, its trail and what is wrong with it.
 pub fn assembly(assembly: &Assembly) -> Value {
     let leaf = assembly.chain.leaf();
+    let policy = assembly.policy;
+    let alternatives: Vec<_> = assembly
+        .alternatives
+        .iter()
+        .map(|other| alternative(other, policy))
+        .collect();
+    let steps: Vec<_> = assembly.trail.steps.iter().map(|one| step(one, policy)).collect();
     let texts = |items: Vec<String>| json!(items);
     json!({
-        "names": leaf.dns_names().map(str::to_owned).chain(leaf.ip_addresses().map(|ip| ip.to_string())).collect::<Vec<_>>(),
+        "names": names(leaf),
         "status": assembly.status.as_str(),
+        "policy": policy.to_string(),
+        "holds_until": assembly.until.map(rfc3339),
         "chain": chain(&assembly.chain),
         "wanted": assembly.wanted.as_ref().map(|wanted| json!({
             "issuer_of": wanted.issuer_of.fingerprint().to_string(),
@@ -37,16 +53,18 @@ pub fn assembly(assembly: &Assembly) -> Value {
         })),
         "flaws": texts(assembly.flaws.iter().map(ToString::to_string).collect()),
         "warnings": texts(assembly.warnings.iter().map(ToString::to_string).collect()),
-        "alternatives": assembly.alternatives.iter().map(alternative).collect::<Vec<_>>(),
-        "trail": assembly.trail.steps.iter().map(step).collect::<Vec<_>>(),
+        "alternatives": alternatives,
+        "trail": steps,
+        "unlisted": assembly.trail.unlisted,
+        "budget_exhausted": assembly.trail.budget_exhausted,
     })
 }
 
 /// A chain that was not chosen, and why.
-fn alternative(alternative: &Alternative) -> Value {
+fn alternative(alternative: &Alternative, policy: Policy) -> Value {
     let mut value = chain(&alternative.chain);
     value["criterion"] = json!(alternative.criterion.as_str());
-    value["reason"] = json!(alternative.criterion.to_string());
+    value["reason"] = json!(alternative.criterion.reason(policy));
     value
 }
 
@@ -66,7 +84,14 @@ fn chain(chain: &Chain) -> Value {
     })
 }
 
-fn certificate(certificate: &Certificate) -> Value {
+/// The DNS names and IP addresses of a leaf.
+pub fn names(leaf: &Certificate) -> Vec<String> {
+    let addresses = leaf.ip_addresses().map(|address| address.to_string());
+    leaf.dns_names().map(str::to_owned).chain(addresses).collect()
+}
+
+/// A certificate: what tells it from others, and how long it is valid.
+pub fn certificate(certificate: &Certificate) -> Value {
     json!({
         "subject": certificate.subject().to_string(),
         "issuer": certificate.issuer().to_string(),
@@ -78,11 +103,11 @@ fn certificate(certificate: &Certificate) -> Value {
     })
 }
 
-fn step(step: &Step) -> Value {
+fn step(step: &Step, policy: Policy) -> Value {
     let (verdict, reasons) = match &step.verdict {
         Verdict::Chosen => ("chosen", Vec::new()),
         Verdict::NotCompared => ("passed over", vec!["too many ways to compare".to_owned()]),
-        Verdict::Passed(criterion) => ("passed over", vec![criterion.to_string()]),
+        Verdict::Passed(criterion) => ("passed over", vec![criterion.reason(policy)]),
         Verdict::Refused(refusals) => ("refused", refusals.iter().map(ToString::to_string).collect()),
     };
     json!({

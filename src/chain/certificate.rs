@@ -116,6 +116,11 @@ impl Certificate {
         })
     }
 
+    /// The common name of the subject and the first eight digits of the fingerprint, where all of both is too long.
+    pub fn brief(&self) -> String {
+        format!("{} [{:.8}]", self.subject.brief(), self.fingerprint.to_string())
+    }
+
     /// The whole certificate.
     pub fn der(&self) -> &CertificateDer<'static> {
         &self.der

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::Policy;
+
 /// What is asked of a chain, most important first: of two chains, the one that meets the earlier criterion wins,
 /// whatever the later ones say. The first six are met or not; the last three compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,6 +33,17 @@ pub enum Criterion {
 }
 
 impl Criterion {
+    /// Why a chain was not chosen that is worse by this criterion, where `policy` decided.
+    pub fn reason(self, policy: Policy) -> String {
+        match (self, policy) {
+            (Self::Policy, Policy::Short) => "policy short prefers fewer certificates".to_owned(),
+            (Self::Policy, Policy::Compat) => {
+                "policy compat prefers the oldest root, then fewer certificates".to_owned()
+            }
+            _ => self.to_string(),
+        }
+    }
+
     /// The criterion as JSON writes it.
     pub fn as_str(self) -> &'static str {
         match self {

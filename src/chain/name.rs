@@ -53,6 +53,14 @@ impl Name {
         self.der == other.der
     }
 
+    /// The common name alone, as `Display` writes it; the whole name where there is none.
+    pub fn brief(&self) -> String {
+        let name = X509Name::from_der(&self.der).ok();
+        let common_name =
+            name.and_then(|(_, name)| name.iter_common_name().last().map(|one| Attribute(one).to_string()));
+        common_name.unwrap_or_else(|| self.to_string())
+    }
+
     /// Whether the name is an empty sequence.
     pub fn is_empty(&self) -> bool {
         self.parts.is_empty()
@@ -103,10 +111,18 @@ impl fmt::Display for Name {
                 if position > 0 {
                     f.write_str("+")?;
                 }
-                show_attribute(attribute, f)?;
+                write!(f, "{}", Attribute(attribute))?;
             }
         }
         Ok(())
+    }
+}
+
+struct Attribute<'a>(&'a AttributeTypeAndValue<'a>);
+
+impl fmt::Display for Attribute<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        show_attribute(self.0, f)
     }
 }
 

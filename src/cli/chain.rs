@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls_pki_types::UnixTime;
+use serde_json::{Value, json};
 
 use super::arguments::{Aia, ChainArguments, ChainFormat};
 use super::tree::tree;
 use super::{Ending, complain, print};
 use crate::certs::{self, Files, Inventory, Roots};
-use crate::chain::{Anchors, Assembly, Certificate, Context, Disallowed, Signatures, Status, Store, assemble};
+use crate::chain::{Anchors, Assembly, Certificate, Context, Disallowed, Signatures, Status, Store, assemble, rfc3339};
 use crate::{admin, tls};
 
 pub(super) fn run(arguments: &ChainArguments) -> Ending {
@@ -112,7 +113,13 @@ fn assembled(
 /// Nothing goes to standard output as PEM unless it is the chain that was asked for.
 fn formatted(assembly: &Assembly, format: ChainFormat, at: UnixTime, is_found: bool) -> Vec<u8> {
     match format {
-        ChainFormat::Json => format!("{:#}\n", admin::assembly(assembly)).into_bytes(),
+        ChainFormat::Json => {
+            let mut value = json!({ "version": admin::JSON_VERSION, "at": rfc3339(at) });
+            if let (Some(fields), Value::Object(assembly)) = (value.as_object_mut(), admin::assembly(assembly)) {
+                fields.extend(assembly);
+            }
+            format!("{value:#}\n").into_bytes()
+        }
         ChainFormat::Pem if is_found => {
             let blocks = assembly.chain.certificates.iter().map(|certificate| pem(certificate));
             blocks.collect::<String>().into_bytes()

@@ -3,6 +3,7 @@
 //! The names, the flags and the exit codes are a contract: scripts rely on them.
 
 mod admin;
+mod advice;
 mod arguments;
 mod chain;
 mod check;
@@ -11,6 +12,8 @@ mod demo;
 mod flags;
 mod healthcheck;
 mod man;
+mod moment;
+mod outlook;
 mod reload;
 mod schema;
 mod serve;

@@ -1,13 +1,35 @@
-//! A chain as people read it: a tree from the leaf up to the root, what is sent and what is not, and what is wrong.
+//! A chain as people read it: the status, a tree from the leaf up to the root with every candidate that was not taken,
+//! what else could be sent and what it costs, and last what is wrong and what to do about it.
 
 use std::fmt::{self, Write};
 
 use rustls_pki_types::UnixTime;
 
-use crate::chain::{Assembly, Certificate, Chain, End, rfc3339};
+use super::advice;
+use super::moment::{date, left};
+use crate::chain::{Alternative, Assembly, Certificate, Chain, End, Step, Verdict};
+
+/// Lines are broken beyond this, where there is a place to break them.
+const WIDTH: usize = 100;
+/// Labels are padded up to this, so that what follows them stands in a column.
+const WIDEST_LABEL: usize = 64;
+/// Candidates not taken that are listed for one certificate; JSON has them all.
+const MOST_LISTED: usize = 10;
+/// Names of one leaf that are listed.
+const MOST_NAMES: usize = 3;
 
 /// Draws `assembly` as of the instant `now`; with `trail`, every candidate too.
 pub(super) fn tree(assembly: &Assembly, now: UnixTime, trail: bool) -> String {
+    format!("{}\n{}", headline(assembly), body(assembly, now, trail))
+}
+
+/// Whom the chain is for, and what it is worth.
+pub(super) fn headline(assembly: &Assembly) -> String {
+    format!("{}: {}", names(assembly.chain.leaf()), assembly.status)
+}
+
+/// Everything below the headline.
+pub(super) fn body(assembly: &Assembly, now: UnixTime, trail: bool) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = draw(&mut text, assembly, now, trail);
@@ -15,98 +37,235 @@ pub(super) fn tree(assembly: &Assembly, now: UnixTime, trail: bool) -> String {
 }
 
 fn draw(text: &mut String, assembly: &Assembly, now: UnixTime, trail: bool) -> fmt::Result {
-    let chain = &assembly.chain;
-    writeln!(text, "{}: {}", names(chain.leaf()), assembly.status)?;
-    rungs(text, chain, now)?;
-    let count = chain.certificates.len();
-    let certificates = if count == 1 { "certificate" } else { "certificates" };
-    writeln!(text, "  sent: {count} {certificates}, {} bytes", chain.size())?;
+    rungs(text, "  ", &assembly.chain, now, trail.then_some(assembly));
+    let message = "in the Certificate message of TLS 1.3";
+    writeln!(text, "  sent: {} {message}", cost(&assembly.chain))?;
+    for alternative in &assembly.alternatives {
+        not_chosen(text, assembly, alternative)?;
+        if trail {
+            rungs(text, "      ", &alternative.chain, now, None);
+        }
+    }
+    if trail && assembly.trail.unlisted > 0 {
+        let unlisted = assembly.trail.unlisted;
+        writeln!(
+            text,
+            "  not listed: {unlisted} more of the same name with other key ids"
+        )?;
+    }
+    if assembly.trail.budget_exhausted {
+        writeln!(
+            text,
+            "  the search ended at its limit: too many certificates refer to one another"
+        )?;
+    }
     if let Some(wanted) = &assembly.wanted {
-        writeln!(text, "  missing: the issuer of {}: {wanted}", wanted.issuer_of)?;
+        let key_id: Option<String> = wanted.key_id.as_deref().map(hexadecimal);
+        let key_id = key_id.map_or_else(String::new, |key_id| format!(", key id {key_id}"));
+        let what = format!("  missing: the issuer of {}:", wanted.issuer_of.brief());
+        text.push_str(&fitted(&what, &format!(" {}{key_id}", wanted.subject), "    "));
+        to_do(text, Some(advice::on_missing(wanted, assembly.status)))?;
     }
     for flaw in &assembly.flaws {
         writeln!(text, "  error: {flaw}")?;
+        to_do(text, advice::on_flaw(flaw, assembly.chain.leaf()))?;
     }
     for warning in &assembly.warnings {
         writeln!(text, "  warning: {warning}")?;
-    }
-    if trail {
-        writeln!(text, "\ntrail")?;
-        for line in assembly.trail.to_string().lines() {
-            writeln!(text, "  {line}")?;
-        }
-        if assembly.trail.steps.is_empty() {
-            writeln!(text, "  no certificate of the wanted name was there to be weighed")?;
-        }
-        for (number, alternative) in assembly.alternatives.iter().enumerate() {
-            writeln!(
-                text,
-                "\nnot chosen ({}), {} bytes",
-                number + 1,
-                alternative.chain.size()
-            )?;
-            rungs(text, &alternative.chain, now)?;
-        }
+        to_do(text, advice::on_warning(warning))?;
     }
     Ok(())
 }
 
-/// One line for each certificate, each issuer indented below what it issued.
-fn rungs(text: &mut String, chain: &Chain, now: UnixTime) -> fmt::Result {
-    let mut depth = 0;
-    for certificate in &chain.certificates {
-        rung(text, depth, certificate, "", now)?;
-        depth += 1;
+fn to_do(text: &mut String, advice: Option<String>) -> fmt::Result {
+    advice.map_or(Ok(()), |advice| writeln!(text, "    to do: {advice}"))
+}
+
+/// A chain that was not chosen: what it would cost, where it ends, and why it was not.
+fn not_chosen(text: &mut String, assembly: &Assembly, alternative: &Alternative) -> fmt::Result {
+    let chain = &alternative.chain;
+    let end = match &chain.end {
+        End::Anchor(root) => format!(", to {}", root.brief()),
+        End::SelfSigned(root) => format!(", to {}, no configured root", root.brief()),
+        End::Cycle | End::Leaf | End::Open => String::new(),
+    };
+    let what = format!("  not chosen: {}{end}:", cost(chain));
+    let reason = alternative.criterion.reason(assembly.policy);
+    text.push_str(&fitted(&what, &format!(" {reason}"), "    "));
+    Ok(())
+}
+
+fn cost(chain: &Chain) -> String {
+    let count = chain.certificates.len();
+    let certificates = if count == 1 { "certificate" } else { "certificates" };
+    format!("{count} {certificates}, {} bytes", chain.size())
+}
+
+/// One line of the tree.
+struct Rung {
+    /// The branch that leads to it.
+    branch: String,
+    /// What it is.
+    label: String,
+    /// What is to be known of it; in a column if it is a certificate of the chain.
+    remark: String,
+    is_in_chain: bool,
+    /// The branch that goes on below it, for a second line.
+    below: String,
+}
+
+/// One rung for each certificate, each issuer indented below what it issued; where `of` is given, also one for each
+/// candidate beside it.
+fn rungs(text: &mut String, margin: &str, chain: &Chain, now: UnixTime, of: Option<&Assembly>) {
+    let mut rungs = Vec::new();
+    for (depth, certificate) in chain.certificates.iter().enumerate() {
+        let is_anchor = depth > 0 && matches!(&chain.end, End::Anchor(anchor) if anchor == certificate);
+        let remark = if is_anchor { " (anchor, sent)" } else { "" };
+        rungs.push(certificate_rung(depth, certificate, remark, now));
+        if let Some(assembly) = of {
+            candidates(&mut rungs, depth + 1, certificate, assembly);
+        }
     }
+    let depth = chain.certificates.len();
     match &chain.end {
         // An anchor that is sent, being an intermediate, has been drawn already.
-        End::Anchor(root) if chain.certificates.contains(root) => Ok(()),
-        End::Anchor(root) => rung(text, depth, root, " (root, not sent)", now),
-        End::SelfSigned(root) => rung(text, depth, root, " (self-signed, no configured root, not sent)", now),
-        End::Cycle => writeln!(text, "  {}issued in a circle: no root", branch(depth)),
-        End::Open => writeln!(text, "  {}?", branch(depth)),
-        End::Leaf => Ok(()),
+        End::Anchor(root) if chain.certificates.contains(root) => {}
+        End::Anchor(root) => rungs.push(certificate_rung(depth, root, " (root, not sent)", now)),
+        End::SelfSigned(root) => {
+            let remark = " (self-signed, no configured root, not sent)";
+            rungs.push(certificate_rung(depth, root, remark, now));
+        }
+        End::Cycle => rungs.push(rung(
+            depth,
+            "└ ",
+            "issued in a circle: no root".to_owned(),
+            String::new(),
+        )),
+        End::Open => {
+            let issuer = chain
+                .certificates
+                .last()
+                .map(|top| format!("? {}:", top.issuer().brief()));
+            let missing = " in neither store nor roots".to_owned();
+            rungs.push(rung(depth, "└ ", issuer.unwrap_or_default(), missing));
+        }
+        End::Leaf => {}
+    }
+    let width = |rung: &Rung| length(&rung.branch) + length(&rung.label);
+    let columns = rungs.iter().filter(|rung| rung.is_in_chain).map(width);
+    let column = columns.filter(|width| *width <= WIDEST_LABEL).max().unwrap_or(0);
+    for rung in rungs {
+        let padding = if rung.is_in_chain {
+            " ".repeat(column.saturating_sub(width(&rung)) + 2)
+        } else {
+            String::new()
+        };
+        let first = format!("{margin}{}{}", rung.branch, rung.label);
+        text.push_str(&fitted(
+            &first,
+            &format!("{padding}{}", rung.remark),
+            &format!("{margin}{}", rung.below),
+        ));
     }
 }
 
-fn rung(text: &mut String, depth: usize, certificate: &Certificate, remark: &str, now: UnixTime) -> fmt::Result {
-    writeln!(
-        text,
-        "  {}{certificate}  {}, until {} ({}){remark}",
-        branch(depth),
-        certificate.key_algorithm(),
-        rfc3339(certificate.not_after()),
-        left(certificate.not_after(), now),
-    )
-}
-
-fn branch(depth: usize) -> String {
-    match depth {
-        0 => String::new(),
-        depth => format!("{}└ ", "  ".repeat(depth - 1)),
+fn rung(depth: usize, fork: &str, label: String, remark: String) -> Rung {
+    let indent = "  ".repeat(depth.saturating_sub(1));
+    let fork = if depth == 0 { "" } else { fork };
+    let bar = if fork == "├ " { "│ " } else { "  " };
+    Rung {
+        branch: format!("{indent}{fork}"),
+        label,
+        remark,
+        is_in_chain: false,
+        below: format!("{indent}{bar}    "),
     }
 }
 
-/// How much of a validity is left, in the unit that tells most.
-fn left(until: UnixTime, now: UnixTime) -> String {
-    const HOUR: u64 = 3_600;
-    const DAY: u64 = 24 * HOUR;
-    match until.as_secs().checked_sub(now.as_secs()) {
-        None => "expired".to_owned(),
-        Some(seconds) if seconds < 2 * DAY => format!("{} hours", seconds / HOUR),
-        Some(seconds) => format!("{} days", seconds / DAY),
+fn certificate_rung(depth: usize, certificate: &Certificate, remark: &str, now: UnixTime) -> Rung {
+    // The kind of key matters where it makes the handshake's signature.
+    let key = match depth {
+        0 => format!(", {}", certificate.key_algorithm()),
+        _ => String::new(),
+    };
+    let label = format!("{}{key}", certificate.brief());
+    Rung {
+        is_in_chain: true,
+        ..rung(depth, "└ ", label, format!("{}{remark}", validity(certificate, now)))
     }
 }
 
-fn names(leaf: &Certificate) -> String {
+/// The candidates beside the issuer of `child` that were not taken.
+fn candidates(rungs: &mut Vec<Rung>, depth: usize, child: &Certificate, assembly: &Assembly) {
+    let is_beside = |step: &&Step| *step.child == *child && step.verdict != Verdict::Chosen;
+    let steps: Vec<_> = assembly.trail.steps.iter().filter(is_beside).collect();
+    for step in steps.iter().take(MOST_LISTED) {
+        let (word, reasons) = match &step.verdict {
+            Verdict::Chosen => continue,
+            Verdict::NotCompared => ("passed over", "too many ways to compare".to_owned()),
+            Verdict::Passed(criterion) => ("passed over", criterion.reason(assembly.policy)),
+            Verdict::Refused(refusals) => {
+                let reasons: Vec<_> = refusals.iter().map(ToString::to_string).collect();
+                ("refused", reasons.join("; "))
+            }
+        };
+        let place = if step.is_anchor { "roots" } else { "store" };
+        let label = format!("{word}: {} ({place}):", step.candidate.brief());
+        rungs.push(rung(depth, "├ ", label, format!(" {reasons}")));
+    }
+    let more = steps.len().saturating_sub(MOST_LISTED);
+    if more > 0 {
+        let label = format!("and {more} more that were not taken (JSON lists them)");
+        rungs.push(rung(depth, "├ ", label, String::new()));
+    }
+}
+
+/// `first` and `rest` as one line, or as two where it would be too long.
+fn fitted(first: &str, rest: &str, indent: &str) -> String {
+    if rest.is_empty() || length(first) + length(rest) <= WIDTH {
+        format!("{first}{rest}\n")
+    } else {
+        format!("{first}\n{indent}{}\n", rest.trim_start())
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn length(text: &str) -> usize {
+    text.chars().count()
+}
+
+fn validity(certificate: &Certificate, now: UnixTime) -> String {
+    let (from, until) = (certificate.not_before(), certificate.not_after());
+    if now < from {
+        return format!("not valid before {}", date(from));
+    }
+    if until < now {
+        return format!("expired on {}", date(until));
+    }
+    format!("until {} ({})", date(until), left(until, now))
+}
+
+/// The names of a leaf, not all of them where there are many.
+pub(super) fn names(leaf: &Certificate) -> String {
     let names: Vec<String> = leaf
         .dns_names()
         .map(|name| name.escape_default().to_string())
         .chain(leaf.ip_addresses().map(|address| address.to_string()))
         .collect();
     if names.is_empty() {
-        leaf.subject().to_string()
-    } else {
-        names.join(", ")
+        return leaf.subject().to_string();
+    }
+    some_of(&names, MOST_NAMES)
+}
+
+/// `a, b, c and 97 more`.
+pub(super) fn some_of(names: &[String], most: usize) -> String {
+    let shown = names.iter().take(most).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(most) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
     }
 }

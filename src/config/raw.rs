@@ -151,7 +151,7 @@ pub(super) struct Certificate {
     #[schemars(extend("default" = false))]
     pub(super) allow_ca_leaf: Setting<bool>,
 
-    /// Which of several complete chains is served for this certificate, where it is not the `policy` of all.
+    /// Which of several complete chains is served here, where it is not the `policy` of all.
     ///
     /// "compat" for a host that old clients visit, "short" for the others, or the reverse.
     pub(super) policy: Setting<Policy>,

@@ -9,7 +9,9 @@ use rustls::pki_types::UnixTime;
 use super::survey::{Prospect, Survey};
 use super::{Settings, Unservable};
 use crate::certs::{self, Bundle, BundleSettings, Files, Inventory, Look, Roots};
-use crate::chain::{Assembly, Certificate, Context, Disallowed, Name, Policy, Sha256, Signatures, assemble};
+use crate::chain::{
+    Assembly, Certificate, Change, Context, Disallowed, Name, Policy, Sha256, Signatures, assemble, forecast,
+};
 use crate::tls;
 
 /// What is remembered from one survey to the next: the files, what they hold, and the chains assembled of it.
@@ -140,18 +142,7 @@ impl Surveyor {
             answer.is_in_use = true;
             return Arc::clone(&answer.assembly);
         }
-        let context = Context {
-            anchors: &self.inventory.anchors,
-            at,
-            policy,
-            disallowed: &self.disallowed,
-            algorithms: tls::signature_algorithms(),
-            weak_algorithms: tls::WEAK_ALGORITHMS,
-            signatures: &self.signatures,
-            allow_ca_leaf: source.allow_ca_leaf,
-            send_intermediate_anchor: self.settings.send_intermediate_anchor,
-        };
-        let assembly = Arc::new(assemble(&bundle.leaf, &self.inventory.store, &context));
+        let assembly = Arc::new(assemble(&bundle.leaf, &self.inventory.store, &self.context(source, at)));
         let answer = Answer {
             since: at,
             assembly: Arc::clone(&assembly),
@@ -159,6 +150,27 @@ impl Surveyor {
         };
         self.assemblies.insert(question, answer);
         assembly
+    }
+
+    /// What time alone will do until `end` to the chain `now`, which is that of the certificate `source` at the instant
+    /// `at`.
+    pub fn forecast(&self, source: &BundleSettings, now: &Assembly, at: UnixTime, end: UnixTime) -> Vec<Change> {
+        forecast(now, &self.inventory.store, &self.context(source, at), end)
+    }
+
+    /// What the chain of the certificate `source` is assembled for.
+    fn context(&self, source: &BundleSettings, at: UnixTime) -> Context<'_> {
+        Context {
+            anchors: &self.inventory.anchors,
+            at,
+            policy: source.policy.unwrap_or(self.settings.policy),
+            disallowed: &self.disallowed,
+            algorithms: tls::signature_algorithms(),
+            weak_algorithms: tls::WEAK_ALGORITHMS,
+            signatures: &self.signatures,
+            allow_ca_leaf: source.allow_ca_leaf,
+            send_intermediate_anchor: self.settings.send_intermediate_anchor,
+        }
     }
 
     /// Certificates and keys that are never used.

@@ -18,6 +18,8 @@ struct Scene {
     upper: Entity,
     issuing: Entity,
     leaf: Entity,
+    /// An earlier certificate of the issuing CA.
+    expired: Entity,
 }
 
 impl Scene {
@@ -43,6 +45,7 @@ impl Scene {
             upper,
             issuing,
             leaf,
+            expired,
         }
     }
 
@@ -125,20 +128,152 @@ fn the_time_is_what_at_says() {
 }
 
 #[test]
-fn text_shows_the_tree_and_every_candidate() {
+fn text_shows_each_refused_candidate_beside_the_certificate_it_might_have_issued() {
     let scene = Scene::new();
     let text = scene.chain("root.pem", &["--format", "text"]);
     assert_eq!((text.code, text.err.as_str()), (Some(0), ""));
-    for part in [
-        "a.test: complete",
-        "CN=Root",
-        "(root, not sent)",
-        "trail",
-        "chosen",
-        "refused: expired",
+    let name = |entity: &Entity| entity.certificate.to_string();
+    let (leaf, issuing, upper, root) = (
+        name(&scene.leaf),
+        name(&scene.issuing),
+        name(&scene.upper),
+        name(&scene.root),
+    );
+    let expired = name(&scene.expired);
+    // The Certificate message, RFC 8446 section 4.4.2: 8 bytes, and 5 for each certificate.
+    let chain = [&scene.leaf, &scene.issuing, &scene.upper];
+    let bytes = 8 + chain.iter().map(|sent| 5 + sent.certificate.der().len()).sum::<usize>();
+    let width = leaf.chars().count() + ", EC 256".len();
+    // Everything that is sent, and the root, has its end in one column.
+    let padded = |name: &str, depth: usize| format!("{name:<0$}", width - depth);
+    let (leaf, issuing, upper) = (padded(&(leaf + ", EC 256"), 0), padded(&issuing, 2), padded(&upper, 4));
+    let padded_root = padded(&root, 6);
+    assert_eq!(
+        text.out,
+        format!(
+            "a.test: complete\n\
+             \x20 {leaf}  until 2026-09-09 (100 days)\n\
+             \x20 ├ refused: {expired} (store): expired on 2026-05-31T00:00:00Z\n\
+             \x20 └ {issuing}  until 2029-02-25 (1000 days)\n\
+             \x20   └ {upper}  until 2029-02-25 (1000 days)\n\
+             \x20     ├ refused: {root} (store): self-signed: a root is never sent\n\
+             \x20     └ {padded_root}  until 2029-02-25 (1000 days) (root, not sent)\n\
+             \x20 sent: 3 certificates, {bytes} bytes in the Certificate message of TLS 1.3\n"
+        )
+    );
+}
+
+#[test]
+fn text_says_what_is_missing_and_what_to_do_last() {
+    let scene = Scene::new();
+    fs::remove_dir_all(scene.directory.path("store")).unwrap();
+    scene.directory.write("store/a.pem", scene.upper.pem());
+    let text = scene.chain("root.pem", &["--format", "text"]);
+    assert_eq!(text.code, Some(3));
+    assert!(text.out.starts_with("a.test: incomplete\n"), "{}", text.out);
+    assert!(
+        text.out.contains("└ ? CN=Issuing: in neither store nor roots\n"),
+        "{}",
+        text.out
+    );
+    let last = "    to do: add its certificate to the store (published at http://ca.test/issuing.cer)\n";
+    assert!(text.out.ends_with(last), "{}", text.out);
+}
+
+#[test]
+fn a_chain_not_chosen_is_shown_with_its_bytes_and_the_reason() {
+    let old = ca("Old").valid(-3000, 3000).self_signed();
+    let root = ca("New").valid(-300, 3000).self_signed();
+    let cross = ca("New").key_of(&root).valid(-200, 900).signed_by(&old);
+    let issuing = ca("Issuing").signed_by(&root);
+    let leaf = server("a.test").signed_by(&issuing);
+    let directory = Directory::new();
+    let leaf_file = directory.write("leaf.pem", leaf.pem());
+    let store = directory.write("store.pem", issuing.pem() + &cross.pem());
+    let roots = directory.write("roots.pem", old.pem() + &root.pem());
+    let [leaf_file, store, roots] = [&leaf_file, &store, &roots].map(|path| path.to_str().unwrap());
+    let text = |policy| {
+        let arguments = [
+            "chain",
+            "--leaf",
+            leaf_file,
+            "--intermediates",
+            store,
+            "--roots",
+            roots,
+            "--at",
+            AT,
+        ];
+        fullchain([&arguments[..], &["--policy", policy, "--format", "text"]].concat()).out
+    };
+    let size = |chain: &[&Entity]| 8 + chain.iter().map(|sent| 5 + sent.certificate.der().len()).sum::<usize>();
+    let (short, long) = (size(&[&leaf, &issuing]), size(&[&leaf, &issuing, &cross]));
+    let (root, old) = (&root.certificate, &old.certificate);
+    for (policy, chosen, other) in [
+        (
+            "short",
+            format!("sent: 2 certificates, {short} bytes"),
+            format!(
+                "not chosen: 3 certificates, {long} bytes, to {old}:\n    policy short prefers fewer certificates\n"
+            ),
+        ),
+        (
+            "compat",
+            format!("sent: 3 certificates, {long} bytes"),
+            format!(
+                "not chosen: 2 certificates, {short} bytes, to {root}:\n    policy compat prefers the oldest root, then fewer certificates\n"
+            ),
+        ),
     ] {
-        assert!(text.out.contains(part), "{part}\n{}", text.out);
+        let shown = text(policy);
+        assert!(shown.contains(&chosen) && shown.contains(&other), "{shown}\n{other}");
     }
+}
+
+#[test]
+fn a_long_name_breaks_the_line_and_not_the_tree() {
+    let long = "A Certification Authority whose common name goes on, as those of public authorities do: No 7";
+    let root = ca("Root").self_signed();
+    let issuing = ca(long).signed_by(&root);
+    let expired = ca(long).key_of(&issuing).valid(-900, -1).signed_by(&root);
+    let leaf = server("a.test").signed_by(&issuing);
+    let directory = Directory::new();
+    let leaf = directory.write("leaf.pem", leaf.pem());
+    let store = directory.write("store.pem", issuing.pem() + &expired.pem());
+    let root = directory.write("root.pem", root.pem());
+    let [leaf, store, root] = [&leaf, &store, &root].map(|path| path.to_str().unwrap());
+    let arguments = [
+        "chain",
+        "--leaf",
+        leaf,
+        "--intermediates",
+        store,
+        "--roots",
+        root,
+        "--at",
+        AT,
+    ];
+    let text = fullchain([&arguments[..], &["--format", "text"]].concat()).out;
+    let lines: Vec<&str> = text.lines().collect();
+    let place = |part: &str| lines.iter().position(|line| line.contains(part)).unwrap();
+    let refused = place("├ refused: CN=A Certification");
+    assert_eq!(
+        lines[refused + 1].trim_start(),
+        "│     expired on 2026-05-31T00:00:00Z",
+        "{text}"
+    );
+    let chosen = place("└ CN=A Certification");
+    assert_eq!(lines[chosen + 1].trim_start(), "until 2029-02-25 (1000 days)", "{text}");
+}
+
+#[test]
+fn a_date_is_midnight_utc() {
+    let scene = Scene::new();
+    let by_date = scene.chain("root.pem", &["--at", "2026-09-09"]);
+    assert_eq!((by_date.code, by_date.err.as_str()), (Some(0), ""));
+    // The rig's leaf ends at that very second, which is part of its life.
+    assert_eq!(scene.chain("root.pem", &["--at", "2026-09-09T00:00:01Z"]).code, Some(3));
+    assert_eq!(scene.chain("root.pem", &["--at", "2026-09-31"]).code, Some(2));
 }
 
 #[test]

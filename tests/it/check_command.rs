@@ -1,8 +1,10 @@
 //! `fullchain check`: the configuration and the chains that would be served, without serving.
 
 use crate::rig::command::{Ended, fullchain};
+use crate::rig::estate::Estate;
 use crate::rig::family::Family;
 use crate::rig::house::House;
+use crate::rig::pki::{Entity, ca, server};
 
 fn check(house: &House) -> Ended {
     let mut arguments = vec!["check".to_owned()];
@@ -127,4 +129,208 @@ fn what_lies_beside_the_leaf_and_is_of_no_use_is_listed() {
     let checked = check(&house);
     assert_eq!(checked.code, Some(0));
     assert!(checked.out.contains("unused: CN=Somebody else"), "{}", checked.out);
+}
+
+#[test]
+fn the_last_line_counts_the_certificates_by_status() {
+    let root = ca("Root").self_signed();
+    let (known, unknown) = (ca("Known").signed_by(&root), ca("Unknown").signed_by(&root));
+    let estate = Estate::new([&known], [&root])
+        .with(&server("a.test").signed_by(&known), "")
+        .with(&server("b.test").signed_by(&known), "")
+        .with(&server("c.test").signed_by(&unknown), "");
+    let checked = estate.check(&[]);
+    assert_eq!(checked.code, Some(3), "{}", checked.err);
+    let last = checked.out.lines().last().unwrap();
+    assert_eq!(
+        last,
+        "3 certificates: 2 complete, 1 incomplete; store: 1 certificates, 0 problems"
+    );
+    let heads: Vec<_> = checked.out.lines().filter(|line| line.contains(".test: ")).collect();
+    assert_eq!(heads, ["a.test: complete", "b.test: complete", "c.test: incomplete"]);
+}
+
+/// A root that old clients know, a newer one, and a cross-certificate between.
+struct Crossing {
+    old: Entity,
+    root: Entity,
+    cross: Entity,
+    issuing: Entity,
+}
+
+impl Crossing {
+    fn new() -> Self {
+        let old = ca("Old").valid(-3000, 3000).self_signed();
+        let root = ca("New").valid(-300, 3000).self_signed();
+        let cross = ca("New").key_of(&root).valid(-200, 150).signed_by(&old);
+        let issuing = ca("Issuing").signed_by(&root);
+        Self {
+            old,
+            root,
+            cross,
+            issuing,
+        }
+    }
+
+    fn estate(&self) -> Estate {
+        Estate::new([&self.issuing, &self.cross], [&self.old, &self.root])
+    }
+}
+
+#[test]
+fn each_certificate_may_have_a_policy_of_its_own_and_the_rest_have_that_of_all() {
+    let crossing = Crossing::new();
+    let leaf = |name: &str| server(name).signed_by(&crossing.issuing);
+    let estate = crossing
+        .estate()
+        .with(&leaf("short.test"), "")
+        .with(&leaf("compat.test"), "policy = \"compat\"");
+    let sent = |checked: &Ended| -> Vec<String> {
+        let lines = checked
+            .out
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("sent: "));
+        lines.map(|line| line.split(',').next().unwrap().to_owned()).collect()
+    };
+    let checked = estate.check(&[]);
+    assert_eq!(checked.code, Some(0), "{}", checked.err);
+    assert_eq!(sent(&checked), ["2 certificates", "3 certificates"]);
+    assert!(
+        checked.out.contains("not chosen: 3 certificates, ") && checked.out.contains("not chosen: 2 certificates, "),
+        "{}",
+        checked.out
+    );
+    // What holds for all does not reach the one that has its own.
+    let estate = estate.with(&leaf("own.test"), "policy = \"short\"");
+    let checked = estate.check(&["--policy", "compat"]);
+    assert_eq!(sent(&checked), ["3 certificates", "3 certificates", "2 certificates"]);
+}
+
+#[test]
+fn at_shows_the_chains_that_would_be_served_on_that_day() {
+    let root = ca("Root").self_signed();
+    let ending = ca("Issuing").valid(-900, 30).signed_by(&root);
+    let leaf = server("a.test").signed_by(&ending);
+    let estate = Estate::new([&ending], [&root]).with(&leaf, "");
+    let now = estate.check(&["--at", "2026-07-01"]);
+    assert_eq!(now.code, Some(0), "{}", now.out);
+    let later = estate.check(&["--at", "2026-07-02"]);
+    assert_eq!(later.code, Some(3), "{}", later.out);
+    for part in [
+        "a.test: invalid",
+        "expired on 2026-07-01",
+        "to do: add its renewal to the store",
+    ] {
+        assert!(later.out.contains(part), "{part}\n{}", later.out);
+    }
+    assert_eq!(estate.check(&["--at", "tomorrow"]).code, Some(2));
+}
+
+#[test]
+fn within_lists_leaf_intermediate_and_root_by_name_the_soonest_first() {
+    let root = ca("Root").self_signed();
+    let ending_root = ca("Ending root").valid(-900, 20).self_signed();
+    let steady = ca("Steady").signed_by(&root);
+    let ending = ca("Ending").valid(-900, 10).signed_by(&root);
+    let below = ca("Below").signed_by(&ending_root);
+    let leaf = |name: &str, issuer: &Entity| server(name).signed_by(issuer);
+    let short_lived = server("leaf.test").valid(-1, 15).signed_by(&steady);
+    let estate = Estate::new([&steady, &ending, &below], [&root, &ending_root])
+        .with(&leaf("root.test", &below), "")
+        .with(&short_lived, "")
+        .with(&leaf("intermediate.test", &ending), "")
+        .with(&leaf("steady.test", &steady), "");
+    let checked = estate.check(&["--within", "30d"]);
+    assert_eq!(checked.code, Some(3), "{}", checked.out);
+    let outlook = outlook(&checked);
+    let expected = [
+        "3 things break until 2026-07-01 (30 days)".to_owned(),
+        format!("  2026-06-11, in 10 days: intermediate {} ends", ending.certificate),
+        "    complete becomes invalid for 1 certificate: intermediate.test".to_owned(),
+        format!("  2026-06-16, in 15 days: leaf {} ends", short_lived.certificate),
+        "    complete becomes invalid for 1 certificate: leaf.test".to_owned(),
+        format!("  2026-06-21, in 20 days: root {} ends", ending_root.certificate),
+        "    still complete, but refused by some clients, for 1 certificate: root.test".to_owned(),
+    ];
+    assert_eq!(outlook, expected);
+    // A day less than the first takes.
+    let before = estate.check(&["--within", "9d"]);
+    assert_eq!(before.code, Some(0), "{}", before.out);
+    assert!(before.out.contains("nothing breaks until 2026-06-10"), "{}", before.out);
+}
+
+/// The lines of the outlook.
+fn outlook(checked: &Ended) -> Vec<String> {
+    let lines = checked
+        .out
+        .lines()
+        .skip_while(|line| !line.contains(" until 2") || line.starts_with(' '));
+    lines.take_while(|line| !line.is_empty()).map(str::to_owned).collect()
+}
+
+#[test]
+fn one_intermediate_below_many_hosts_is_one_line() {
+    let root = ca("Root").self_signed();
+    let ending = ca("Ending").valid(-900, 10).signed_by(&root);
+    let mut estate = Estate::new([&ending], [&root]);
+    for number in 1..=7 {
+        estate = estate.with(&server(&format!("h{number}.test")).signed_by(&ending), "");
+    }
+    let checked = estate.check(&["--within", "30d"]);
+    let outlook = outlook(&checked);
+    assert_eq!(outlook.len(), 3, "{outlook:?}");
+    assert_eq!(outlook[0], "1 thing breaks until 2026-07-01 (30 days)");
+    assert_eq!(
+        outlook[2].trim(),
+        "complete becomes invalid for 7 certificates: h1.test, h2.test, h3.test and 4 more"
+    );
+}
+
+#[test]
+fn what_changes_by_itself_and_stays_good_is_told_and_no_break() {
+    let crossing = Crossing::new();
+    let soon = ca("Issuing")
+        .key_of(&crossing.issuing)
+        .valid(5, 1000)
+        .signed_by(&crossing.root);
+    let leaf = server("a.test").valid(-1, 200).signed_by(&crossing.issuing);
+    let estate = Estate::new(
+        [&crossing.issuing, &crossing.cross, &soon],
+        [&crossing.old, &crossing.root],
+    )
+    .with(&leaf, "policy = \"compat\"");
+    let checked = estate.check(&["--within", "180d"]);
+    assert_eq!(checked.code, Some(0), "{}", checked.out);
+    let outlook = outlook(&checked);
+    assert_eq!(outlook[0], "nothing breaks until 2026-11-28 (180 days)");
+    assert_eq!(outlook[1], "by itself, with nothing to do");
+    assert_eq!(
+        outlook[2..4],
+        [
+            format!("  2026-06-06, in 5 days: intermediate {} begins", soon.certificate),
+            "    another chain takes over, complete, for 1 certificate: a.test".to_owned(),
+        ]
+    );
+}
+
+#[test]
+fn a_renewal_that_lies_in_the_store_already_takes_over_and_nothing_breaks() {
+    let root = ca("Root").self_signed();
+    let ending = ca("Issuing").valid(-900, 10).signed_by(&root);
+    let renewal = ca("Issuing").key_of(&ending).valid(8, 900).signed_by(&root);
+    let leaf = server("a.test").signed_by(&ending);
+    let checked = Estate::new([&ending, &renewal], [&root])
+        .with(&leaf, "")
+        .check(&["--within", "30d"]);
+    assert_eq!(checked.code, Some(0), "{}", checked.out);
+    assert_eq!(outlook(&checked)[0], "nothing breaks until 2026-07-01 (30 days)");
+    // One that comes too late leaves a gap, which ends by itself.
+    let late = ca("Issuing").key_of(&ending).valid(12, 900).signed_by(&root);
+    let checked = Estate::new([&ending, &late], [&root])
+        .with(&leaf, "")
+        .check(&["--within", "30d"]);
+    assert_eq!(checked.code, Some(3), "{}", checked.out);
+    let outlook = outlook(&checked);
+    assert!(outlook[2].contains("complete becomes invalid for"), "{outlook:?}");
+    assert!(outlook[5].contains("invalid becomes complete for"), "{outlook:?}");
 }

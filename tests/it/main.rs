@@ -11,6 +11,8 @@ mod chain_command;
 mod check_command;
 mod cli;
 mod config;
+mod documented_json;
+mod drop_in;
 mod ending;
 mod proxying;
 mod renewal;

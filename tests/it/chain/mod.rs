@@ -2,6 +2,7 @@
 
 mod constraints;
 mod cross_signed;
+mod forecast;
 mod key_ids;
 mod limbo;
 mod missing;

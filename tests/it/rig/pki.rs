@@ -17,7 +17,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use fullchain::chain::{
-    Anchors, Assembly, Certificate, Context, Disallowed, Policy, Sha256, Signatures, Store, assemble,
+    Anchors, Assembly, Certificate, Change, Context, Disallowed, Policy, Sha256, Signatures, Store, assemble, forecast,
 };
 use rcgen::{
     CertificateParams, CustomExtension, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose, GeneralSubtree,
@@ -427,9 +427,18 @@ impl Scene {
     }
 
     pub fn assemble(&self) -> Assembly {
+        self.in_context(|context| assemble(&self.leaf, &self.store, context))
+    }
+
+    /// What time does to the chain until `end`.
+    pub fn forecast(&self, end: UnixTime) -> Vec<Change> {
+        self.in_context(|context| forecast(&self.assemble(), &self.store, context, end))
+    }
+
+    fn in_context<T>(&self, of: impl FnOnce(&Context<'_>) -> T) -> T {
         static PROVIDER: LazyLock<rustls::crypto::CryptoProvider> =
             LazyLock::new(rustls::crypto::aws_lc_rs::default_provider);
-        let context = Context {
+        of(&Context {
             anchors: &self.anchors,
             at: self.at,
             policy: self.policy,
@@ -439,8 +448,7 @@ impl Scene {
             signatures: &self.signatures,
             allow_ca_leaf: self.allow_ca_leaf,
             send_intermediate_anchor: self.send_intermediate_anchor,
-        };
-        assemble(&self.leaf, &self.store, &context)
+        })
     }
 }
 
