@@ -22,11 +22,19 @@ pub struct Assembly {
     pub warnings: Vec<Warning>,
     /// The best chains through other certificates, none of them better by the order of preference.
     pub alternatives: Vec<Chain>,
+    /// The best chain to each other anchor in reach, the oldest anchor first, for clients that say which they have (RFC
+    /// 8446 section 4.2.4). Each is valid now, free of warnings about its links, and passes the self-check.
+    pub to_other_anchors: Vec<Chain>,
     /// Every candidate weighed for this chain, and why it was chosen, refused or passed over.
     pub trail: Trail,
 }
 
 impl Assembly {
+    /// Every chain that some client may be sent: the chosen one first.
+    pub fn chains(&self) -> impl Iterator<Item = &Chain> {
+        std::iter::once(&self.chain).chain(&self.to_other_anchors)
+    }
+
     /// Those of `certificates` that are neither sent nor the end of the chain.
     pub fn unused<'c>(&self, certificates: &'c [Arc<Certificate>]) -> impl Iterator<Item = &'c Arc<Certificate>> {
         let end = match &self.chain.end {

@@ -210,6 +210,7 @@ mod tests {
             flaws: Vec::new(),
             warnings: Vec::new(),
             alternatives: Vec::new(),
+            to_other_anchors: Vec::new(),
             trail: Trail::default(),
         }
     }

@@ -12,7 +12,7 @@ use super::served::Served;
 use super::survey::{Prospect, Survey};
 use super::{Error, Settings, Unservable};
 use crate::certs::BundleSettings;
-use crate::chain::{Assembly, Certificate, Status};
+use crate::chain::{Assembly, Certificate, Chain, Status};
 use crate::tls;
 
 /// What will be served, and what there is to say about it.
@@ -266,7 +266,9 @@ fn next_leaves(survey: &Survey, previous: &[Served]) -> Vec<(BundleSettings, Arc
 
 /// The first instant after `at` at which a certificate of these chains becomes valid, or is so no more.
 fn next_boundary<'a>(assemblies: impl Iterator<Item = &'a Assembly>, at: UnixTime) -> Option<UnixTime> {
-    let certificates = assemblies.flat_map(|assembly| &assembly.chain.certificates);
+    let certificates = assemblies
+        .flat_map(Assembly::chains)
+        .flat_map(|chain| &chain.certificates);
     certificates
         // The last second of validity is part of it (RFC 5280 section 4.1.2.5).
         .flat_map(|certificate| {
@@ -316,7 +318,8 @@ fn shortcomings(assembly: &Assembly) -> String {
 fn serve(source: BundleSettings, prospect: Prospect, at: UnixTime) -> Result<Served, tls::Error> {
     let Prospect { bundle, assembly } = prospect;
     let names = super::guard::names(&bundle.leaf).into_iter().map(Into::into).collect();
-    let identity = tls::Identity::new(assembly.chain.to_der(), bundle.key.der(), names)?;
+    let others = assembly.to_other_anchors.iter().map(Chain::to_der).collect();
+    let identity = tls::Identity::new(assembly.chain.to_der(), bundle.key.der(), names)?.with_other_chains(others)?;
     Ok(Served {
         source,
         assembly,

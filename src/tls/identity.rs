@@ -1,4 +1,4 @@
-//! A chain with its signing key and its names, ready for rustls.
+//! A leaf's chains with its signing key and its names, ready for rustls.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,14 +6,18 @@ use std::sync::Arc;
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SigningKey};
-use rustls::{SignatureAlgorithm, SignatureScheme};
+use rustls::{DistinguishedName, SignatureAlgorithm, SignatureScheme};
 
 use super::Error;
 
-/// What the server can prove itself with to one client: a chain, its key, and the names it stands for.
+/// What the server can prove itself with: a leaf, its key, the names it stands for, and its chains, of which a client
+/// gets one.
 #[derive(Clone)]
 pub struct Identity {
-    certified_key: Arc<CertifiedKey>,
+    /// What a client gets that does not say which authorities it trusts, or none that any chain here leads to.
+    default: IdentityChain,
+    /// For clients that name another authority.
+    others: Arc<[IdentityChain]>,
     names: Arc<[Box<str>]>,
     /// What the key can sign for; asked once here, because rustls allocates a signer for every answer.
     schemes: Arc<[SignatureScheme]>,
@@ -42,15 +46,36 @@ impl Identity {
             .filter(|scheme| key.choose_scheme(&[*scheme]).is_some())
             .collect();
         Ok(Self {
-            certified_key: Arc::new(CertifiedKey::new(chain, key)),
+            default: IdentityChain::new(chain, key),
+            others: Arc::new([]),
             names: names.into(),
             schemes,
         })
     }
 
-    /// The certificates as sent, leaf first.
+    /// The same identity, which has `others` too: chains of the same leaf, for clients that name one of the authorities
+    /// in them (RFC 8446 section 4.2.4). The earlier one is preferred, the default chain to all of them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::EmptyChain`], or [`Error::OtherLeaf`] where a chain is another leaf's.
+    pub fn with_other_chains(mut self, others: Vec<Vec<CertificateDer<'static>>>) -> Result<Self, Error> {
+        for other in &others {
+            match other.first() {
+                None => return Err(Error::EmptyChain),
+                Some(leaf) if self.chain().first() != Some(leaf) => return Err(Error::OtherLeaf),
+                Some(_) => {}
+            }
+        }
+        let key = &self.default.certified_key.key;
+        let others = others.into_iter();
+        self.others = others.map(|chain| IdentityChain::new(chain, Arc::clone(key))).collect();
+        Ok(self)
+    }
+
+    /// The certificates as sent to most clients, leaf first.
     pub fn chain(&self) -> &[CertificateDer<'static>] {
-        &self.certified_key.cert
+        &self.default.certified_key.cert
     }
 
     /// The names given to [`Identity::new`].
@@ -60,11 +85,20 @@ impl Identity {
 
     /// The kind of key.
     pub fn algorithm(&self) -> SignatureAlgorithm {
-        self.certified_key.key.algorithm()
+        self.default.certified_key.key.algorithm()
     }
 
-    pub(super) fn certified_key(&self) -> &Arc<CertifiedKey> {
-        &self.certified_key
+    /// The chain that most clients get.
+    pub(super) fn default_chain(&self) -> &Arc<CertifiedKey> {
+        &self.default.certified_key
+    }
+
+    /// The first chain in which a certificate was issued by one of `authorities`.
+    pub(super) fn chain_from(&self, authorities: &[DistinguishedName]) -> Option<&Arc<CertifiedKey>> {
+        let mut chains = std::iter::once(&self.default).chain(&*self.others);
+        chains
+            .find(|chain| chain.is_from(authorities))
+            .map(|chain| &chain.certified_key)
     }
 
     /// The signature schemes the key can sign with.
@@ -82,6 +116,40 @@ impl fmt::Debug for Identity {
             .finish_non_exhaustive()
     }
 }
+
+/// One chain with its key, and the authorities it answers for.
+#[derive(Clone)]
+struct IdentityChain {
+    certified_key: Arc<CertifiedKey>,
+    /// The DER of each certificate's issuer, the last of which is the anchor's subject.
+    issuers: Arc<[Box<[u8]>]>,
+}
+
+impl IdentityChain {
+    fn new(chain: Vec<CertificateDer<'static>>, key: Arc<dyn SigningKey>) -> Self {
+        // One that cannot be read answers for nobody and is sent all the same.
+        let issuer = |certificate: &CertificateDer<'_>| {
+            let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
+            Some(Box::from(certificate.issuer().as_raw()))
+        };
+        Self {
+            issuers: chain.iter().filter_map(issuer).collect(),
+            certified_key: Arc::new(CertifiedKey::new(chain, key)),
+        }
+    }
+
+    /// Whether one of `authorities` issued a certificate of the chain: "a root or a subordinate CA" may be named (RFC
+    /// 8446 section 4.2.4). Names are compared byte for byte: a client takes them from the certificates that it has.
+    fn is_from(&self, authorities: &[DistinguishedName]) -> bool {
+        let is_issuer =
+            |authority: &DistinguishedName| self.issuers.iter().any(|issuer| **issuer == *authority.as_ref());
+        authorities.iter().take(MOST_AUTHORITIES).any(is_issuer)
+    }
+}
+
+/// Authorities of one client that are looked at. Browsers' root stores hold 150 to 400; an extension has room for
+/// 20,000 that mean nothing.
+const MOST_AUTHORITIES: usize = 1_000;
 
 /// As [`CertifiedKey::keys_match`], but reads the leaf leniently: rustls-webpki refuses X.509 version 1 and unknown
 /// critical extensions, which other clients of a private PKI may well accept.
