@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::chain::{Assembly, Certificate, Chain, End, Step, Verdict, rfc3339};
 use crate::reload::Generation;
+use crate::tls::OutOfReach;
 
 /// Everything that is served, as `/certificates` shows it.
 pub fn certificates(generation: &Generation) -> Value {
@@ -14,10 +15,12 @@ pub fn certificates(generation: &Generation) -> Value {
         value["kept_because"] = json!(served.kept_because);
         value
     });
+    let leaves = generation.served.iter().map(|served| &**served.assembly.chain.leaf());
     json!({
         "read_at": rfc3339(generation.read_at),
         "certificates": served.collect::<Vec<_>>(),
         "problems": generation.problems,
+        "out_of_reach_of_old_windows": OutOfReach::of(leaves).names().collect::<Vec<_>>(),
     })
 }
 
@@ -37,6 +40,7 @@ pub fn assembly(assembly: &Assembly) -> Value {
         })),
         "flaws": texts(assembly.flaws.iter().map(ToString::to_string).collect()),
         "warnings": texts(assembly.warnings.iter().map(ToString::to_string).collect()),
+        "to_other_anchors": assembly.to_other_anchors.iter().map(chain).collect::<Vec<_>>(),
         "alternatives": assembly.alternatives.iter().map(chain).collect::<Vec<_>>(),
         "trail": assembly.trail.steps.iter().map(step).collect::<Vec<_>>(),
     })

@@ -11,6 +11,7 @@ use crate::certs::Files;
 use crate::chain::{Signatures, Status};
 use crate::config::{self, Environment, Machine};
 use crate::reload::Survey;
+use crate::tls::OutOfReach;
 
 pub(super) fn run(arguments: &CheckArguments, environment: &Environment) -> Ending {
     let config = match config::load(&arguments.config.flags, environment, Machine::here()) {
@@ -47,6 +48,14 @@ pub(super) fn run(arguments: &CheckArguments, environment: &Environment) -> Endi
             }
             Err(error) => ending = complain(error),
         }
+    }
+    let sound = survey
+        .prospects
+        .iter()
+        .filter_map(|(_, prospect)| prospect.as_ref().ok());
+    let out_of_reach = OutOfReach::of(sound.map(|prospect| &*prospect.bundle.leaf));
+    if !out_of_reach.is_empty() {
+        eprintln!("warning: {out_of_reach}");
     }
     let stored = survey.store.len();
     let _ = writeln!(text, "store: {stored} certificates; {} problems", survey.problems.len());

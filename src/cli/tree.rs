@@ -21,6 +21,15 @@ fn draw(text: &mut String, assembly: &Assembly, now: UnixTime, trail: bool) -> f
     let count = chain.certificates.len();
     let certificates = if count == 1 { "certificate" } else { "certificates" };
     writeln!(text, "  sent: {count} {certificates}, {} bytes", chain.size())?;
+    for other in &assembly.to_other_anchors {
+        if let End::Anchor(anchor) = &other.end {
+            let (count, bytes) = (other.certificates.len(), other.size());
+            writeln!(
+                text,
+                "  to clients that name {anchor}: {count} certificates, {bytes} bytes"
+            )?;
+        }
+    }
     if let Some(wanted) = &assembly.wanted {
         writeln!(text, "  missing: the issuer of {}: {wanted}", wanted.issuer_of)?;
     }

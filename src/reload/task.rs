@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep_until};
 use super::handle::{Handle, Outcome, Request, Requests};
 use super::prepare::{self, Event, Prepared};
 use super::read::{Read, read};
-use super::report::report;
+use super::report::{report, report_out_of_reach};
 use super::served::{Generation, Served};
 use super::survey::Survey;
 use super::watch::Watch;
@@ -76,6 +76,7 @@ impl Task {
         for event in &prepared.events {
             report(event, &prepared.served);
         }
+        report_out_of_reach(&[], &prepared.served);
         let identities = prepared.served.iter().map(|served| served.identity.clone()).collect();
         let snapshot = tls::Snapshot::new(identities, &tickets, &plan.tls)?;
         let (handle, requests) = Handle::new();
@@ -244,6 +245,7 @@ impl Task {
             read_at: at,
         });
         let current = self.generation.current();
+        report_out_of_reach(&previous.served, &current.served);
         let is_news = |event: &&Event| match event {
             Event::Kept(place) => {
                 let kept = &current.served[*place];

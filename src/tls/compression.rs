@@ -110,7 +110,7 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::thread;
 
-    use rustls::compress::{CertDecompressor, ZLIB_DECOMPRESSOR};
+    use rustls::compress::ZLIB_DECOMPRESSOR;
 
     use super::*;
 
