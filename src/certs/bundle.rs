@@ -295,7 +295,7 @@ mod tests {
     use rcgen::KeyPair;
 
     use super::*;
-    use crate::certs::testing::{Ca, fixture, public_key};
+    use crate::certs::testing::{Ca, PROPERTIES, fixture, public_key};
     use crate::certs::{Roots, Settings};
 
     /// A directory with the files of one bundle.
@@ -376,6 +376,23 @@ mod tests {
         let (bundle, _) = load(folder.settings("all.pem", None, None)).unwrap();
         assert_eq!(bundle.leaf.subject().to_string(), "CN=ec.test");
         assert_eq!(subjects(&bundle.beside), ["CN=Fixture CA"]);
+    }
+
+    #[test]
+    fn the_properties_before_the_leaf_are_kept_with_it_and_others_are_not() {
+        let (leaf, ca, key) = (fixture("ec.test.pem"), fixture("ca.pem"), fixture("ec.sec1.pem"));
+        let bundle = |parts: &[&[u8]]| {
+            let folder = Folder::new(&[("tls.crt", &parts.concat()), ("tls.key", &key)]);
+            let (bundle, problems) = load(folder.settings("tls.crt", Some("tls.key"), None)).unwrap();
+            assert!(problems.is_empty(), "{problems:?}");
+            assert_eq!(subjects(&bundle.beside), ["CN=Fixture CA"]);
+            bundle.properties
+        };
+        let kept = Some(vec![0, 4, 0, 0, 0, 0]);
+        assert_eq!(bundle(&[PROPERTIES, &leaf, &ca]), kept);
+        assert_eq!(bundle(&[&ca, PROPERTIES, &leaf]), kept);
+        assert_eq!(bundle(&[PROPERTIES, &ca, &leaf]), None);
+        assert_eq!(bundle(&[&leaf, &ca, PROPERTIES]), None);
     }
 
     #[test]

@@ -215,6 +215,33 @@ mod tests {
     }
 
     #[test]
+    fn further_chains_answer_for_the_authorities_in_them_and_share_the_key() {
+        let (pki, older) = (Pki::new(), Pki::named("older"));
+        let identity = pki.identity(&["a.test"]);
+        // What matters here is who issued it.
+        let (cross, _) = older.leaf(&["cross"], KeyPair::generate().unwrap());
+        let long = [identity.chain(), &cross].concat();
+        let identity = identity.with_other_chains(vec![long.clone()]).unwrap();
+        let chain_from = |authorities: &[DistinguishedName]| identity.chain_from(authorities).cloned();
+        let to_older = chain_from(&[older.authority()]).unwrap();
+        assert_eq!(to_older.cert, long);
+        assert!(Arc::ptr_eq(&to_older.key, &identity.default_chain().key));
+        let both = chain_from(&[older.authority(), pki.authority()]).unwrap();
+        assert!(Arc::ptr_eq(&both, identity.default_chain()));
+        assert!(chain_from(&[Pki::named("stranger").authority()]).is_none());
+        assert!(chain_from(&[]).is_none());
+    }
+
+    #[test]
+    fn a_further_chain_is_for_the_same_leaf() {
+        let pki = Pki::new();
+        let refused = |other: Vec<_>| pki.identity(&["a.test"]).with_other_chains(vec![other]).unwrap_err();
+        let (other, _) = pki.leaf(&["a.test"], KeyPair::generate().unwrap());
+        assert!(matches!(refused(other), Error::OtherLeaf));
+        assert!(matches!(refused(Vec::new()), Error::EmptyChain));
+    }
+
+    #[test]
     fn bytes_that_are_no_key_are_refused() {
         let (chain, _) = Pki::new().leaf(&["a.test"], KeyPair::generate().unwrap());
         let key = PrivateKeyDer::Pkcs8(b"not a key".to_vec().into());

@@ -192,6 +192,31 @@ mod tests {
     }
 
     #[test]
+    fn a_named_authority_decides_among_the_identities_that_sign_and_no_others() {
+        let (pki, older) = (Pki::new(), Pki::named("older"));
+        let identities = [
+            pki.identity(&["a.test"]),
+            older.rsa_identity(&["a.test"]),
+            older.identity(&["a.test"]),
+            older.identity(&["b.test"]),
+        ];
+        let resolver = resolver(&identities, false);
+        let shown_from = |authority: &Pki, schemes: &[SignatureScheme]| {
+            let offer = Offer {
+                schemes,
+                tls13: true,
+                authorities: Some(&[authority.authority()]),
+            };
+            place(&resolver, resolver.choose(Some("a.test"), offer)?)
+        };
+        assert_eq!(shown_from(&older, &[ECDSA, PSS]), Some(1));
+        assert_eq!(shown_from(&older, &[ECDSA]), Some(2));
+        assert_eq!(shown_from(&pki, &[ECDSA, PSS]), Some(0));
+        assert_eq!(shown_from(&pki, &[PSS]), Some(1), "as if it had named none");
+        assert_eq!(shown_from(&Pki::named("stranger"), &[ECDSA, PSS]), Some(0));
+    }
+
+    #[test]
     fn strict_sni_refuses_no_name_and_an_unknown_name() {
         let resolver = resolver(&[Pki::new().identity(&["a.test"])], true);
         assert_eq!(shown(&resolver, Some("a.test"), &[ECDSA], true), Some(0));
@@ -221,10 +246,12 @@ mod tests {
             tls13,
             authorities: None,
         };
-        let chain = resolver.choose(name, offer)?;
-        resolver
-            .identities
-            .iter()
-            .position(|identity| Arc::ptr_eq(identity.default_chain(), chain))
+        place(resolver, resolver.choose(name, offer)?)
+    }
+
+    /// Whose chain it is.
+    fn place(resolver: &Resolver, chain: &Arc<CertifiedKey>) -> Option<usize> {
+        let mut identities = resolver.identities.iter();
+        identities.position(|identity| Arc::ptr_eq(identity.default_chain(), chain))
     }
 }
