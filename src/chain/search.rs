@@ -11,7 +11,7 @@ use std::ops::RangeInclusive;
 
 use super::Policy;
 use super::Refusal;
-use super::budget::{Budget, MOST_INTERMEDIATES, MOST_OTHER_ANCHORS};
+use super::budget::{Budget, MOST_INTERMEDIATES, MOST_OTHER_ANCHORS, MOST_OTHER_ANCHORS_TRIED};
 use super::criterion::{Criterion, Demands};
 use super::graph::{Graph, Link, NodeId, Role};
 use super::judge::{counted, is_same_ca, issuers, refusal_in_path, refusal_of_loop};
@@ -103,7 +103,8 @@ pub(super) fn paths_to_other_anchors(graph: &mut Graph<'_>, chosen: &Path, budge
         if known.iter().any(|known| is_same_ca(graph, *known, other)) {
             continue;
         }
-        if found.len() == MOST_OTHER_ANCHORS || budget.is_exhausted() {
+        let is_enough = found.len() == MOST_OTHER_ANCHORS || known.len() > MOST_OTHER_ANCHORS_TRIED;
+        if is_enough || budget.is_exhausted() {
             break;
         }
         known.push(other);

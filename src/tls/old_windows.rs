@@ -64,7 +64,10 @@ impl fmt::Display for OutOfReach {
         if let Some(more @ 1..) = self.0.len().checked_sub(MOST_SHOWN) {
             write!(f, " and {more} more")?;
         }
-        f.write_str(": it shares no cipher suite for RSA certificates; add an ECDSA certificate for the same names")
+        f.write_str(
+            ": for RSA certificates it has no cipher suite that is spoken here; add an ECDSA certificate (P-256 or P-384) \
+             for the same names",
+        )
     }
 }
 

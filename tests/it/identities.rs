@@ -189,6 +189,11 @@ fn the_chains_to_other_anchors_are_shown() {
     assert_eq!(others[0]["sent"][2]["issuer"], "CN=Older root");
 }
 
+/// What Windows 8.1 offers of TLS 1.2, in OpenSSL's words, without RC4 and 3DES.
+const SCHANNEL: &str = "ECDHE-RSA-AES256-SHA384:ECDHE-RSA-AES128-SHA256:ECDHE-RSA-AES256-SHA:ECDHE-RSA-AES128-SHA:\
+    DHE-RSA-AES256-GCM-SHA384:DHE-RSA-AES128-GCM-SHA256:AES256-GCM-SHA384:AES128-GCM-SHA256:AES256-SHA256:AES128-SHA256:\
+    AES256-SHA:AES128-SHA:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-SHA384";
+
 #[test]
 fn hosts_that_old_windows_cannot_reach_are_named_until_they_have_an_ecdsa_certificate() {
     let family = Family::new();
@@ -200,6 +205,8 @@ fn hosts_that_old_windows_cannot_reach_are_named_until_they_have_an_ecdsa_certif
     assert!(checked.err.contains(sentence), "{}", checked.err);
     let house = house.start();
     house.wait_for_log(&[sentence, "add an ECDSA certificate"]);
+    let is_reached = || Some(openssl(&house, NAME, &["-tls1_2", "-cipher", SCHANNEL])?.code == Some(0));
+    assert_ne!(is_reached(), Some(true));
     let names = || certificates(&house)["out_of_reach_of_old_windows"].clone();
     assert_eq!(names(), serde_json::json!([NAME]));
 
@@ -210,6 +217,7 @@ fn hosts_that_old_windows_cannot_reach_are_named_until_they_have_an_ecdsa_certif
     directory.write("fullchain.toml", tables.concat());
     assert_eq!(house.reload(&[]).code, Some(0));
     assert_eq!(names(), serde_json::json!([]));
+    assert_ne!(is_reached(), Some(false));
     let told = house.log().iter().filter(|line| line.contains("old Windows")).count();
     assert_eq!(told, 1, "once, however often files are read");
 }
