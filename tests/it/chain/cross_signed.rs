@@ -260,3 +260,31 @@ fn a_chain_to_another_anchor_that_clients_would_refuse_is_not_kept() {
         }
     }
 }
+
+#[test]
+fn of_many_anchors_the_oldest_are_kept_in_whatever_order_they_came() {
+    let roots: Vec<Entity> = (0..12)
+        .map(|number| ca(&format!("R{number}")).valid(-1000 - number, 1000).self_signed())
+        .collect();
+    let issuing = ca("I").self_signed();
+    let crossed: Vec<Entity> = roots
+        .iter()
+        .map(|root| ca("I").key_of(&issuing).signed_by(root))
+        .collect();
+    let leaf = server("www.example.test").signed_by(&issuing);
+    let ends = |assembly: &Assembly| -> Vec<String> {
+        let others = assembly.to_other_anchors.iter();
+        others.map(|chain| chain.certificates[1].issuer().to_string()).collect()
+    };
+    let scene = || Scene::of(&leaf);
+    let compat = scene().policy(Policy::Compat).store(&crossed).roots(&roots).assemble();
+    assert_eq!(compat.chain.end, End::Anchor(roots[11].certificate.clone()));
+    let oldest: Vec<String> = (3..11).rev().map(|number| format!("CN=R{number}")).collect();
+    assert_eq!(ends(&compat), oldest);
+    let turned = scene()
+        .policy(Policy::Compat)
+        .store(crossed.iter().rev())
+        .roots(roots.iter().rev())
+        .assemble();
+    assert_eq!(ends(&turned), oldest);
+}
