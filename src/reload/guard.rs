@@ -140,7 +140,7 @@ pub(super) fn lost_key_type<'c>(
     (before != after && !others_served.is_empty() && !stays()).then_some(Worse::LosesKeyType(before))
 }
 
-fn is_valid(certificate: &Certificate, at: UnixTime) -> bool {
+pub(super) fn is_valid(certificate: &Certificate, at: UnixTime) -> bool {
     (certificate.not_before().as_secs()..=certificate.not_after().as_secs()).contains(&at.as_secs())
 }
 

@@ -88,6 +88,7 @@ pub(super) fn again(survey: Survey, previous: &[Served], settings: &Settings, fo
         let sound = prospects.filter_map(|(_, prospect)| prospect.as_ref().ok());
         next_boundary(sound.map(|prospect| &prospect.assembly), at)
     };
+    let disallowed = survey.disallowed.clone();
     let mut gone: VecDeque<_> = vanished(&survey, previous).collect();
     let decided = decide(survey, previous, settings, force, at);
     let refused: Vec<_> = decided.iter().filter_map(Decided::refused).collect();
@@ -118,6 +119,13 @@ pub(super) fn again(survey: Survey, previous: &[Served], settings: &Settings, fo
     }
     for (_, served) in gone {
         prepared.keep_vanished(Some(served));
+    }
+    for served in prepared
+        .served
+        .iter_mut()
+        .filter(|served| served.kept_because.is_some())
+    {
+        served.forget_unsound_chains(&disallowed, at);
     }
     let boundary = next_boundary(prepared.served.iter().map(|served| &served.assembly), at);
     prepared.until = [boundary, boundary_on_disk]

@@ -4,8 +4,9 @@ use std::fmt;
 
 use rustls::pki_types::UnixTime;
 
+use super::guard::is_valid;
 use crate::certs::BundleSettings;
-use crate::chain::{Assembly, Certificate};
+use crate::chain::{Assembly, Certificate, Chain, Disallowed, End};
 use crate::tls;
 
 /// One certificate as it is served.
@@ -21,6 +22,34 @@ pub struct Served {
     pub since: UnixTime,
     /// Why what lies on disk by now is not served instead.
     pub kept_because: Option<String>,
+}
+
+impl Served {
+    /// Drops the chains to other anchors in which a certificate is not valid at the instant `at`, or disallowed. Of the
+    /// chain that most clients get the last good one stays, whatever has become of it; these are extras.
+    pub(super) fn forget_unsound_chains(&mut self, disallowed: &Disallowed, at: UnixTime) {
+        let is_sound = |chain: &Chain| {
+            let anchor = match &chain.end {
+                End::Anchor(anchor) => Some(anchor),
+                End::Cycle | End::Leaf | End::Open | End::SelfSigned(_) => None,
+            };
+            let mut all = chain.certificates.iter().chain(anchor);
+            let sent = &chain.certificates;
+            sent.iter().all(|certificate| is_valid(certificate, at))
+                && !all.any(|certificate| disallowed.contains(certificate))
+        };
+        let others = &mut self.assembly.to_other_anchors;
+        let before = others.len();
+        others.retain(is_sound);
+        if others.len() == before {
+            return;
+        }
+        let sound = others.iter().map(Chain::to_der).collect();
+        // They are chains of the same leaf, as before.
+        if let Ok(identity) = self.identity.clone().with_other_chains(sound) {
+            self.identity = identity;
+        }
+    }
 }
 
 /// Everything that is served, and what is wrong around it.
@@ -45,5 +74,81 @@ impl fmt::Display for LogName<'_> {
         } else {
             f.write_str(&names.join(","))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use rcgen::{CertificateParams, KeyPair};
+    use rustls::pki_types::PrivateKeyDer;
+
+    use super::*;
+    use crate::chain::{Sha256, Status, Trail};
+
+    const NOW: UnixTime = UnixTime::since_unix_epoch(Duration::from_secs(1_780_272_000));
+
+    /// A certificate that is valid for `days` from [`NOW`].
+    fn certificate(key: &KeyPair, days: u32) -> Arc<Certificate> {
+        let mut params = CertificateParams::new(vec!["a.test".to_owned()]).unwrap();
+        let now = time::OffsetDateTime::from_unix_timestamp(NOW.as_secs().try_into().unwrap()).unwrap();
+        params.not_before = now - Duration::from_secs(86_400);
+        params.not_after = now + days * Duration::from_secs(86_400);
+        let der = params.self_signed(key).unwrap().der().clone();
+        Arc::new(Certificate::from_der(der).unwrap())
+    }
+
+    #[test]
+    fn what_is_kept_loses_the_further_chains_that_are_no_good_any_more() {
+        let keys = [(); 4].map(|()| KeyPair::generate().unwrap());
+        let [leaf, long, short, anchor] =
+            [(0, 90), (1, 90), (2, 5), (3, 90)].map(|(key, days)| certificate(&keys[key], days));
+        let chain = |certificates: &[&Arc<Certificate>]| Chain {
+            certificates: certificates.iter().copied().cloned().collect(),
+            end: End::Anchor(anchor.clone()),
+        };
+        let others = [chain(&[&leaf, &long]), chain(&[&leaf, &short])];
+        let key = PrivateKeyDer::Pkcs8(keys[0].serialize_der().into());
+        let identity = tls::Identity::new(vec![leaf.der().clone()], &key, Vec::new()).unwrap();
+        let identity = identity
+            .with_other_chains(others.iter().map(Chain::to_der).collect())
+            .unwrap();
+        let served = Served {
+            source: BundleSettings {
+                certificate: "tls.crt".into(),
+                key: None,
+                password_file: None,
+                allow_ca_leaf: false,
+            },
+            assembly: Assembly {
+                chain: chain(&[&leaf]),
+                status: Status::Complete,
+                wanted: None,
+                flaws: Vec::new(),
+                warnings: Vec::new(),
+                alternatives: Vec::new(),
+                to_other_anchors: others.to_vec(),
+                trail: Trail::default(),
+            },
+            identity,
+            since: NOW,
+            kept_because: Some("worse".to_owned()),
+        };
+        let left = |disallowed: &[Sha256], days: u64| {
+            let at = UnixTime::since_unix_epoch(Duration::from_secs(NOW.as_secs() + days * 86_400));
+            let mut served = served.clone();
+            served.forget_unsound_chains(&disallowed.iter().copied().collect(), at);
+            assert_eq!(
+                served.identity.other_chains().count(),
+                served.assembly.to_other_anchors.len()
+            );
+            served.assembly.to_other_anchors
+        };
+        assert_eq!(left(&[], 0), others);
+        assert_eq!(left(&[], 10), others[..1]);
+        assert_eq!(left(&[long.fingerprint()], 0), others[1..]);
+        assert_eq!(left(&[anchor.key_fingerprint()], 0), []);
     }
 }

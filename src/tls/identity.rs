@@ -46,7 +46,7 @@ impl Identity {
             .filter(|scheme| key.choose_scheme(&[*scheme]).is_some())
             .collect();
         Ok(Self {
-            default: IdentityChain::new(chain, key),
+            default: IdentityChain::new(CertifiedKey::new(chain, key)),
             others: Arc::new([]),
             names: names.into(),
             schemes,
@@ -67,15 +67,19 @@ impl Identity {
                 Some(_) => {}
             }
         }
-        let key = &self.default.certified_key.key;
-        let others = others.into_iter();
-        self.others = others.map(|chain| IdentityChain::new(chain, Arc::clone(key))).collect();
+        let others = others.into_iter().map(|chain| self.default.with_certificates(chain));
+        self.others = others.collect();
         Ok(self)
     }
 
     /// The certificates as sent to most clients, leaf first.
     pub fn chain(&self) -> &[CertificateDer<'static>] {
         &self.default.certified_key.cert
+    }
+
+    /// The chains given to [`Identity::with_other_chains`].
+    pub fn other_chains(&self) -> impl Iterator<Item = &[CertificateDer<'static>]> {
+        self.others.iter().map(|other| &*other.certified_key.cert)
     }
 
     /// The names given to [`Identity::new`].
@@ -126,16 +130,24 @@ struct IdentityChain {
 }
 
 impl IdentityChain {
-    fn new(chain: Vec<CertificateDer<'static>>, key: Arc<dyn SigningKey>) -> Self {
+    fn new(certified_key: CertifiedKey) -> Self {
         // One that cannot be read answers for nobody and is sent all the same.
         let issuer = |certificate: &CertificateDer<'_>| {
             let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
             Some(Box::from(certificate.issuer().as_raw()))
         };
         Self {
-            issuers: chain.iter().filter_map(issuer).collect(),
-            certified_key: Arc::new(CertifiedKey::new(chain, key)),
+            issuers: certified_key.cert.iter().filter_map(issuer).collect(),
+            certified_key: Arc::new(certified_key),
         }
+    }
+
+    /// The same key, and whatever else belongs to the leaf, with another chain.
+    fn with_certificates(&self, chain: Vec<CertificateDer<'static>>) -> Self {
+        Self::new(CertifiedKey {
+            cert: chain,
+            ..CertifiedKey::clone(&self.certified_key)
+        })
     }
 
     /// Whether one of `authorities` issued a certificate of the chain: "a root or a subordinate CA" may be named (RFC
