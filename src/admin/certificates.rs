@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::chain::{Alternative, Assembly, Certificate, Chain, End, Policy, Step, Verdict, rfc3339};
 use crate::reload::Generation;
+use crate::tls::OutOfReach;
 
 /// The version of the shape of everything here: it grows when a field goes or changes its meaning, not when one is
 /// added.
@@ -20,11 +21,13 @@ pub fn certificates(generation: &Generation) -> Value {
         value["kept_because"] = json!(served.kept_because);
         value
     });
+    let leaves = generation.served.iter().map(|served| &**served.assembly.chain.leaf());
     json!({
         "version": JSON_VERSION,
         "read_at": rfc3339(generation.read_at),
         "certificates": served.collect::<Vec<_>>(),
         "problems": generation.problems,
+        "out_of_reach_of_old_windows": OutOfReach::of(leaves).names().collect::<Vec<_>>(),
     })
 }
 
@@ -53,6 +56,7 @@ pub fn assembly(assembly: &Assembly) -> Value {
         })),
         "flaws": texts(assembly.flaws.iter().map(ToString::to_string).collect()),
         "warnings": texts(assembly.warnings.iter().map(ToString::to_string).collect()),
+        "to_other_anchors": assembly.to_other_anchors.iter().map(chain).collect::<Vec<_>>(),
         "alternatives": alternatives,
         "trail": steps,
         "unlisted": assembly.trail.unlisted,

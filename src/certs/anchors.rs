@@ -40,7 +40,7 @@ mod tests {
 
     use super::*;
     use crate::certs::Settings;
-    use crate::certs::testing::fixture;
+    use crate::certs::testing::{PROPERTIES, fixture};
 
     fn read(roots: Roots) -> (Anchors, Vec<Error>) {
         let settings = Settings {
@@ -57,7 +57,7 @@ mod tests {
     fn anchors_come_from_the_files_named() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("roots.pem");
-        fs::write(&path, fixture("ca.pem")).unwrap();
+        fs::write(&path, [PROPERTIES, &fixture("ca.pem")].concat()).unwrap();
         let (anchors, problems) = read(Roots::Files(vec![path, directory.path().join("missing.pem")]));
         assert_eq!(anchors.len(), 1);
         assert_eq!(problems.len(), 1, "{problems:?}");

@@ -5,8 +5,11 @@
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+use rustls_pki_types::CertificateDer;
 
 use super::certificates::Certificates;
 use super::contents::{Contents, StoredKey};
@@ -26,6 +29,9 @@ pub struct Bundle {
     pub key: PrivateKey,
     /// Every other certificate in the files, each once, in their order.
     pub beside: Vec<Arc<Certificate>>,
+    /// The CERTIFICATE PROPERTIES that stand before the leaf (draft-ietf-tls-trust-anchor-ids), as they are: kept for
+    /// when TLS stacks ask for them, and not read.
+    pub properties: Option<Vec<u8>>,
     /// The files that all this is from.
     pub sources: Vec<PathBuf>,
 }
@@ -39,6 +45,8 @@ struct Opened<'a> {
     keys: Vec<(PrivateKey, Vec<u8>)>,
     /// Where the keys are.
     key_path: &'a Path,
+    /// Certificate properties, each with the certificate that follows them.
+    properties: Vec<(CertificateDer<'static>, Vec<u8>)>,
 }
 
 /// A leaf, its key, and all certificates that were found with them.
@@ -58,7 +66,8 @@ impl Bundle {
         problems: &mut Vec<Error>,
     ) -> Result<Self, Error> {
         let mut unreadable = Vec::new();
-        let opened = Opened::open(settings, files, public_key_of, certificates, &mut unreadable)?;
+        let mut opened = Opened::open(settings, files, public_key_of, certificates, &mut unreadable)?;
+        let properties = mem::take(&mut opened.properties);
         let Pair {
             leaf,
             key,
@@ -69,6 +78,8 @@ impl Bundle {
             Err(error) => return Err(unreadable.into_iter().next().unwrap_or(error)),
         };
         problems.append(&mut unreadable);
+        let is_of_leaf = |(certificate, _): &(CertificateDer<'_>, _)| certificate == leaf.der();
+        let properties = properties.into_iter().find(is_of_leaf).map(|(_, list)| list);
         let mut seen = HashSet::from([leaf.fingerprint()]);
         let beside = certificates
             .into_iter()
@@ -78,6 +89,7 @@ impl Bundle {
             leaf,
             key,
             beside,
+            properties,
             sources: sources(settings),
         })
     }
@@ -116,10 +128,12 @@ impl<'a> Opened<'a> {
         let key_path = settings.key.as_deref().unwrap_or(certificate_path);
         let mut contents = contents(certificate_path, "a certificate", files, password.as_ref())?;
         let summary = contents.summary();
+        let mut properties = mem::take(&mut contents.properties);
         let mut found = certificates.parse(certificate_path, contents.certificates, unreadable);
         if key_path != certificate_path {
             contents = self::contents(key_path, "a private key", files, password.as_ref())?;
             let no_key = contents.keys.is_empty().then(|| contents.summary());
+            properties.append(&mut contents.properties);
             found.extend(certificates.parse(key_path, contents.certificates, unreadable));
             if let Some(found) = no_key {
                 return Err(Error::NoKey {
@@ -148,6 +162,7 @@ impl<'a> Opened<'a> {
             certificate_path,
             keys,
             key_path,
+            properties,
         })
     }
 
@@ -280,7 +295,7 @@ mod tests {
     use rcgen::KeyPair;
 
     use super::*;
-    use crate::certs::testing::{Ca, fixture, public_key};
+    use crate::certs::testing::{Ca, PROPERTIES, fixture, public_key};
     use crate::certs::{Roots, Settings};
 
     /// A directory with the files of one bundle.
@@ -362,6 +377,23 @@ mod tests {
         let (bundle, _) = load(folder.settings("all.pem", None, None)).unwrap();
         assert_eq!(bundle.leaf.subject().to_string(), "CN=ec.test");
         assert_eq!(subjects(&bundle.beside), ["CN=Fixture CA"]);
+    }
+
+    #[test]
+    fn the_properties_before_the_leaf_are_kept_with_it_and_others_are_not() {
+        let (leaf, ca, key) = (fixture("ec.test.pem"), fixture("ca.pem"), fixture("ec.sec1.pem"));
+        let bundle = |parts: &[&[u8]]| {
+            let folder = Folder::new(&[("tls.crt", &parts.concat()), ("tls.key", &key)]);
+            let (bundle, problems) = load(folder.settings("tls.crt", Some("tls.key"), None)).unwrap();
+            assert!(problems.is_empty(), "{problems:?}");
+            assert_eq!(subjects(&bundle.beside), ["CN=Fixture CA"]);
+            bundle.properties
+        };
+        let kept = Some(vec![0, 4, 0, 0, 0, 0]);
+        assert_eq!(bundle(&[PROPERTIES, &leaf, &ca]), kept);
+        assert_eq!(bundle(&[&ca, PROPERTIES, &leaf]), kept);
+        assert_eq!(bundle(&[PROPERTIES, &ca, &leaf]), None);
+        assert_eq!(bundle(&[&leaf, &ca, PROPERTIES]), None);
     }
 
     #[test]

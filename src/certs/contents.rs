@@ -8,7 +8,7 @@ use super::der::{self, SEQUENCE};
 use super::format::{Format, FormatError};
 use super::key::{KeyError, PrivateKey};
 use super::password::Password;
-use super::pem::{self, Block, PemError};
+use super::pem::{self, Block, PROPERTIES, PemError};
 use super::pkcs7::{self, Pkcs7Error};
 use super::pkcs12::{Archive, Pkcs12Error};
 use super::work::Work;
@@ -18,6 +18,8 @@ use super::work::Work;
 pub(super) struct Contents {
     pub(super) certificates: Vec<CertificateDer<'static>>,
     pub(super) keys: Vec<StoredKey>,
+    /// Certificate properties, each with the certificate that follows them.
+    pub(super) properties: Vec<(CertificateDer<'static>, Vec<u8>)>,
     /// The labels of PEM blocks that are neither.
     others: Vec<String>,
 }
@@ -61,7 +63,7 @@ impl Contents {
                 Ok(Self {
                     certificates,
                     keys: keys.into_iter().map(StoredKey::Plain).collect(),
-                    others: Vec::new(),
+                    ..Self::default()
                 })
             }
             format => Self::read(file, format),
@@ -93,13 +95,22 @@ impl Contents {
     }
 
     fn extend(&mut self, blocks: Vec<Block>) -> Result<(), Pkcs7Error> {
+        let mut properties = None;
         for block in blocks {
             match block {
-                Block::Certificate(der) => self.certificates.push(der),
+                Block::Certificate(der) => {
+                    self.properties
+                        .extend(properties.take().map(|list| (der.clone(), list)));
+                    self.certificates.push(der);
+                }
                 Block::EncryptedKey(der) => self.keys.push(StoredKey::Encrypted(der)),
                 Block::Key(key) => self.keys.push(StoredKey::Plain(key)),
                 Block::Other(label) => self.others.push(label),
                 Block::Pkcs7(der) => self.certificates.extend(pkcs7::certificates(&der)?),
+                Block::Properties(list) => {
+                    self.others.push(PROPERTIES.to_owned());
+                    properties = Some(list);
+                }
                 Block::TraditionalKey => self.keys.push(StoredKey::Traditional),
             }
         }

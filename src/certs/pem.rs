@@ -29,6 +29,8 @@ pub(super) enum Block {
     Other(String),
     /// PKCS7 or CMS: the DER of a ContentInfo.
     Pkcs7(Vec<u8>),
+    /// CERTIFICATE PROPERTIES (draft-ietf-tls-trust-anchor-ids): what it says of the chain that follows, unread.
+    Properties(Vec<u8>),
     /// A key in OpenSSL's traditional encryption (RFC 1421 headers), which is not read.
     TraditionalKey,
 }
@@ -196,7 +198,22 @@ fn block(label: &str, body: &[u8]) -> Option<Block> {
             Item::Pkcs8Key(key) => Some(Block::EncryptedKey(key.secret_pkcs8_der().to_vec())),
             _ => None,
         },
+        PROPERTIES => Some(properties(body).unwrap_or_else(|| Block::Other(PROPERTIES.to_owned()))),
         other => Some(Block::Other(other.to_owned())),
+    }
+}
+
+/// The label of certificate properties.
+pub(super) const PROPERTIES: &str = "CERTIFICATE PROPERTIES";
+
+/// A list of at most 65,535 bytes after its length (draft-ietf-tls-trust-anchor-ids, CertificatePropertyList).
+const MAX_PROPERTIES_BYTES: usize = 2 + 65_535;
+
+/// Properties, which nobody here reads: whatever is wrong with them makes no file unreadable.
+fn properties(body: &[u8]) -> Option<Block> {
+    match decode("CERTIFICATE", body)? {
+        Item::X509Certificate(list) if list.len() <= MAX_PROPERTIES_BYTES => Some(Block::Properties(list.to_vec())),
+        _ => None,
     }
 }
 
@@ -259,7 +276,7 @@ impl Block {
     pub(super) fn into_der(self) -> Vec<u8> {
         match self {
             Self::Certificate(der) => der.to_vec(),
-            Self::EncryptedKey(der) | Self::Pkcs7(der) => der,
+            Self::EncryptedKey(der) | Self::Pkcs7(der) | Self::Properties(der) => der,
             Self::Key(key) => key.der().secret_der().to_vec(),
             Self::Other(_) | Self::TraditionalKey => Vec::new(),
         }
@@ -281,6 +298,7 @@ mod tests {
             Block::Key(_) => "key".to_owned(),
             Block::Other(label) => label,
             Block::Pkcs7(_) => "pkcs7".to_owned(),
+            Block::Properties(_) => "properties".to_owned(),
             Block::TraditionalKey => "traditional key".to_owned(),
         };
         blocks(pem).unwrap().into_iter().map(kind).collect()
@@ -387,6 +405,25 @@ mod tests {
         let broken = key.replacen("MI", "M!", 1);
         let error = blocks(broken.as_bytes()).unwrap_err();
         assert_eq!(error.to_string(), "PEM whose block 1 (PRIVATE KEY) is not valid base64");
+    }
+
+    #[test]
+    fn certificate_properties_are_kept_as_they_are_and_never_an_error() {
+        let block = |body: &str| format!("-----BEGIN {PROPERTIES}-----\n{body}\n-----END {PROPERTIES}-----\n");
+        let found = |body: &str| {
+            let mut found = blocks((block(body) + &text("ca.pem")).as_bytes()).unwrap();
+            assert!(matches!(found.pop(), Some(Block::Certificate(_))));
+            found.pop().unwrap()
+        };
+        assert_eq!(found("AAQAAAAA").into_der(), [0, 4, 0, 0, 0, 0]);
+        assert_eq!(found("bm90aGluZyBrbm93bg==").into_der(), b"nothing known");
+        let too_long = "AAAA".repeat(MAX_PROPERTIES_BYTES / 3 + 1);
+        for body in ["no base64 at all!", &too_long] {
+            assert!(
+                matches!(found(body), Block::Other(label) if label == PROPERTIES),
+                "{body:.20}"
+            );
+        }
     }
 
     #[test]

@@ -29,7 +29,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::certs::testing::{Ca, fixture};
+    use crate::certs::testing::{Ca, PROPERTIES, fixture};
     use crate::certs::{Roots, Settings};
     use crate::chain::Store;
 
@@ -63,6 +63,15 @@ mod tests {
         let (store, problems) = read(&[directory.path(), &directory.path().join("ca.pem")]);
         assert_eq!(store.len(), 3, "the CA and two leaves");
         assert_eq!(problems, Vec::<String>::new());
+    }
+
+    #[test]
+    fn certificate_properties_are_no_fault() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ca.pem");
+        fs::write(&path, [PROPERTIES, &fixture("ca.pem")].concat()).unwrap();
+        let (store, problems) = read(&[&path]);
+        assert_eq!((store.len(), problems), (1, Vec::new()));
     }
 
     #[test]

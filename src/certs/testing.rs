@@ -16,6 +16,10 @@ pub(super) fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
+/// A CERTIFICATE PROPERTIES block that says what nobody knows.
+pub(super) const PROPERTIES: &[u8] =
+    b"-----BEGIN CERTIFICATE PROPERTIES-----\nAAQAAAAA\n-----END CERTIFICATE PROPERTIES-----\n";
+
 pub(super) fn password(text: &str) -> Password {
     Password::first_line(text.as_bytes()).unwrap()
 }

@@ -9,7 +9,7 @@ use super::assembly::{Alternative, Assembly, Chain, End, Flaw, Status, Wanted, W
 use super::budget::Budget;
 use super::graph::{Graph, NodeId};
 use super::judge::{counted, refusal_of_place};
-use super::search::{self, Path, any_path, best_path};
+use super::search::{self, Path, any_path, best_path, paths_to_other_anchors};
 use super::signatures::SignatureCheck;
 use super::weigh::weigh;
 use super::{Certificate, Context, KeyIdMatch, Refusal, Store, self_check};
@@ -54,8 +54,13 @@ pub fn assemble(leaf: &Arc<Certificate>, store: &Store, context: &Context<'_>) -
     if flaws.is_empty() {
         self_check(&chain, context, &mut flaws, &mut warnings);
     }
+    let status = status(&chain, !flaws.is_empty(), context);
+    let to_other_anchors = match &path {
+        Some(path) if status == Status::Complete => to_other_anchors(&mut graph, path, context),
+        _ => Vec::new(),
+    };
     Assembly {
-        status: status(&chain, !flaws.is_empty(), context),
+        status,
         wanted: matches!(chain.end, End::Open | End::Cycle)
             .then(|| Wanted::by(chain.certificates.last().unwrap_or(leaf))),
         chain,
@@ -63,6 +68,7 @@ pub fn assemble(leaf: &Arc<Certificate>, store: &Store, context: &Context<'_>) -
         warnings,
         alternatives,
         policy: context.policy,
+        to_other_anchors,
         trail,
         until: next_boundary(graph.certificates(), context.at),
         sought: graph.certificates().map(|certificate| certificate.issuer()).collect(),
@@ -79,6 +85,23 @@ fn next_boundary<'c>(certificates: impl Iterator<Item = &'c Arc<Certificate>>, a
     });
     let next = boundaries.filter(|boundary| *boundary > at.as_secs()).min()?;
     Some(UnixTime::since_unix_epoch(Duration::from_secs(next)))
+}
+
+/// The best chain to each anchor that `chosen` does not end at; none that any client would stumble over.
+fn to_other_anchors(graph: &mut Graph<'_>, chosen: &Path, context: &Context<'_>) -> Vec<Chain> {
+    if context.anchors.len() < 2 {
+        return Vec::new();
+    }
+    let served = chain_of(graph, chosen, context).certificates;
+    let paths = paths_to_other_anchors(graph, chosen, &mut Budget::to_compare());
+    let chains = paths.iter().map(|path| chain_of(graph, path, context));
+    let is_sound = |chain: &Chain| match &chain.end {
+        End::Anchor(anchor) => self_check::verify(chain, anchor, context).is_ok(),
+        End::Cycle | End::Leaf | End::Open | End::SelfSigned(_) => false,
+    };
+    chains
+        .filter(|chain| chain.certificates != served && is_sound(chain))
+        .collect()
 }
 
 fn best_chain(graph: &mut Graph<'_>, context: &Context<'_>, budget: &mut Budget) -> Option<Path> {

@@ -24,6 +24,9 @@ pub struct Assembly {
     pub alternatives: Vec<Alternative>,
     /// What decided between chains that are equally good for a modern client.
     pub policy: Policy,
+    /// The best chain to each other anchor in reach, the oldest anchor first, for clients that say which they have (RFC
+    /// 8446 section 4.2.4). Each is valid now, free of warnings about its links, and passes the self-check.
+    pub to_other_anchors: Vec<Chain>,
     /// Every candidate weighed for this chain, and why it was chosen, refused or passed over.
     pub trail: Trail,
     /// The first instant for which the same certificates may give another answer: one that was looked at begins or
@@ -34,6 +37,11 @@ pub struct Assembly {
 }
 
 impl Assembly {
+    /// Every chain that some client may be sent: the chosen one first.
+    pub fn chains(&self) -> impl Iterator<Item = &Chain> {
+        std::iter::once(&self.chain).chain(&self.to_other_anchors)
+    }
+
     /// Those of `certificates` that are neither sent nor the end of the chain.
     pub fn unused<'c>(&self, certificates: &'c [Arc<Certificate>]) -> impl Iterator<Item = &'c Arc<Certificate>> {
         let end = match &self.chain.end {

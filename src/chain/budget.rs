@@ -17,6 +17,14 @@ const MOST_VISITS_TO_COMPARE: usize = 5_000;
 /// Candidates looked at, in all, when searches are done once more with every loop counted.
 const MOST_VISITS_TO_RETRY: usize = 2_000;
 
+/// Anchors to which a chain is kept besides the one that the chosen chain ends at. Nothing seen in the wild leads to
+/// more than three; each costs a search, a self-check, and its bytes in memory.
+pub(super) const MOST_OTHER_ANCHORS: usize = 8;
+
+/// Anchors to which a chain is looked for besides: each costs a walk through everything in reach, and of a thousand of
+/// one name only one made the signature.
+pub(super) const MOST_OTHER_ANCHORS_TRIED: usize = 32;
+
 /// Signatures checked above the leaf. rustls-webpki allows 100, and each may be checked many times over; here each is
 /// checked once. The leaf's own issuer is looked for among however many there are of its name. At 70 µs each they
 /// take 31 ms.

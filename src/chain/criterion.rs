@@ -85,7 +85,7 @@ impl Demands {
     pub(super) const NONE: Self = Self(0);
 
     /// Everything is asked.
-    const ALL: Self = Self((1 << MET_OR_NOT.len()) - 1);
+    pub(super) const ALL: Self = Self((1 << MET_OR_NOT.len()) - 1);
 
     /// Whether nothing more can be asked.
     pub(super) fn are_all(self) -> bool {
@@ -95,6 +95,16 @@ impl Demands {
     /// The same, and `criterion` too.
     pub(super) fn with(self, criterion: Criterion) -> Self {
         Self(self.0 | Self::bit(criterion))
+    }
+
+    /// The same, and `criterion` no more.
+    pub(super) fn without(self, criterion: Criterion) -> Self {
+        Self(self.0 & !Self::bit(criterion))
+    }
+
+    /// Whether `self` asks for everything that `others` ask for.
+    pub(super) fn include_all_of(self, others: Self) -> bool {
+        self.0 & others.0 == others.0
     }
 
     /// Whether `self` does without criteria of `others` alone.

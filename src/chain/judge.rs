@@ -39,16 +39,17 @@ pub(super) fn counts(refusal: &Refusal, demands: Demands) -> bool {
 }
 
 pub(super) fn refusal_of_loop(graph: &Graph<'_>, path: &[NodeId], issuer: NodeId) -> Option<Refusal> {
-    let issuer = graph.node(issuer);
-    if issuer.role == Role::Anchor {
+    if graph.node(issuer).role == Role::Anchor {
         return None;
     }
-    let is_same_ca = |node: &NodeId| {
-        let earlier = graph.certificate(*node);
-        earlier.subject() == issuer.certificate.subject()
-            && earlier.key_fingerprint() == issuer.certificate.key_fingerprint()
-    };
-    path.iter().any(is_same_ca).then_some(Refusal::Loop)
+    let is_loop = path.iter().any(|node| is_same_ca(graph, *node, issuer));
+    is_loop.then_some(Refusal::Loop)
+}
+
+/// Whether two certificates have one subject and one key.
+pub(super) fn is_same_ca(graph: &Graph<'_>, one: NodeId, other: NodeId) -> bool {
+    let (one, other) = (graph.certificate(one), graph.certificate(other));
+    one.subject() == other.subject() && one.key_fingerprint() == other.key_fingerprint()
 }
 
 /// What speaks against `issuer` because of the intermediates below it: path length and the names they bear.

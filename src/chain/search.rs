@@ -11,10 +11,10 @@ use std::ops::RangeInclusive;
 
 use super::Policy;
 use super::Refusal;
-use super::budget::{Budget, MOST_INTERMEDIATES};
+use super::budget::{Budget, MOST_INTERMEDIATES, MOST_OTHER_ANCHORS, MOST_OTHER_ANCHORS_TRIED};
 use super::criterion::{Criterion, Demands};
 use super::graph::{Graph, Link, NodeId, Role};
-use super::judge::{counted, issuers, refusal_in_path, refusal_of_loop};
+use super::judge::{counted, is_same_ca, issuers, refusal_in_path, refusal_of_loop};
 use super::reachable::{Distances, Reachable, candidates, is_self_signed_end};
 use super::signatures::SignatureCheck;
 
@@ -82,6 +82,39 @@ pub(super) fn best_path(graph: &mut Graph<'_>, prefix: &[NodeId], policy: Policy
     None
 }
 
+/// The best path to each anchor that `chosen` does not end at: the shortest that is valid, breaks no constraint, has no
+/// link that some clients do not follow, and is not weak. The oldest anchor comes first.
+pub(super) fn paths_to_other_anchors(graph: &mut Graph<'_>, chosen: &Path, budget: &mut Budget) -> Vec<Path> {
+    let End::Anchor(anchor) = chosen.end else {
+        return Vec::new();
+    };
+    let demands = Demands::ALL.without(Criterion::OutlivesLeaf);
+    // Where the best of all is not good enough, no other is.
+    if !chosen.demands.include_all_of(demands) {
+        return Vec::new();
+    }
+    let mut reachable = Reachable::from(graph, Graph::LEAF, demands);
+    sort_by_age(graph, &mut reachable.anchors);
+    let mut found: Vec<Path> = Vec::new();
+    let mut known = vec![anchor];
+    for issued in reachable.anchors.chunk_by(|left, right| left.0 == right.0) {
+        let other = issued[0].0;
+        // Trust lies in subject and key: two certificates of one anchor are one.
+        if known.iter().any(|known| is_same_ca(graph, *known, other)) {
+            continue;
+        }
+        let is_enough = found.len() == MOST_OTHER_ANCHORS || known.len() > MOST_OTHER_ANCHORS_TRIED;
+        if is_enough || budget.is_exhausted() {
+            break;
+        }
+        known.push(other);
+        let distances = reachable.distances(issued);
+        let goal = Goal::ThisAnchor(other);
+        found.extend(shortest(graph, &[Graph::LEAF], demands, goal, &distances, budget));
+    }
+    found
+}
+
 /// A path found by taking the best candidate at each step, whatever it is worth: better than the leaf alone where CAs
 /// certify one another in circles, or so many that the search was given up.
 pub(super) fn any_path(graph: &mut Graph<'_>) -> Option<Path> {
@@ -125,10 +158,7 @@ fn to_anchor(
         return shortest(graph, prefix, demands, Goal::AnyAnchor, &distances, budget);
     }
     // The oldest root is the one that old clients have.
-    reachable.anchors.sort_by_key(|(anchor, _)| {
-        let certificate = graph.certificate(*anchor);
-        (certificate.not_before().as_secs(), certificate.fingerprint())
-    });
+    sort_by_age(graph, &mut reachable.anchors);
     let by_anchor = reachable.anchors.chunk_by(|left, right| left.0 == right.0);
     by_anchor.into_iter().find_map(|issued| {
         let distances = reachable.distances(issued);
@@ -141,6 +171,14 @@ fn to_anchor(
             budget,
         )
     })
+}
+
+/// The oldest anchor first, with all that it issued together.
+fn sort_by_age(graph: &Graph<'_>, anchors: &mut [(NodeId, NodeId)]) {
+    anchors.sort_by_key(|(anchor, _)| {
+        let certificate = graph.certificate(*anchor);
+        (certificate.not_before().as_secs(), certificate.fingerprint())
+    });
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -15,6 +15,7 @@ use crate::certs::BundleSettings;
 use crate::chain::{Status, rfc3339};
 use crate::config::{self, Environment, Machine};
 use crate::reload::{Prospect, Survey, Surveyor};
+use crate::tls::OutOfReach;
 
 pub(super) fn run(arguments: &CheckArguments, environment: &Environment) -> Ending {
     let config = match config::load(&arguments.config.flags, environment, Machine::here()) {
@@ -36,6 +37,10 @@ pub(super) fn run(arguments: &CheckArguments, environment: &Environment) -> Endi
         if let Err(error) = prospect {
             complain(error);
         }
+    }
+    let out_of_reach = OutOfReach::of(usable(&survey).map(|(_, prospect)| &*prospect.bundle.leaf));
+    if !out_of_reach.is_empty() {
+        eprintln!("warning: {out_of_reach}");
     }
     let report = match arguments.format {
         CheckFormat::Text => text(&survey, outlook.as_ref(), &count, at),

@@ -46,6 +46,11 @@ fn draw(text: &mut String, assembly: &Assembly, now: UnixTime, trail: bool) -> f
             rungs(text, "      ", &alternative.chain, now, None);
         }
     }
+    for other in &assembly.to_other_anchors {
+        if let End::Anchor(anchor) = &other.end {
+            writeln!(text, "  to clients that name {}: {}", anchor.brief(), cost(other))?;
+        }
+    }
     if trail && assembly.trail.unlisted > 0 {
         let unlisted = assembly.trail.unlisted;
         writeln!(

@@ -106,6 +106,8 @@ pub(super) struct Raw {
     pub(super) disallow: List<Sha256>,
 
     /// The certificates to serve, one table each; the first is served where a client names no host.
+    ///
+    /// Several may be for the same name: a client gets the first whose kind of key (RSA, ECDSA, Ed25519) it accepts.
     #[schemars(with = "Vec<Certificate>")]
     pub(super) certificate: Vec<Spanned<Certificate>>,
 

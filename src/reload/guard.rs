@@ -145,7 +145,7 @@ pub(super) fn is_of_other_type(one: &Certificate, other: &Certificate) -> bool {
     key_type(one.key_algorithm()) != key_type(other.key_algorithm())
 }
 
-fn is_valid(certificate: &Certificate, at: UnixTime) -> bool {
+pub(super) fn is_valid(certificate: &Certificate, at: UnixTime) -> bool {
     (certificate.not_before().as_secs()..=certificate.not_after().as_secs()).contains(&at.as_secs())
 }
 
@@ -216,6 +216,7 @@ mod tests {
             warnings: Vec::new(),
             alternatives: Vec::new(),
             policy: Policy::Short,
+            to_other_anchors: Vec::new(),
             trail: Trail::default(),
             until: None,
             sought: Sought::default(),

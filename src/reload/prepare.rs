@@ -15,7 +15,7 @@ use super::survey::{Prospect, Survey};
 use super::surveyor::Surveyor;
 use super::{Error, Settings, Unservable};
 use crate::certs::BundleSettings;
-use crate::chain::{Assembly, Certificate, Status};
+use crate::chain::{Assembly, Certificate, Chain, Status};
 use crate::tls;
 
 /// What will be served, and what there is to say about it.
@@ -293,10 +293,11 @@ impl Prepared {
         }
     }
 
-    /// Keeps what is `served`, with the best chain there is for it by now.
+    /// Keeps what is `served`, with the best chains there are for it by now.
     fn keep(&mut self, served: &Arc<Served>, reason: String, surveyor: &mut Surveyor, at: UnixTime) {
         let place = self.served.len();
         let mut kept = Served::clone(served);
+        kept.forget_unsound_chains(surveyor.disallowed(), at);
         if !surveyor.disallowed().contains(&served.bundle.leaf) {
             let prospect = Prospect {
                 bundle: Arc::clone(&served.bundle),
@@ -373,7 +374,8 @@ fn shortcomings(assembly: &Assembly) -> String {
 fn serve(source: Arc<BundleSettings>, prospect: Prospect, at: UnixTime) -> Result<Served, tls::Error> {
     let Prospect { bundle, assembly } = prospect;
     let names = names(&bundle.leaf).into_iter().map(Into::into).collect();
-    let identity = tls::Identity::new(assembly.chain.to_der(), bundle.key.der(), names)?;
+    let others = assembly.to_other_anchors.iter().map(Chain::to_der).collect();
+    let identity = tls::Identity::new(assembly.chain.to_der(), bundle.key.der(), names)?.with_other_chains(others)?;
     Ok(Served {
         source,
         bundle,
@@ -391,7 +393,8 @@ fn with_chain(
     prospect: &Prospect,
     at: UnixTime,
 ) -> Result<Served, tls::Error> {
-    if prospect.assembly.chain.certificates != served.assembly.chain.certificates {
+    let sent = |assembly: &Assembly| assembly.chains().map(Chain::to_der).collect::<Vec<_>>();
+    if sent(&prospect.assembly) != sent(&served.assembly) {
         return serve(source, prospect.clone(), at);
     }
     Ok(Served {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::prepare::Event;
 use super::served::{LogName, Served};
 use crate::chain::{Certificate, Status, rfc3339};
+use crate::tls::OutOfReach;
 
 /// Logs `event` and returns it as a sentence.
 pub(super) fn report(event: &Event, served: &[Arc<Served>]) -> String {
@@ -21,6 +22,16 @@ pub(super) fn report(event: &Event, served: &[Arc<Served>]) -> String {
         Event::Kept(place) => kept(&served[*place]),
         Event::Restored(place) => log(&served[*place], "what lies on disk is what is served again", None),
         Event::Removed { leaf, file } => removed(leaf, file),
+    }
+}
+
+/// Says which hosts old Windows cannot reach now, though it could before or they were not there.
+pub(super) fn report_out_of_reach(before: &[Arc<Served>], now: &[Arc<Served>]) {
+    let out_of_reach =
+        |served: &[Arc<Served>]| OutOfReach::of(served.iter().map(|served| &**served.assembly.chain.leaf()));
+    let news = out_of_reach(now).without(&out_of_reach(before));
+    if !news.is_empty() {
+        tracing::warn!("{news}");
     }
 }
 

@@ -11,7 +11,7 @@ use super::endings::Endings;
 use super::handle::{Handle, Outcome, Request, Requests};
 use super::prepare::{self, Event, Prepared};
 use super::read::{Occasion, read};
-use super::report::report;
+use super::report::{report, report_out_of_reach};
 use super::served::{Generation, Served};
 use super::surveyor::Surveyor;
 use super::watch::Watch;
@@ -84,6 +84,7 @@ impl Task {
         for event in &prepared.events {
             report(event, &prepared.served);
         }
+        report_out_of_reach(&[], &prepared.served);
         let mut endings = Endings::default();
         let next_ending = endings.tell(&prepared.served, at);
         let snapshot = tls::Snapshot::new(identities(&prepared.served), &tickets, &plan.tls)?;
@@ -275,6 +276,7 @@ impl Task {
             read_at: at,
         });
         let current = self.generation.current();
+        report_out_of_reach(&previous.served, &current.served);
         let is_news = |event: &&Event| match event {
             Event::Kept(place) => {
                 let kept = &current.served[*place];

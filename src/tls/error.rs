@@ -18,6 +18,9 @@ pub enum Error {
     /// The leaf is not a certificate.
     #[error("the leaf cannot be read")]
     Leaf(#[source] nom::Err<X509Error>),
+    /// A further chain starts with another leaf.
+    #[error("a further chain is not for the same leaf")]
+    OtherLeaf,
     /// The cryptographic library refuses the protocol versions or groups asked for.
     #[error("TLS cannot be set up")]
     ServerConfig(#[source] rustls::Error),

@@ -1,4 +1,4 @@
-//! A chain with its signing key and its names, ready for rustls.
+//! A leaf's chains with its signing key and its names, ready for rustls.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,14 +6,18 @@ use std::sync::Arc;
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::{CertifiedKey, SigningKey};
-use rustls::{SignatureAlgorithm, SignatureScheme};
+use rustls::{DistinguishedName, SignatureAlgorithm, SignatureScheme};
 
 use super::Error;
 
-/// What the server can prove itself with to one client: a chain, its key, and the names it stands for.
+/// What the server can prove itself with: a leaf, its key, the names it stands for, and its chains, of which a client
+/// gets one.
 #[derive(Clone)]
 pub struct Identity {
-    certified_key: Arc<CertifiedKey>,
+    /// What a client gets that does not say which authorities it trusts, or none that any chain here leads to.
+    default: IdentityChain,
+    /// For clients that name another authority.
+    others: Arc<[IdentityChain]>,
     names: Arc<[Box<str>]>,
     /// What the key can sign for; asked once here, because rustls allocates a signer for every answer.
     schemes: Arc<[SignatureScheme]>,
@@ -42,15 +46,40 @@ impl Identity {
             .filter(|scheme| key.choose_scheme(&[*scheme]).is_some())
             .collect();
         Ok(Self {
-            certified_key: Arc::new(CertifiedKey::new(chain, key)),
+            default: IdentityChain::new(CertifiedKey::new(chain, key)),
+            others: Arc::new([]),
             names: names.into(),
             schemes,
         })
     }
 
-    /// The certificates as sent, leaf first.
+    /// The same identity, which has `others` too: chains of the same leaf, for clients that name one of the authorities
+    /// in them (RFC 8446 section 4.2.4). The earlier one is preferred, the default chain to all of them.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::EmptyChain`], or [`Error::OtherLeaf`] where a chain is another leaf's.
+    pub fn with_other_chains(mut self, others: Vec<Vec<CertificateDer<'static>>>) -> Result<Self, Error> {
+        for other in &others {
+            match other.first() {
+                None => return Err(Error::EmptyChain),
+                Some(leaf) if self.chain().first() != Some(leaf) => return Err(Error::OtherLeaf),
+                Some(_) => {}
+            }
+        }
+        let others = others.into_iter().map(|chain| self.default.with_certificates(chain));
+        self.others = others.collect();
+        Ok(self)
+    }
+
+    /// The certificates as sent to most clients, leaf first.
     pub fn chain(&self) -> &[CertificateDer<'static>] {
-        &self.certified_key.cert
+        &self.default.certified_key.cert
+    }
+
+    /// The chains given to [`Identity::with_other_chains`].
+    pub fn other_chains(&self) -> impl Iterator<Item = &[CertificateDer<'static>]> {
+        self.others.iter().map(|other| &*other.certified_key.cert)
     }
 
     /// The names given to [`Identity::new`].
@@ -60,11 +89,20 @@ impl Identity {
 
     /// The kind of key.
     pub fn algorithm(&self) -> SignatureAlgorithm {
-        self.certified_key.key.algorithm()
+        self.default.certified_key.key.algorithm()
     }
 
-    pub(super) fn certified_key(&self) -> &Arc<CertifiedKey> {
-        &self.certified_key
+    /// The chain that most clients get.
+    pub(super) fn default_chain(&self) -> &Arc<CertifiedKey> {
+        &self.default.certified_key
+    }
+
+    /// The first chain in which a certificate was issued by one of `authorities`.
+    pub(super) fn chain_from(&self, authorities: &[DistinguishedName]) -> Option<&Arc<CertifiedKey>> {
+        let mut chains = std::iter::once(&self.default).chain(&*self.others);
+        chains
+            .find(|chain| chain.is_from(authorities))
+            .map(|chain| &chain.certified_key)
     }
 
     /// The signature schemes the key can sign with.
@@ -82,6 +120,48 @@ impl fmt::Debug for Identity {
             .finish_non_exhaustive()
     }
 }
+
+/// One chain with its key, and the authorities it answers for.
+#[derive(Clone)]
+struct IdentityChain {
+    certified_key: Arc<CertifiedKey>,
+    /// The DER of each certificate's issuer, the last of which is the anchor's subject.
+    issuers: Arc<[Box<[u8]>]>,
+}
+
+impl IdentityChain {
+    fn new(certified_key: CertifiedKey) -> Self {
+        // One that cannot be read answers for nobody and is sent all the same.
+        let issuer = |certificate: &CertificateDer<'_>| {
+            let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
+            Some(Box::from(certificate.issuer().as_raw()))
+        };
+        Self {
+            issuers: certified_key.cert.iter().filter_map(issuer).collect(),
+            certified_key: Arc::new(certified_key),
+        }
+    }
+
+    /// The same key, and whatever else belongs to the leaf, with another chain.
+    fn with_certificates(&self, chain: Vec<CertificateDer<'static>>) -> Self {
+        Self::new(CertifiedKey {
+            cert: chain,
+            ..CertifiedKey::clone(&self.certified_key)
+        })
+    }
+
+    /// Whether one of `authorities` issued a certificate of the chain: "a root or a subordinate CA" may be named (RFC
+    /// 8446 section 4.2.4). Names are compared byte for byte: a client takes them from the certificates that it has.
+    fn is_from(&self, authorities: &[DistinguishedName]) -> bool {
+        let is_issuer =
+            |authority: &DistinguishedName| self.issuers.iter().any(|issuer| **issuer == *authority.as_ref());
+        authorities.iter().take(MOST_AUTHORITIES).any(is_issuer)
+    }
+}
+
+/// Authorities of one client that are looked at. Browsers' root stores hold 150 to 400; an extension has room for
+/// 20,000 that mean nothing.
+const MOST_AUTHORITIES: usize = 1_000;
 
 /// As [`CertifiedKey::keys_match`], but reads the leaf leniently: rustls-webpki refuses X.509 version 1 and unknown
 /// critical extensions, which other clients of a private PKI may well accept.
@@ -144,6 +224,33 @@ mod tests {
         assert!(matches!(empty, Err(Error::EmptyChain)));
         let garbage = Identity::new(vec![CertificateDer::from(vec![0x30, 0x82])], &key, Vec::new());
         assert!(matches!(garbage, Err(Error::Leaf(_))));
+    }
+
+    #[test]
+    fn further_chains_answer_for_the_authorities_in_them_and_share_the_key() {
+        let (pki, older) = (Pki::new(), Pki::named("older"));
+        let identity = pki.identity(&["a.test"]);
+        // What matters here is who issued it.
+        let (cross, _) = older.leaf(&["cross"], KeyPair::generate().unwrap());
+        let long = [identity.chain(), &cross].concat();
+        let identity = identity.with_other_chains(vec![long.clone()]).unwrap();
+        let chain_from = |authorities: &[DistinguishedName]| identity.chain_from(authorities).cloned();
+        let to_older = chain_from(&[older.authority()]).unwrap();
+        assert_eq!(to_older.cert, long);
+        assert!(Arc::ptr_eq(&to_older.key, &identity.default_chain().key));
+        let both = chain_from(&[older.authority(), pki.authority()]).unwrap();
+        assert!(Arc::ptr_eq(&both, identity.default_chain()));
+        assert!(chain_from(&[Pki::named("stranger").authority()]).is_none());
+        assert!(chain_from(&[]).is_none());
+    }
+
+    #[test]
+    fn a_further_chain_is_for_the_same_leaf() {
+        let pki = Pki::new();
+        let refused = |other: Vec<_>| pki.identity(&["a.test"]).with_other_chains(vec![other]).unwrap_err();
+        let (other, _) = pki.leaf(&["a.test"], KeyPair::generate().unwrap());
+        assert!(matches!(refused(other), Error::OtherLeaf));
+        assert!(matches!(refused(Vec::new()), Error::EmptyChain));
     }
 
     #[test]

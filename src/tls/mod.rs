@@ -1,9 +1,11 @@
 //! The glue to rustls: identities become a snapshot, and a handshake sees one snapshot from its start to its end.
 
+mod compression;
 mod error;
 mod handshake;
 mod identity;
 mod names;
+mod old_windows;
 mod public_key;
 mod resolver;
 #[cfg(test)]
@@ -17,6 +19,7 @@ mod tickets;
 pub use error::Error;
 pub use handshake::{Accepted, ApplicationProtocol, HandshakeError, Handshaker, Hello};
 pub use identity::Identity;
+pub use old_windows::OutOfReach;
 pub use public_key::public_key;
 pub use settings::Settings;
 pub use signature_algorithms::{WEAK_ALGORITHMS, signature_algorithms};

@@ -4,6 +4,9 @@
 //!    by wildcard. A client that names no host, or one that nobody answers for, gets the default: the first identity
 //!    configured, and whichever share a name with it. `strict_sni` refuses such a client instead.
 //! 2. Of these, in the order of configuration, the first whose key can sign with a scheme the client accepts.
+//! 3. A client of TLS 1.3 may say which authorities it trusts (certificate_authorities, RFC 8446 section 4.2.4). Then of
+//!    those that can sign, the first with a chain from one of them, and that chain; where there is none, it is as if
+//!    the client had said nothing.
 //!
 //! The same client always gets the same identity. It runs inside the handshake: no lock, no await, no allocation.
 
@@ -12,7 +15,7 @@ use std::sync::Arc;
 
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{CipherSuite, SignatureScheme};
+use rustls::{CipherSuite, DistinguishedName, SignatureScheme};
 
 use super::Identity;
 use super::names::Names;
@@ -38,24 +41,33 @@ impl Resolver {
         }
     }
 
-    fn choose(&self, server_name: Option<&str>, offer: Offer<'_>) -> Option<&Identity> {
+    fn choose(&self, server_name: Option<&str>, offer: Offer<'_>) -> Option<&Arc<CertifiedKey>> {
         let named = server_name.map(|name| self.names.find(name));
         match named {
-            Some(named) if named.clone().next().is_some() => self.first_that_signs(named, offer),
+            Some(named) if named.clone().next().is_some() => self.best_for(named, offer),
             _ if self.strict_sni => None,
-            _ => self.first_that_signs(self.default.iter().copied(), offer),
+            _ => self.best_for(self.default.iter().copied(), offer),
         }
     }
 
-    fn first_that_signs(&self, candidates: impl Iterator<Item = usize> + Clone, offer: Offer<'_>) -> Option<&Identity> {
-        let mut candidates = candidates.filter_map(|candidate| self.identities.get(candidate));
-        // Where no key fits, rustls says so better than an absent identity would.
-        let first = candidates.clone().next();
-        candidates
-            .clone()
-            .find(|identity| offer.surely_accepts(identity))
-            .or_else(|| candidates.find(|identity| offer.accepts(identity)))
-            .or(first)
+    fn best_for(
+        &self,
+        candidates: impl Iterator<Item = usize> + Clone,
+        offer: Offer<'_>,
+    ) -> Option<&Arc<CertifiedKey>> {
+        let candidates = candidates.filter_map(|candidate| self.identities.get(candidate));
+        if let Some(authorities) = offer.authorities {
+            let mut that_sign = candidates.clone().filter(|identity| offer.surely_accepts(identity));
+            if let Some(chain) = that_sign.find_map(|identity| identity.chain_from(authorities)) {
+                return Some(chain);
+            }
+        }
+        let surely = candidates.clone().find(|identity| offer.surely_accepts(identity));
+        surely
+            .or_else(|| candidates.clone().find(|identity| offer.accepts(identity)))
+            // Where no key fits, rustls says so better than an absent identity would.
+            .or_else(|| candidates.clone().next())
+            .map(Identity::default_chain)
     }
 }
 
@@ -64,19 +76,21 @@ impl ResolvesServerCert for Resolver {
         let offer = Offer {
             schemes: client_hello.signature_schemes(),
             tls13: client_hello.cipher_suites().iter().any(is_tls13),
+            authorities: client_hello.certificate_authorities(),
         };
-        let identity = self.choose(client_hello.server_name(), offer)?;
-        Some(Arc::clone(identity.certified_key()))
+        self.choose(client_hello.server_name(), offer).cloned()
     }
 }
 
-/// What a client accepts as signature.
+/// What a client accepts.
 #[derive(Clone, Copy)]
 struct Offer<'a> {
     /// Its signature_algorithms extension; rustls has taken out what its TLS 1.2 cipher suites cannot use.
     schemes: &'a [SignatureScheme],
     /// Whether it speaks TLS 1.3.
     tls13: bool,
+    /// Its certificate_authorities extension; in TLS 1.2 there is none.
+    authorities: Option<&'a [DistinguishedName]>,
 }
 
 impl Offer<'_> {
@@ -178,6 +192,31 @@ mod tests {
     }
 
     #[test]
+    fn a_named_authority_decides_among_the_identities_that_sign_and_no_others() {
+        let (pki, older) = (Pki::new(), Pki::named("older"));
+        let identities = [
+            pki.identity(&["a.test"]),
+            older.rsa_identity(&["a.test"]),
+            older.identity(&["a.test"]),
+            older.identity(&["b.test"]),
+        ];
+        let resolver = resolver(&identities, false);
+        let shown_from = |authority: &Pki, schemes: &[SignatureScheme]| {
+            let offer = Offer {
+                schemes,
+                tls13: true,
+                authorities: Some(&[authority.authority()]),
+            };
+            place(&resolver, resolver.choose(Some("a.test"), offer)?)
+        };
+        assert_eq!(shown_from(&older, &[ECDSA, PSS]), Some(1));
+        assert_eq!(shown_from(&older, &[ECDSA]), Some(2));
+        assert_eq!(shown_from(&pki, &[ECDSA, PSS]), Some(0));
+        assert_eq!(shown_from(&pki, &[PSS]), Some(1), "as if it had named none");
+        assert_eq!(shown_from(&Pki::named("stranger"), &[ECDSA, PSS]), Some(0));
+    }
+
+    #[test]
     fn strict_sni_refuses_no_name_and_an_unknown_name() {
         let resolver = resolver(&[Pki::new().identity(&["a.test"])], true);
         assert_eq!(shown(&resolver, Some("a.test"), &[ECDSA], true), Some(0));
@@ -202,10 +241,17 @@ mod tests {
     }
 
     fn shown(resolver: &Resolver, name: Option<&str>, schemes: &[SignatureScheme], tls13: bool) -> Option<usize> {
-        let identity = resolver.choose(name, Offer { schemes, tls13 })?;
-        resolver
-            .identities
-            .iter()
-            .position(|other| std::ptr::eq(other, identity))
+        let offer = Offer {
+            schemes,
+            tls13,
+            authorities: None,
+        };
+        place(resolver, resolver.choose(name, offer)?)
+    }
+
+    /// Whose chain it is.
+    fn place(resolver: &Resolver, chain: &Arc<CertifiedKey>) -> Option<usize> {
+        let mut identities = resolver.identities.iter();
+        identities.position(|identity| Arc::ptr_eq(identity.default_chain(), chain))
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, PKCS_RSA_SHA256};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PKCS_RSA_SHA256};
 use rustls::client::{
     ClientSessionMemoryCache, ClientSessionStore, Resumption, Tls12ClientSessionValue, Tls13ClientSessionValue,
 };
@@ -11,8 +11,8 @@ use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::crypto::{CryptoProvider, SupportedKxGroup};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{
-    ClientConfig, ClientConnection, ConnectionCommon, DEFAULT_VERSIONS, HandshakeKind, NamedGroup, ProtocolVersion,
-    RootCertStore, ServerConnection, SideData, SignatureScheme, SupportedProtocolVersion,
+    ClientConfig, ClientConnection, ConnectionCommon, DEFAULT_VERSIONS, DistinguishedName, HandshakeKind, NamedGroup,
+    ProtocolVersion, RootCertStore, ServerConnection, SideData, SignatureScheme, SupportedProtocolVersion,
 };
 
 use super::{Identity, Settings, Snapshot, Tickets};
@@ -24,10 +24,23 @@ pub(super) struct Pki {
 
 impl Pki {
     pub(super) fn new() -> Self {
+        Self::named("root")
+    }
+
+    /// One whose root has this name.
+    pub(super) fn named(name: &str) -> Self {
         let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let root = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         Self { root }
+    }
+
+    /// What a client says that names the root as authority.
+    pub(super) fn authority(&self) -> DistinguishedName {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.root.der().clone()).unwrap();
+        roots.subjects().remove(0)
     }
 
     /// An identity with an ECDSA P-256 key.

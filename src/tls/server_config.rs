@@ -1,13 +1,15 @@
-//! What rustls is told: versions, groups, ALPN, tickets.
+//! What rustls is told: versions, groups, ALPN, tickets, compression.
 
 use std::sync::Arc;
 
 use rustls::ServerConfig;
+use rustls::compress::CompressionCache;
 use rustls::crypto::aws_lc_rs::{default_provider, kx_group};
 use rustls::crypto::{CryptoProvider, SupportedKxGroup};
 use rustls::server::{NoServerSessionStorage, ResolvesServerCert};
 use rustls::version::{TLS12, TLS13};
 
+use super::compression::compressors;
 use super::{Error, Tickets};
 
 /// The configuration of a server that shows clients what `resolver` finds and resumes sessions by `tickets`.
@@ -28,6 +30,10 @@ pub(super) fn server_config(resolver: Arc<dyn ResolvesServerCert>, tickets: &Tic
     config.session_storage = Arc::new(NoServerSessionStorage {});
     // RFC 8446 section 8: early data can be replayed. Zero is rustls' default too; it is a promise here.
     config.max_early_data_size = 0;
+    config.cert_compressors = compressors();
+    config.cert_compression_cache = Arc::new(CompressionCache::Disabled);
+    // Clients send no certificates.
+    config.cert_decompressors = Vec::new();
     Ok(config)
 }
 

@@ -14,6 +14,7 @@ mod config;
 mod documented_json;
 mod drop_in;
 mod ending;
+mod identities;
 mod proxying;
 mod renewal;
 mod rig;

@@ -3,6 +3,7 @@
 use crate::rig::command::{Ended, where_present};
 use crate::rig::family::{Family, NAME, around_today, leaf};
 use crate::rig::house::{House, Running};
+use crate::rig::openssl::{blocks, openssl};
 use crate::rig::pki::{Entity, ca};
 
 /// What the clients get to see: leaf, issuing CA and a CA above it, all in disorder around it.
@@ -27,24 +28,6 @@ impl Scene {
             house: house.start(),
         }
     }
-}
-
-/// The PEM blocks in `text`.
-fn blocks(text: &str) -> Vec<String> {
-    const BEGIN: &str = "-----BEGIN CERTIFICATE-----";
-    const END: &str = "-----END CERTIFICATE-----\n";
-    text.split(BEGIN)
-        .skip(1)
-        .map(|rest| format!("{BEGIN}{}{END}", rest.split_once(END).unwrap().0))
-        .collect()
-}
-
-fn openssl(house: &Running, name: &str, arguments: &[&str]) -> Option<Ended> {
-    let (address, root) = (house.address.to_string(), house.directory().text("root.pem"));
-    let common = ["s_client", "-showcerts", "-connect", &address, "-CAfile", &root];
-    let verify = ["-servername", name, "-verify_hostname", name, "-verify_return_error"];
-    // A connection that ends with the input: the program gets none.
-    where_present("openssl", &[&common[..], &verify[..], arguments].concat())
 }
 
 fn curl(house: &Running, name: &str, arguments: &[&str]) -> Option<Ended> {

@@ -1,8 +1,8 @@
 //! Several ways to a root: cross-certificates, bridges, cycles.
 
-use fullchain::chain::{Criterion, End, Policy, Status, Verdict};
+use fullchain::chain::{Assembly, Criterion, End, Policy, Status, Verdict};
 
-use crate::rig::pki::{Mesh, Scene, assert_served, ca, server};
+use crate::rig::pki::{Authority, Entity, Mesh, Recipe, Scene, assert_served, ca, server};
 
 #[test]
 fn a_renewed_intermediate_wins_and_the_older_is_listed() {
@@ -171,4 +171,120 @@ fn a_mesh_of_two_billion_paths_is_searched_by_its_links() {
     let unanchored = Scene::of(&leaf).store(&store).assemble();
     assert!(!unanchored.trail.budget_exhausted);
     assert_eq!(unanchored.status, Status::Unanchored);
+}
+
+/// An issuing CA below a root that an older root has cross-certified.
+struct CrossCertified {
+    leaf: Entity,
+    issuing: Entity,
+    root: Entity,
+    cross: Entity,
+    older: Entity,
+}
+
+impl CrossCertified {
+    fn with_cross(cross: impl FnOnce(Recipe) -> Recipe) -> Self {
+        let (root, older) = (
+            ca("R46").valid(-300, 3000).self_signed(),
+            ca("USERTrust").valid(-3000, 800).self_signed(),
+        );
+        let issuing = ca("I").signed_by(&root);
+        Self {
+            leaf: server("www.example.test").signed_by(&issuing),
+            issuing,
+            cross: cross(ca("R46").key_of(&root)).signed_by(&older),
+            root,
+            older,
+        }
+    }
+
+    fn scene(&self) -> Scene {
+        Scene::of(&self.leaf)
+            .store([&self.issuing, &self.cross])
+            .roots([&self.root, &self.older])
+    }
+}
+
+#[test]
+fn the_best_chain_to_each_other_anchor_is_kept_for_clients_that_name_it() {
+    let cross_certified = CrossCertified::with_cross(|cross| cross);
+    let CrossCertified {
+        leaf, issuing, cross, ..
+    } = &cross_certified;
+    let others = |assembly: &Assembly| {
+        let others = assembly.to_other_anchors.iter();
+        others
+            .map(|chain| (chain.certificates.clone(), chain.end.clone()))
+            .collect::<Vec<_>>()
+    };
+    let chain = |entities: &[&Entity], anchor: &Entity| {
+        let certificates: Vec<_> = entities.iter().map(|entity| entity.certificate.clone()).collect();
+        (certificates, End::Anchor(anchor.certificate.clone()))
+    };
+    let short = cross_certified.scene().assemble();
+    assert_served(&short, [leaf, issuing]);
+    let long = chain(&[leaf, issuing, cross], &cross_certified.older);
+    assert_eq!(others(&short), [long]);
+    let compat = cross_certified.scene().policy(Policy::Compat).assemble();
+    assert_served(&compat, [leaf, issuing, cross]);
+    assert_eq!(others(&compat), [chain(&[leaf, issuing], &cross_certified.root)]);
+    assert_eq!(compat.chains().count(), 2);
+    // A second certificate of one anchor is no other anchor.
+    let renewed = ca("R46").key_of(&cross_certified.root).self_signed();
+    let alone = Scene::of(leaf)
+        .store([issuing])
+        .roots([&cross_certified.root, &renewed])
+        .assemble();
+    assert_eq!(others(&alone), []);
+}
+
+#[test]
+fn a_chain_to_another_anchor_that_clients_would_refuse_is_not_kept() {
+    for (what, cross) in [
+        ("expired", CrossCertified::with_cross(|cross| cross.valid(-900, -1))),
+        ("path length", CrossCertified::with_cross(|cross| cross.path_length(0))),
+        (
+            "name constraints",
+            CrossCertified::with_cross(|cross| cross.excludes("example.test")),
+        ),
+        (
+            "key id",
+            CrossCertified::with_cross(|cross| cross.authority(Authority::KeyId(vec![9; 20]))),
+        ),
+        ("not a CA", CrossCertified::with_cross(Recipe::not_a_ca)),
+    ] {
+        for policy in [Policy::Short, Policy::Compat] {
+            let assembly = cross.scene().policy(policy).assemble();
+            assert_served(&assembly, [&cross.leaf, &cross.issuing]);
+            assert_eq!(assembly.to_other_anchors, [], "{what}");
+        }
+    }
+}
+
+#[test]
+fn of_many_anchors_the_oldest_are_kept_in_whatever_order_they_came() {
+    let roots: Vec<Entity> = (0..12)
+        .map(|number| ca(&format!("R{number}")).valid(-1000 - number, 1000).self_signed())
+        .collect();
+    let issuing = ca("I").self_signed();
+    let crossed: Vec<Entity> = roots
+        .iter()
+        .map(|root| ca("I").key_of(&issuing).signed_by(root))
+        .collect();
+    let leaf = server("www.example.test").signed_by(&issuing);
+    let ends = |assembly: &Assembly| -> Vec<String> {
+        let others = assembly.to_other_anchors.iter();
+        others.map(|chain| chain.certificates[1].issuer().to_string()).collect()
+    };
+    let scene = || Scene::of(&leaf);
+    let compat = scene().policy(Policy::Compat).store(&crossed).roots(&roots).assemble();
+    assert_eq!(compat.chain.end, End::Anchor(roots[11].certificate.clone()));
+    let oldest: Vec<String> = (3..11).rev().map(|number| format!("CN=R{number}")).collect();
+    assert_eq!(ends(&compat), oldest);
+    let turned = scene()
+        .policy(Policy::Compat)
+        .store(crossed.iter().rev())
+        .roots(roots.iter().rev())
+        .assemble();
+    assert_eq!(ends(&turned), oldest);
 }

@@ -7,6 +7,7 @@ pub(crate) mod estate;
 pub(crate) mod family;
 pub(crate) mod handshake;
 pub(crate) mod house;
+pub(crate) mod openssl;
 pub(crate) mod pki;
 pub(crate) mod proxy;
 pub(crate) mod upstream;

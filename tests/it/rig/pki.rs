@@ -159,6 +159,10 @@ impl Recipe {
         self.key(key)
     }
 
+    pub fn ed25519(self) -> Self {
+        self.key(KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap())
+    }
+
     /// The subject's common name written as a PrintableString with these characters.
     pub fn printable(mut self, name: &str) -> Self {
         self.params.distinguished_name = DistinguishedName::new();
