@@ -1,18 +1,23 @@
 //! Everything the configured files hold, as one value.
 
+use std::path::PathBuf;
+
 use super::anchors::anchors;
 use super::certificates::Certificates;
+use super::directories::Found;
 use super::files::Files;
 use super::key::KeyReader;
 use super::store::store;
-use super::{Bundle, Error, Settings};
+use super::{Bundle, BundleSettings, Error, Listing, Settings};
 use crate::chain::{Anchors, Store};
 
 /// Everything the configured files hold.
 #[derive(Debug)]
 pub struct Inventory {
-    /// One entry for each of [`Settings::bundles`], in their order.
-    pub bundles: Vec<Result<Bundle, Error>>,
+    /// One entry for each of [`Settings::bundles`], in their order, then those of the certificate directories.
+    pub bundles: Vec<(BundleSettings, Result<Bundle, Error>)>,
+    /// What became of each of [`Settings::directories`].
+    pub directories: Vec<(PathBuf, Listing)>,
     /// The intermediates of the store, and what lies beside each leaf: what one bundle brings serves all hosts.
     pub store: Store,
     /// The trusted roots.
@@ -26,23 +31,30 @@ impl Inventory {
     pub fn read(settings: &Settings, files: &Files, public_key_of: &KeyReader<'_>) -> Self {
         let mut certificates = Certificates::default();
         let mut problems = Vec::new();
+        let found = Found::in_directories(settings, files, &mut problems);
         let mut store = store(&settings.intermediates, files, &mut certificates, &mut problems);
+        store.extend(
+            found
+                .chains
+                .iter()
+                .flat_map(|path| certificates.below(path, files, &mut problems)),
+        );
         let anchors = anchors(&settings.roots, files, &mut certificates, &mut problems);
-        let mut bundles = Vec::with_capacity(settings.bundles.len());
-        for bundle in &settings.bundles {
-            bundles.push(Bundle::load(
-                bundle,
-                files,
-                public_key_of,
-                &mut certificates,
-                &mut problems,
-            ));
-        }
-        for bundle in bundles.iter().flatten() {
+        let mut load =
+            |bundle: &BundleSettings| Bundle::load(bundle, files, public_key_of, &mut certificates, &mut problems);
+        let named = settings.bundles.iter().cloned().chain(found.bundles);
+        let bundles: Vec<_> = named
+            .map(|settings| {
+                let bundle = load(&settings);
+                (settings, bundle)
+            })
+            .collect();
+        for bundle in bundles.iter().filter_map(|(_, bundle)| bundle.as_ref().ok()) {
             store.extend(bundle.beside.iter().cloned());
         }
         Self {
             bundles,
+            directories: found.directories,
             store,
             anchors,
             problems,
@@ -57,10 +69,11 @@ mod tests {
 
     use super::*;
     use crate::certs::testing::{fixture, public_key};
-    use crate::certs::{BundleSettings, Roots};
+    use crate::certs::{Origin, Roots};
 
     fn settings(directory: &Path) -> Settings {
         let bundle = |certificate: &str, key: &str| BundleSettings {
+            origin: Origin::Configuration,
             certificate: directory.join(certificate),
             key: Some(directory.join(key)),
             password_file: None,
@@ -74,7 +87,7 @@ mod tests {
             ],
             intermediates: vec![directory.join("store")],
             roots: Roots::Files(vec![directory.join("ca.pem")]),
-            disallowed: Vec::new(),
+            ..Settings::default()
         }
     }
 
@@ -96,7 +109,7 @@ mod tests {
         }
         let settings = settings(path);
         let inventory = Inventory::read(&settings, &Files::read(&settings), &public_key);
-        let [broken, ec, rsa] = inventory.bundles.as_slice() else {
+        let [(_, broken), (_, ec), (_, rsa)] = inventory.bundles.as_slice() else {
             panic!("{:?}", inventory.bundles)
         };
         assert_eq!(
@@ -127,7 +140,7 @@ mod tests {
         }
         let settings = settings(path);
         let inventory = Inventory::read(&settings, &Files::read(&settings), &public_key);
-        let [Ok(first), Ok(second), _] = inventory.bundles.as_slice() else {
+        let [(_, Ok(first)), (_, Ok(second)), _] = inventory.bundles.as_slice() else {
             panic!("{:?}", inventory.bundles)
         };
         assert!(std::sync::Arc::ptr_eq(&first.beside[0], &second.beside[0]));

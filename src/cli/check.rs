@@ -7,7 +7,7 @@ use rustls_pki_types::UnixTime;
 use super::arguments::CheckArguments;
 use super::tree::tree;
 use super::{Ending, complain, print};
-use crate::certs::Files;
+use crate::certs::{Files, Listing};
 use crate::chain::{Signatures, Status};
 use crate::config::{self, Environment, Machine};
 use crate::reload::Survey;
@@ -25,6 +25,13 @@ pub(super) fn run(arguments: &CheckArguments, environment: &Environment) -> Endi
     for problem in &survey.problems {
         eprintln!("warning: {problem} (skipped)");
     }
+    for (directory, listing) in &survey.directories {
+        match listing {
+            Listing::Unreadable(error) => ending = complain(error),
+            Listing::Empty => eprintln!("warning: {}: it is empty", directory.display()),
+            Listing::Read => {}
+        }
+    }
     for (source, prospect) in &survey.prospects {
         match prospect {
             Ok(prospect) => {
@@ -32,6 +39,12 @@ pub(super) fn run(arguments: &CheckArguments, environment: &Environment) -> Endi
                 // Writing to a String cannot fail.
                 let _ = writeln!(text, "{}", source.certificate.display());
                 text.push_str(&tree(assembly, now, assembly.status != Status::Complete));
+                if let Some(host) = source.misses(&prospect.bundle.leaf) {
+                    let _ = writeln!(
+                        text,
+                        "  not for {host}, which the file is named after: served for its own names"
+                    );
+                }
                 for unused in assembly.unused(&prospect.bundle.beside) {
                     let _ = writeln!(text, "  unused: {unused}");
                 }

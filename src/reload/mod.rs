@@ -3,6 +3,7 @@
 //! Two phases: [`Survey`] and what follows it may fail and touch nothing; then one store makes the result visible.
 //! The snapshot before it is the last-good state, so there is no second copy to keep in step.
 
+mod departures;
 mod error;
 mod guard;
 mod handle;

@@ -1,17 +1,18 @@
 //! Phase one of a reload: everything that may fail. Its result is published by one store, or not at all.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::UnixTime;
 
+use super::departures::Departures;
 use super::guard::{lost_key_type, what_is_worse};
 use super::served::Served;
 use super::survey::{Prospect, Survey};
 use super::{Error, Settings, Unservable};
-use crate::certs::BundleSettings;
+use crate::certs::{BundleSettings, Listing};
 use crate::chain::{Assembly, Certificate, Status};
 use crate::tls;
 
@@ -36,74 +37,101 @@ pub(super) enum Event {
     Kept(usize),
     /// The same as before, and the disk says so again.
     Restored(usize),
-    /// No longer configured.
-    Removed { leaf: Arc<Certificate>, file: PathBuf },
+    /// No longer configured, or no longer in its directory.
+    Removed {
+        leaf: Arc<Certificate>,
+        source: BundleSettings,
+    },
 }
 
-/// The first load: there is nothing to fall back to, so whatever cannot be loaded is an error.
+/// The first load: there is nothing to fall back to, so whatever cannot be loaded is an error. What lies in a
+/// certificate directory is refused by itself instead: it must not take the other hosts down.
 ///
 /// # Errors
 ///
-/// [`Error`], naming every certificate that is at fault.
+/// [`Error`], naming every certificate and every directory that is at fault.
 pub(super) fn first(survey: Survey, settings: &Settings, at: UnixTime) -> Result<Prepared, Error> {
     let wants_anchor = survey.wants_anchor;
-    let (mut prospects, mut errors) = (Vec::new(), Vec::new());
+    let (mut prospects, mut errors, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+    for (_, listing) in survey.directories {
+        if let Listing::Unreadable(error) = listing {
+            errors.push(error.into());
+        }
+    }
     for (source, prospect) in survey.prospects {
         match prospect {
             Ok(prospect) => prospects.push((source, prospect)),
+            Err(error) if source.directory().is_some() => refused.push(cannot_be_served(&source, &error)),
             Err(error) => errors.push(error),
         }
     }
     if !errors.is_empty() {
         return Err(Error::Certificates(errors));
     }
-    let lacking: Vec<_> = prospects
-        .iter()
-        .filter(|(_, prospect)| !is_enough(prospect, settings, wants_anchor))
-        .map(|(source, prospect)| format!("{}: {}", source.certificate.display(), lack(prospect)))
-        .collect();
+    let mut lacking = Vec::new();
+    prospects.retain(|(source, prospect)| {
+        let is_enough = is_enough(prospect, settings, wants_anchor);
+        match source.directory() {
+            _ if is_enough => {}
+            Some(_) => refused.push(cannot_be_served(source, &lack(prospect))),
+            None => lacking.push(format!("{}: {}", source.certificate.display(), lack(prospect))),
+        }
+        is_enough
+    });
     if !lacking.is_empty() {
         return Err(Error::Strict(lacking));
     }
     let mut served = Vec::new();
     for (source, prospect) in prospects {
-        served.push(serve(source, prospect, at)?);
+        match serve(source.clone(), prospect, at) {
+            Ok(serving) => served.push(serving),
+            Err(error) if source.directory().is_some() => refused.push(cannot_be_served(&source, &error)),
+            Err(error) => return Err(error.into()),
+        }
     }
     let events = (0..served.len()).map(Event::Added).collect();
     Ok(Prepared {
         until: next_boundary(served.iter().map(|served| &served.assembly), at),
         served,
         events,
-        refused: Vec::new(),
+        refused,
     })
 }
 
 /// A later load: for each certificate the fresh state, or the one served with the reason.
 ///
 /// What is no longer configured goes, unless something newly configured cannot be served: that may have been meant to
-/// take its place, and a slip in a path must not cost a site its name.
+/// take its place, and a slip in a path must not cost a site its name. [`Departures`] says what holds for directories.
 pub(super) fn again(survey: Survey, previous: &[Served], settings: &Settings, force: bool, at: UnixTime) -> Prepared {
     let boundary_on_disk = {
         let prospects = survey.prospects.iter();
         let sound = prospects.filter_map(|(_, prospect)| prospect.as_ref().ok());
         next_boundary(sound.map(|prospect| &prospect.assembly), at)
     };
-    let mut gone: VecDeque<_> = vanished(&survey, previous).collect();
+    let gone: Vec<_> = vanished(&survey, previous).collect();
+    let directories = survey.directories.clone();
     let decided = decide(survey, previous, settings, force, at);
-    let refused: Vec<_> = decided.iter().filter_map(Decided::refused).collect();
+    let departures = Departures {
+        directories: &directories,
+        refused: decided.iter().filter_map(Decided::refused).collect(),
+        allow_worse: force || settings.allow_worse,
+    };
+    let (mut removed, mut kept) = (Vec::new(), VecDeque::new());
+    for (place, served) in gone {
+        match departures.why_kept(served) {
+            Some(reason) => kept.push_back((place, served, reason)),
+            None => removed.push(Event::Removed {
+                leaf: Arc::clone(served.assembly.chain.leaf()),
+                source: served.source.clone(),
+            }),
+        }
+    }
     let mut prepared = Prepared {
         served: Vec::new(),
-        events: Vec::new(),
-        refused,
+        events: removed,
+        refused: departures.refused.into_iter().map(|(_, sentence)| sentence).collect(),
         until: None,
     };
-    if prepared.refused.is_empty() {
-        let gone = gone.drain(..).map(|(_, served)| Event::Removed {
-            leaf: Arc::clone(served.assembly.chain.leaf()),
-            file: served.source.certificate.clone(),
-        });
-        prepared.events.extend(gone);
-    }
     for Decided {
         source: _,
         fresh,
@@ -111,13 +139,15 @@ pub(super) fn again(survey: Survey, previous: &[Served], settings: &Settings, fo
     } in decided
     {
         // Each keeps its place: the first of all is what a client gets that names no host.
-        while gone.front().is_some_and(|(place, _)| *place <= prepared.served.len()) {
-            prepared.keep_vanished(gone.pop_front().map(|(_, served)| served));
+        while kept.front().is_some_and(|(place, ..)| *place <= prepared.served.len())
+            && let Some((_, served, reason)) = kept.pop_front()
+        {
+            prepared.keep(served, reason);
         }
         prepared.add(fresh, before);
     }
-    for (_, served) in gone {
-        prepared.keep_vanished(Some(served));
+    for (_, served, reason) in kept {
+        prepared.keep(served, reason);
     }
     let boundary = next_boundary(prepared.served.iter().map(|served| &served.assembly), at);
     prepared.until = [boundary, boundary_on_disk]
@@ -138,12 +168,9 @@ struct Decided<'p> {
 
 impl Decided<'_> {
     /// That it is new in the configuration and cannot be served. The others must not suffer.
-    fn refused(&self) -> Option<String> {
+    fn refused(&self) -> Option<(BundleSettings, String)> {
         match (&self.fresh, self.before) {
-            (Err(reason), None) => {
-                let file = self.source.certificate.display();
-                Some(format!("{file} cannot be served: {reason}"))
-            }
+            (Err(reason), None) => Some((self.source.clone(), cannot_be_served(&self.source, reason))),
             _ => None,
         }
     }
@@ -223,13 +250,10 @@ impl Prepared {
             ..served.clone()
         });
     }
+}
 
-    fn keep_vanished(&mut self, served: Option<&Served>) {
-        let Some(served) = served else { return };
-        let file = served.source.certificate.display();
-        let reason = format!("{file} is no longer configured, but {}", self.refused.join("; "));
-        self.keep(served, reason);
-    }
+fn cannot_be_served(source: &BundleSettings, reason: &dyn Display) -> String {
+    format!("{} cannot be served: {reason}", source.certificate.display())
 }
 
 fn is_same(one: &BundleSettings, other: &BundleSettings) -> bool {
@@ -316,7 +340,10 @@ fn shortcomings(assembly: &Assembly) -> String {
 fn serve(source: BundleSettings, prospect: Prospect, at: UnixTime) -> Result<Served, tls::Error> {
     let Prospect { bundle, assembly } = prospect;
     let names = super::guard::names(&bundle.leaf).into_iter().map(Into::into).collect();
-    let identity = tls::Identity::new(assembly.chain.to_der(), bundle.key.der(), names)?;
+    let mut identity = tls::Identity::new(assembly.chain.to_der(), bundle.key.der(), names)?;
+    if let Some(host) = source.host().filter(|host| host.is_covered_by(&bundle.leaf)) {
+        identity = identity.made_for(host.as_str());
+    }
     Ok(Served {
         source,
         assembly,

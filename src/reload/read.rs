@@ -34,7 +34,7 @@ pub(super) fn read(
     let digest = files.digest();
     let prepared = (unchanged != Some(digest)).then(|| {
         let survey = Survey::of(&plan.certificates, &files, &plan.reload, at, signatures);
-        let problems = survey.problems.iter().map(ToString::to_string).collect();
+        let problems = survey.all_problems();
         (
             prepare::again(survey, &previous.served, &plan.reload, force, at),
             problems,

@@ -1,10 +1,9 @@
 //! What a reload says: one log line for each certificate that changed or did not, and the same as sentences for
 //! whoever asked.
 
-use std::path::Path;
-
 use super::prepare::Event;
 use super::served::{LogName, Served};
+use crate::certs::BundleSettings;
 use crate::chain::{Certificate, Status, rfc3339};
 
 /// Logs `event` and returns it as a sentence.
@@ -14,7 +13,7 @@ pub(super) fn report(event: &Event, served: &[Served]) -> String {
         Event::Replaced(place) => log(&served[*place], "certificate replaced"),
         Event::Kept(place) => kept(&served[*place]),
         Event::Restored(place) => log(&served[*place], "what lies on disk is what is served again"),
-        Event::Removed { leaf, file } => removed(leaf, file),
+        Event::Removed { leaf, source } => removed(leaf, source),
     }
 }
 
@@ -66,6 +65,12 @@ fn remark(served: &Served) {
     let assembly = &served.assembly;
     let leaf = assembly.chain.leaf();
     let (names, serial, sha256) = (LogName(leaf), leaf.serial_text(), leaf.fingerprint());
+    if let Some(host) = served.source.misses(leaf) {
+        tracing::warn!(
+            %names, serial, %sha256, %host, file = %served.source.certificate.display(),
+            "the certificate is not for the host that its file is named after: it is served for its own names"
+        );
+    }
     if let Some(wanted) = &assembly.wanted {
         tracing::warn!(
             %names, serial, %sha256, %wanted,
@@ -80,16 +85,20 @@ fn remark(served: &Served) {
     }
 }
 
-fn removed(leaf: &Certificate, file: &Path) -> String {
-    let names = LogName(leaf);
+fn removed(leaf: &Certificate, source: &BundleSettings) -> String {
+    let (names, file) = (LogName(leaf), source.certificate.display());
+    let what = match source.directory() {
+        Some(_) => "no longer in its directory",
+        None => "no longer configured",
+    };
     tracing::warn!(
         %names,
         serial = leaf.serial_text(),
         sha256 = %leaf.fingerprint(),
-        file = %file.display(),
-        "certificate no longer configured: it is served no more"
+        %file,
+        "certificate {what}: it is served no more"
     );
-    format!("no longer configured: {names} ({})", file.display())
+    format!("{what}: {names} ({file})")
 }
 
 fn kept(served: &Served) -> String {

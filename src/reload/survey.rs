@@ -1,19 +1,22 @@
 //! A survey: every configured certificate with the best chain for it, as the files are at one moment.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls::pki_types::UnixTime;
 
 use super::{Settings, Unservable};
-use crate::certs::{self, Bundle, BundleSettings, Files, Inventory, Roots};
+use crate::certs::{self, Bundle, BundleSettings, Files, Inventory, Listing, Roots};
 use crate::chain::{Assembly, Certificate, Context, Disallowed, Signatures, assemble};
 use crate::tls;
 
 /// What the files hold and what would be served of it.
 #[derive(Debug)]
 pub struct Survey {
-    /// One entry for each configured certificate, in their order.
+    /// One entry for each configured certificate, in their order, then those of the certificate directories.
     pub prospects: Vec<(BundleSettings, Result<Prospect, Unservable>)>,
+    /// What became of each certificate directory.
+    pub directories: Vec<(PathBuf, Listing)>,
     /// What is broken in the store or the roots and was skipped.
     pub problems: Vec<certs::Error>,
     /// The certificates of the store, those beside the leaves included.
@@ -70,22 +73,37 @@ impl Survey {
             }
             Ok(bundle)
         };
-        let prospects = certificates
+        let prospects = inventory
             .bundles
-            .iter()
-            .zip(inventory.bundles)
-            .map(|(configured, bundle)| {
+            .into_iter()
+            .map(|(settings, bundle)| {
                 let bundle = bundle.map_err(Unservable::from);
-                let bundle = bundle.and_then(|bundle| may_be_served(configured, bundle));
-                (configured.clone(), bundle.map(|bundle| prospect(configured, bundle)))
+                let bundle = bundle.and_then(|bundle| may_be_served(&settings, bundle));
+                let prospect = bundle.map(|bundle| prospect(&settings, bundle));
+                (settings, prospect)
             })
             .collect();
         Self {
             prospects,
+            directories: inventory.directories,
             problems: inventory.problems,
             store: inventory.store.iter().cloned().collect(),
             wants_anchor: certificates.roots != Roots::None,
             disallowed,
         }
+    }
+
+    /// What is broken and belongs to no single certificate, in sentences: files of the store and the roots, keys without
+    /// certificate, directories.
+    pub(super) fn all_problems(&self) -> Vec<String> {
+        let unreadable = self.directories.iter().filter_map(|(_, listing)| match listing {
+            Listing::Unreadable(error) => Some(error),
+            Listing::Empty | Listing::Read => None,
+        });
+        self.problems
+            .iter()
+            .chain(unreadable)
+            .map(ToString::to_string)
+            .collect()
     }
 }

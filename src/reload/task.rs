@@ -68,14 +68,19 @@ impl Task {
         let signatures = Arc::new(Signatures::new());
         let files = Files::read(&plan.certificates);
         let survey = Survey::of(&plan.certificates, &files, &plan.reload, at, &signatures);
-        let problems: Vec<String> = survey.problems.iter().map(ToString::to_string).collect();
+        let mut problems = survey.all_problems();
         for problem in &problems {
             tracing::warn!(%problem, "skipped");
         }
         let prepared = prepare::first(survey, &plan.reload, at)?;
+        for problem in &prepared.refused {
+            tracing::error!(%problem, "a certificate is not served");
+        }
+        problems.extend(prepared.refused.iter().cloned());
         for event in &prepared.events {
             report(event, &prepared.served);
         }
+        warn_if_none(&prepared.served);
         let identities = prepared.served.iter().map(|served| served.identity.clone()).collect();
         let snapshot = tls::Snapshot::new(identities, &tickets, &plan.tls)?;
         let (handle, requests) = Handle::new();
@@ -235,6 +240,7 @@ impl Task {
             refused,
             until,
         } = prepared;
+        warn_if_none(&served);
         let identities = served.iter().map(|served| served.identity.clone()).collect();
         self.snapshot
             .publish(tls::Snapshot::new(identities, &self.tickets, &self.plan.tls)?);
@@ -279,6 +285,13 @@ impl Task {
     }
 }
 
+/// Legal where there are certificate directories: the first file may come later.
+fn warn_if_none(served: &[Served]) {
+    if served.is_empty() {
+        tracing::warn!("there is no certificate to serve: every handshake fails until one appears");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -287,7 +300,7 @@ mod tests {
     use rcgen::{CertificateParams, KeyPair};
 
     use super::*;
-    use crate::certs::{self, BundleSettings, Roots};
+    use crate::certs::{self, BundleSettings, Origin, Roots};
     use crate::chain::Policy;
     use crate::reload::Settings;
 
@@ -295,6 +308,7 @@ mod tests {
         Plan {
             certificates: certs::Settings {
                 bundles: vec![BundleSettings {
+                    origin: Origin::Configuration,
                     certificate: directory.join("tls.crt"),
                     key: Some(directory.join("tls.key")),
                     password_file: None,

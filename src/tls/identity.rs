@@ -15,6 +15,8 @@ use super::Error;
 pub struct Identity {
     certified_key: Arc<CertifiedKey>,
     names: Arc<[Box<str>]>,
+    /// The name it goes before all others for.
+    made_for: Option<Box<str>>,
     /// What the key can sign for; asked once here, because rustls allocates a signer for every answer.
     schemes: Arc<[SignatureScheme]>,
 }
@@ -44,8 +46,17 @@ impl Identity {
         Ok(Self {
             certified_key: Arc::new(CertifiedKey::new(chain, key)),
             names: names.into(),
+            made_for: None,
             schemes,
         })
+    }
+
+    /// The same, shown for `name` before all that were not made for it, and even if it is not among its names.
+    pub fn made_for(self, name: &str) -> Self {
+        Self {
+            made_for: Some(name.into()),
+            ..self
+        }
     }
 
     /// The certificates as sent, leaf first.
@@ -61,6 +72,11 @@ impl Identity {
     /// The kind of key.
     pub fn algorithm(&self) -> SignatureAlgorithm {
         self.certified_key.key.algorithm()
+    }
+
+    /// The name it goes before all others for.
+    pub(super) fn preferred_name(&self) -> Option<&str> {
+        self.made_for.as_deref()
     }
 
     pub(super) fn certified_key(&self) -> &Arc<CertifiedKey> {

@@ -3,7 +3,7 @@
 //! 1. By name: the identities that carry the name of server_name (RFC 6066 section 3) exactly, then those that carry it
 //!    by wildcard. A client that names no host, or one that nobody answers for, gets the default: the first identity
 //!    configured, and whichever share a name with it. `strict_sni` refuses such a client instead.
-//! 2. Of these, in the order of configuration, the first whose key can sign with a scheme the client accepts.
+//! 2. Of these, those that were made for this very name first and then in the order of configuration, the first whose key can sign with a scheme the client accepts.
 //!
 //! The same client always gets the same identity. It runs inside the handshake: no lock, no await, no allocation.
 
@@ -31,7 +31,11 @@ impl Resolver {
     /// A resolver that prefers `identities` in the order given.
     pub(super) fn new(identities: Arc<[Identity]>, strict_sni: bool) -> Self {
         Self {
-            names: Names::new(identities.iter().map(Identity::names)),
+            names: Names::new(
+                identities
+                    .iter()
+                    .map(|identity| (identity.names(), identity.preferred_name())),
+            ),
             default: default_identities(&identities),
             identities,
             strict_sni,

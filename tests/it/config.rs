@@ -205,7 +205,7 @@ fn what_is_missing_is_told_with_what_to_write() {
     assert_eq!(
         faults("listen = []\n"),
         "certificate: no certificate is given\n  \
-         hint: write a [[certificate]] with cert and key, or pfx and password_file, or give --cert and --key\n\
+         hint: write a [[certificate]] with cert and key, or pfx and password_file, or give --cert and --key, or a certificate_directory\n\
          listen: the list is empty\n  hint: give at least one address, such as \"0.0.0.0:8443\"\n\
          upstream: no upstream is given\n  \
          hint: say where requests go: upstream = \"http://127.0.0.1:8080\", --upstream or FULLCHAIN_UPSTREAM"

@@ -4,6 +4,7 @@
 //! editors and ACME clients rename or write in place). So everything a path depends on (its links, the file behind
 //! them, the listing of a directory) is looked at before and after reading; whatever moved meanwhile is read again.
 
+mod directory;
 mod links;
 mod plan;
 mod read;
@@ -164,6 +165,10 @@ fn digest(plan: &Plan, contents: &BytesByPath, system_roots: Option<&SystemRoots
             None => {}
         }
     }
+    for (path, directory) in &plan.directories {
+        parts.extend(Sha256::of(path.as_os_str().as_encoded_bytes()).0);
+        parts.extend(directory.digest().0);
+    }
     if let Some(roots) = system_roots {
         roots
             .certificates
@@ -184,7 +189,7 @@ mod tests {
 
     use super::plan::{BUNDLE_FILE_LIMIT, STORE_FILE_LIMIT};
     use super::*;
-    use crate::certs::BundleSettings;
+    use crate::certs::{BundleSettings, Origin};
 
     fn settings(intermediates: &[&Path]) -> Settings {
         let intermediates = intermediates.iter().map(|path| path.to_path_buf()).collect();
@@ -197,6 +202,7 @@ mod tests {
 
     fn pair(directory: &Path) -> Settings {
         let bundle = BundleSettings {
+            origin: Origin::Configuration,
             certificate: directory.join("tls.crt"),
             key: Some(directory.join("tls.key")),
             password_file: None,

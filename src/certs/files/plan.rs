@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use super::directory::Directory;
 use super::links::{Resolved, Resolver};
 use super::read::{self, ReadError};
 use crate::certs::{Roots, Settings};
@@ -18,7 +19,7 @@ pub(super) const STORE_FILE_LIMIT: u64 = 64 << 20;
 /// All files together, so that a directory of large files does not take the memory of the machine.
 const TOTAL_LIMIT: u64 = 256 << 20;
 /// Files in one directory: ten times the largest store this is made for.
-const DIRECTORY_LIMIT: usize = 100_000;
+pub(super) const DIRECTORY_LIMIT: usize = 100_000;
 
 /// What was read, by the path without links, so that a file with many names is read once.
 pub(super) type BytesByPath = HashMap<PathBuf, Result<Zeroizing<Vec<u8>>, ReadError>>;
@@ -33,8 +34,10 @@ pub(super) struct Plan {
     pub(super) listings: BTreeMap<PathBuf, Vec<PathBuf>>,
     /// The directories whose events tell that something moved.
     pub(super) watched: BTreeSet<PathBuf>,
+    /// The certificate directories that can be listed.
+    pub(super) directories: BTreeMap<PathBuf, Directory>,
     /// What is known to be unreadable before reading.
-    unreadable: Vec<(PathBuf, ReadError)>,
+    pub(super) unreadable: Vec<(PathBuf, ReadError)>,
 }
 
 /// One file to be read.
@@ -58,6 +61,12 @@ impl Plan {
             for path in files.into_iter().flatten() {
                 plan.add_file(&mut resolver, path, BUNDLE_FILE_LIMIT);
             }
+        }
+        for directory in &settings.directories {
+            plan.add_directory(&mut resolver, directory);
+        }
+        if let Some(path) = &settings.directory_password_file {
+            plan.add_file(&mut resolver, path, BUNDLE_FILE_LIMIT);
         }
         let roots = match &settings.roots {
             Roots::Files(paths) => paths.as_slice(),
@@ -95,7 +104,7 @@ impl Plan {
         }
     }
 
-    fn add_file(&mut self, resolver: &mut Resolver, path: &Path, limit: u64) {
+    pub(super) fn add_file(&mut self, resolver: &mut Resolver, path: &Path, limit: u64) {
         if let Some(planned) = self.files.get_mut(path.as_os_str()) {
             planned.limit = planned.limit.max(limit);
             return;
@@ -134,7 +143,7 @@ impl Plan {
 
     /// Whether nothing moved between two looks.
     pub(super) fn is_same_generation(&self, other: &Self) -> bool {
-        self.files == other.files && self.listings == other.listings
+        self.files == other.files && self.listings == other.listings && self.directories == other.directories
     }
 
     /// The files, as paths without links, that are not the same in `after`.
@@ -170,6 +179,6 @@ fn list(directory: &Path) -> Result<Vec<PathBuf>, ReadError> {
 }
 
 /// Whether a file with this name is hidden or belongs to an editor or to a program in the middle of writing.
-fn is_temporary(name: &str) -> bool {
+pub(super) fn is_temporary(name: &str) -> bool {
     name.starts_with(['.', '#']) || [".swp", ".tmp", "~"].iter().any(|end| name.ends_with(end))
 }
