@@ -215,6 +215,8 @@ fn is_fixed(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// `certificate[+key]=host`, `chain:file` and `lone:key?expected`, in the order given.
@@ -391,6 +393,20 @@ mod tests {
             files.rotate_left(3);
             files.swap(0, 5);
             assert_eq!(arranged(&files), expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_names_are_put_together_without_a_panic_and_none_makes_two_bundles(
+            files in proptest::collection::btree_set("([ab]/)?[a_.-]{0,3}(\\.rsa|-key|key|chain)?(\\.pem|\\.key|\\.crt|é)?", 0..8)
+        ) {
+            let files: Vec<String> = files.into_iter().collect();
+            let arrangement = Arrangement::of(&files);
+            let named = arrangement.bundles.iter().map(|bundle| &bundle.certificate);
+            let named: Vec<_> = named.chain(&arrangement.chains).chain(arrangement.lone_keys.iter().map(|lone| &lone.key)).collect();
+            prop_assert!(named.iter().all(|name| files.contains(name)));
+            prop_assert_eq!(named.iter().collect::<HashSet<_>>().len(), named.len());
         }
     }
 }

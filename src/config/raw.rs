@@ -67,7 +67,8 @@ pub(super) struct Raw {
 
     /// Refuse to start or reload unless every chain is complete.
     ///
-    /// Without it the best chain there is gets served and the log says what is missing.
+    /// Without it the best chain there is gets served and the log says what is missing. In a certificate directory only
+    /// the host with the incomplete chain is refused.
     #[schemars(extend("default" = false))]
     pub(super) strict: Setting<bool>,
 

@@ -252,8 +252,13 @@ impl Prepared {
     }
 }
 
+/// Why there is nothing to serve from `source`, with its file.
 fn cannot_be_served(source: &BundleSettings, reason: &dyn Display) -> String {
-    format!("{} cannot be served: {reason}", source.certificate.display())
+    let (file, reason) = (source.certificate.display().to_string(), reason.to_string());
+    match reason.starts_with(&file) {
+        true => reason,
+        false => format!("{file} cannot be served: {reason}"),
+    }
 }
 
 fn is_same(one: &BundleSettings, other: &BundleSettings) -> bool {

@@ -16,7 +16,7 @@ use crate::rig::family::{Family, leaf};
 use crate::rig::handshake::handshake;
 use crate::rig::house::{House, Running};
 use crate::rig::pki::Entity;
-use crate::rig::{PATIENCE, eventually};
+use crate::rig::{PATIENCE, eventually, eventually_within};
 
 /// A house that serves what is in certs/, and nothing else.
 fn house(family: &Family) -> House {
@@ -255,6 +255,41 @@ fn a_directory_that_is_not_there_any_more_or_empty_costs_no_host_its_name() {
 }
 
 #[test]
+fn a_broken_file_in_the_directory_holds_nothing_back_that_the_configuration_drops() {
+    let family = Family::new();
+    let of = |name: &str| leaf(name).signed_by(&family.issuing);
+    let house = House::bare(&family).file("--config", "fullchain.toml");
+    write_pair(&house.directory, "tls", &of("configured.test"));
+    house.directory.write("certs/a.test.pem", whole(&family.leaf()));
+    house.directory.write("certs/torn.test.pem", "torn");
+    let directory = "certificate_directory = \"certs\"\n";
+    let table = "[[certificate]]\ncert = \"tls.crt\"\nkey = \"tls.key\"\n";
+    house.directory.write("fullchain.toml", format!("{directory}{table}"));
+    let house = house.start();
+    assert!(served(&house, "configured.test").is_some() && served(&house, "a.test").is_some());
+    house.directory().replace("fullchain.toml", directory);
+    let outcome = house.reload(&[]);
+    assert!(
+        outcome.err.contains("no longer configured: configured.test"),
+        "{outcome:?}"
+    );
+    assert!(served(&house, "configured.test").is_none());
+
+    // A slip in the configuration that is to replace the directory.
+    let slip = table.replace("tls.crt", "slip.crt");
+    house.directory().replace("fullchain.toml", slip);
+    let outcome = house.reload(&[]);
+    assert!(
+        outcome.err.contains("a.test.pem is no longer configured, but"),
+        "{outcome:?}"
+    );
+    assert!(served(&house, "a.test").is_some());
+    house.directory().replace("fullchain.toml", table);
+    assert_eq!(house.reload(&[]).code, Some(0));
+    assert!(served(&house, "configured.test").is_some() && served(&house, "a.test").is_none());
+}
+
+#[test]
 fn an_empty_directory_is_warned_about_and_filled_later() {
     let family = Family::new();
     let house = house(&family).start();
@@ -390,7 +425,9 @@ fn two_thousand_files_are_served() {
             .directory
             .write(format!("certs/host{number}.test.pem"), whole(&of(number)));
     }
-    let house = house.start();
+    let mut house = house.spawn();
+    eventually_within(6 * PATIENCE, "it serves", || house.has_logged(&["serving TLS"]));
+    house.address = house.logged_address("serving TLS");
     for number in (0..2_000).step_by(50) {
         let name = format!("host{number}.test");
         let served = served(&house, &name).unwrap_or_else(|| panic!("{name}"));

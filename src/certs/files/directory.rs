@@ -61,13 +61,16 @@ impl Plan {
         let is_empty = names.files.is_empty() && names.folders.is_empty();
         let mut arrangement = Arrangement::of(&names.files);
         for (folder, error) in names.unreadable {
-            self.unreadable.push((directory.join(&folder), error));
-            // In place of what is in it: an error of that host, which does not count as gone.
-            arrangement.bundles.push(Arranged {
-                host: Arrangement::host_of_folder(&folder),
-                certificate: folder,
-                key: None,
-            });
+            // `lost+found` is no host and nobody's business.
+            if let Some(host) = Arrangement::host_of_folder(&folder) {
+                self.unreadable.push((directory.join(&folder), error));
+                // In place of what is in it: an error of that host, which does not count as gone.
+                arrangement.bundles.push(Arranged {
+                    certificate: folder,
+                    key: None,
+                    host: Some(host),
+                });
+            }
         }
         for bundle in &arrangement.bundles {
             for file in [Some(&bundle.certificate), bundle.key.as_ref()].into_iter().flatten() {
