@@ -410,7 +410,7 @@ fn under_strict_an_incomplete_chain_in_the_directory_is_refused_by_itself() {
 }
 
 #[test]
-fn two_thousand_files_are_served() {
+fn two_thousand_files_are_served_and_one_more() {
     let family = Family::new();
     // The log of a failed test is printed.
     let house = house(&family).flag("--log-level", "warn,fullchain::app=info");
@@ -434,6 +434,9 @@ fn two_thousand_files_are_served() {
         let served = fullchain::chain::Certificate::from_der(served).unwrap();
         assert_eq!(served.dns_names().collect::<Vec<_>>(), [&name]);
     }
+    let late = of(2_000);
+    house.directory().write("certs/host2000.test.pem", whole(&late));
+    eventually_within(6 * PATIENCE, "one more", || is_served(&house, "host2000.test", &late));
 }
 
 #[test]
