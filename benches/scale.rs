@@ -99,6 +99,7 @@ impl Files {
     fn plan(&self, watch: bool) -> Plan {
         let directory = self.directory.path();
         let bundle = |number: usize| BundleSettings {
+            origin: certs::Origin::Configuration,
             certificate: leaf_path(directory, number),
             key: None,
             password_file: None,
@@ -110,7 +111,7 @@ impl Files {
                 bundles: (0..CERTIFICATES).map(bundle).collect(),
                 intermediates: vec![directory.join("store")],
                 roots: Roots::Files(vec![directory.join("roots.pem")]),
-                disallowed: Vec::new(),
+                ..certs::Settings::default()
             },
             tls: tls::Settings {
                 handshake_timeout: Duration::from_secs(10),

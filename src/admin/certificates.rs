@@ -4,6 +4,7 @@
 
 use serde_json::{Value, json};
 
+use crate::certs::HostName;
 use crate::chain::{Alternative, Assembly, Certificate, Chain, End, Policy, Step, Verdict, rfc3339};
 use crate::reload::Generation;
 use crate::tls::OutOfReach;
@@ -17,6 +18,7 @@ pub fn certificates(generation: &Generation) -> Value {
     let served = generation.served.iter().map(|served| {
         let mut value = assembly(&served.assembly);
         value["file"] = json!(served.source.certificate);
+        value["host"] = json!(served.source.host().map(HostName::as_str));
         value["served_since"] = json!(rfc3339(served.since));
         value["kept_because"] = json!(served.kept_because);
         value

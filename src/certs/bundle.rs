@@ -296,7 +296,7 @@ mod tests {
 
     use super::*;
     use crate::certs::testing::{Ca, PROPERTIES, fixture, public_key};
-    use crate::certs::{Roots, Settings};
+    use crate::certs::{Origin, Roots, Settings};
 
     /// A directory with the files of one bundle.
     struct Folder(tempfile::TempDir);
@@ -313,6 +313,7 @@ mod tests {
         fn settings(&self, certificate: &str, key: Option<&str>, password_file: Option<&str>) -> BundleSettings {
             let path = |name: &str| self.0.path().join(name);
             BundleSettings {
+                origin: Origin::Configuration,
                 certificate: path(certificate),
                 key: key.map(path),
                 password_file: password_file.map(path),

@@ -49,6 +49,14 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// A key in a certificate directory whose certificate is not there.
+    #[error("{path}: expected the certificate for this private key beside it, as {expected}, found none")]
+    LoneKey {
+        /// The file.
+        path: PathBuf,
+        /// The names that the certificate may have.
+        expected: String,
+    },
     /// A file that should hold certificates holds none.
     #[error("{path}: expected a certificate, found {found}")]
     NoCertificate {
@@ -134,6 +142,7 @@ impl Error {
             | Self::Contents { path, .. }
             | Self::Key { path, .. }
             | Self::KeyUnusable { path }
+            | Self::LoneKey { path, .. }
             | Self::NoCertificate { path, .. }
             | Self::NoFit { certificates: path, .. }
             | Self::NoKey { path, .. }

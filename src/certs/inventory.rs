@@ -1,21 +1,25 @@
 //! Everything the configured files hold, as one value.
 
 use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::anchors::anchors;
 use super::certificates::Certificates;
+use super::directories::Found;
 use super::files::Files;
 use super::key::KeyReader;
 use super::store::store;
-use super::{Bundle, BundleSettings, Error, Settings};
+use super::{Bundle, BundleSettings, Error, Listing, Settings};
 use crate::chain::{Anchors, Certificate, Name, Sha256, Store};
 
 /// Everything the configured files hold. Made again of later readings, it takes over what is the same.
 #[derive(Debug, Default)]
 pub struct Inventory {
-    /// One entry for each configured certificate, in their order.
+    /// One entry for each of [`Settings::bundles`], in their order, then those of the certificate directories.
     pub bundles: Vec<(Arc<BundleSettings>, LoadedBundle)>,
+    /// What became of each of [`Settings::directories`].
+    pub directories: Vec<(PathBuf, Listing)>,
     /// The intermediates of the store, and what lies beside each leaf: what one bundle brings serves all hosts.
     pub store: Store,
     /// The trusted roots.
@@ -62,10 +66,14 @@ impl Inventory {
     /// same as in the last call.
     pub fn update(&mut self, settings: &Settings, files: &Files, public_key_of: &KeyReader<'_>) -> Change {
         self.problems.clear();
+        let found = Found::in_directories(settings, files, &mut self.problems);
         let certificates = &mut self.certificates;
         let mut stored = store(&settings.intermediates, files, certificates, &mut self.problems);
+        let chains = found.chains.iter();
+        stored.extend(chains.flat_map(|path| certificates.below(path, files, &mut self.problems)));
         let anchors = anchors(&settings.roots, files, certificates, &mut self.problems);
-        self.load(&settings.bundles, files, public_key_of);
+        self.load(settings.bundles.iter().chain(&found.bundles), files, public_key_of);
+        self.directories = found.directories;
         for (_, bundle) in &self.bundles {
             stored.extend(bundle.iter().flat_map(|bundle| bundle.beside.iter().cloned()));
         }
@@ -101,7 +109,12 @@ impl Inventory {
         }
     }
 
-    fn load(&mut self, bundles: &[BundleSettings], files: &Files, public_key_of: &KeyReader<'_>) {
+    fn load<'s>(
+        &mut self,
+        bundles: impl Iterator<Item = &'s BundleSettings>,
+        files: &Files,
+        public_key_of: &KeyReader<'_>,
+    ) {
         self.bundles.clear();
         for settings in bundles {
             let digests = [
@@ -167,10 +180,11 @@ mod tests {
 
     use super::*;
     use crate::certs::testing::{fixture, public_key};
-    use crate::certs::{BundleSettings, Look, Roots};
+    use crate::certs::{Look, Origin, Roots};
 
     fn settings(directory: &Path) -> Settings {
         let bundle = |certificate: &str, key: &str| BundleSettings {
+            origin: Origin::Configuration,
             certificate: directory.join(certificate),
             key: Some(directory.join(key)),
             password_file: None,
@@ -185,7 +199,7 @@ mod tests {
             ],
             intermediates: vec![directory.join("store")],
             roots: Roots::Files(vec![directory.join("ca.pem")]),
-            disallowed: Vec::new(),
+            ..Settings::default()
         }
     }
 
@@ -208,7 +222,7 @@ mod tests {
         let settings = settings(path);
         let inventory = Inventory::read(&settings, &Files::read(&settings), &public_key);
         let [(_, broken), (_, ec), (_, rsa)] = inventory.bundles.as_slice() else {
-            panic!("{:?}", inventory.bundles.as_slice())
+            panic!("{:?}", inventory.bundles)
         };
         assert_eq!(
             broken.as_ref().unwrap_err().path(),
@@ -239,7 +253,7 @@ mod tests {
         let settings = settings(path);
         let inventory = Inventory::read(&settings, &Files::read(&settings), &public_key);
         let [(_, Ok(first)), (_, Ok(second)), _] = inventory.bundles.as_slice() else {
-            panic!("{:?}", inventory.bundles.as_slice())
+            panic!("{:?}", inventory.bundles)
         };
         assert!(Arc::ptr_eq(&first.beside[0], &second.beside[0]));
     }

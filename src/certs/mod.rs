@@ -6,16 +6,19 @@
 //! access but in `files`.
 
 mod anchors;
+mod arrangement;
 mod bundle;
 mod certificates;
 mod contents;
 mod der;
+mod directories;
 mod error;
 mod files;
 mod format;
 #[cfg(fuzzing)]
 #[doc(hidden)]
 pub mod fuzzing;
+mod host;
 mod inventory;
 mod key;
 mod password;
@@ -32,9 +35,11 @@ mod work;
 
 pub use bundle::Bundle;
 pub use contents::ContentsError;
+pub use directories::Listing;
 pub use error::Error;
 pub use files::{Files, Look, ReadError};
 pub use format::FormatError;
+pub use host::HostName;
 pub use inventory::{Change, Inventory, LoadedBundle};
 pub use key::{KeyError, KeyReader, PrivateKey};
 pub use password::{NotUtf8, Password};
@@ -42,5 +47,5 @@ pub use pbe::SchemeError;
 pub use pem::PemError;
 pub use pkcs7::Pkcs7Error;
 pub use pkcs12::Pkcs12Error;
-pub use settings::{BundleSettings, Roots, Settings};
+pub use settings::{BundleSettings, Origin, Roots, Settings};
 pub use work::TooMuchWork;

@@ -63,10 +63,9 @@ pub(super) fn run(arguments: &ChainArguments) -> Ending {
 /// Reads `paths` as a store. A leaf needs no key here, so it is read as one of the certificates.
 fn read(paths: Vec<PathBuf>, roots: Roots) -> Inventory {
     let settings = certs::Settings {
-        bundles: Vec::new(),
         intermediates: paths,
         roots,
-        disallowed: Vec::new(),
+        ..certs::Settings::default()
     };
     Inventory::read(&settings, &Files::read(&settings), &|_| None)
 }

@@ -11,7 +11,7 @@ use super::outlook::Outlook;
 use super::tree::{body, headline};
 use super::{Ending, complain, print, with_causes};
 use crate::admin;
-use crate::certs::BundleSettings;
+use crate::certs::{BundleSettings, Listing};
 use crate::chain::{Status, rfc3339};
 use crate::config::{self, Environment, Machine};
 use crate::reload::{Prospect, Survey, Surveyor};
@@ -38,6 +38,17 @@ pub(super) fn run(arguments: &CheckArguments, environment: &Environment) -> Endi
             complain(error);
         }
     }
+    let mut is_unlisted = false;
+    for (directory, listing) in &survey.directories {
+        match listing {
+            Listing::Unreadable(error) => {
+                complain(error);
+                is_unlisted = true;
+            }
+            Listing::Empty => eprintln!("warning: {}: it is empty", directory.display()),
+            Listing::Read => {}
+        }
+    }
     let out_of_reach = OutOfReach::of(usable(&survey).map(|(_, prospect)| &*prospect.bundle.leaf));
     if !out_of_reach.is_empty() {
         eprintln!("warning: {out_of_reach}");
@@ -48,7 +59,7 @@ pub(super) fn run(arguments: &CheckArguments, environment: &Environment) -> Endi
     };
     let breaks = outlook.is_some_and(|outlook| outlook.breaks() > 0);
     match print(report.as_bytes()) {
-        Ending::Well if count.unusable > 0 => Ending::Bad,
+        Ending::Well if count.unusable > 0 || is_unlisted => Ending::Bad,
         Ending::Well if count.lacking > 0 || breaks => Ending::Incomplete,
         ended => ended,
     }
@@ -121,6 +132,12 @@ fn text(survey: &Survey, outlook: Option<&Outlook>, count: &Count, at: UnixTime)
                 let assembly = &prospect.assembly;
                 let _ = writeln!(text, "{}\n  file: {file}", headline(assembly));
                 text.push_str(&body(assembly, at, assembly.status != Status::Complete));
+                if let Some(host) = source.misses(&prospect.bundle.leaf) {
+                    let _ = writeln!(
+                        text,
+                        "  not for {host}, which the file is named after: served for its own names"
+                    );
+                }
                 for unused in assembly.unused(&prospect.bundle.beside) {
                     let _ = writeln!(text, "  unused: {unused}");
                 }

@@ -7,9 +7,9 @@ use super::layer::{Given, Layer};
 use super::precedence::Layers;
 use super::raw::Certificate;
 use super::setting::Setting;
-use crate::certs::BundleSettings;
+use crate::certs::{BundleSettings, Origin};
 
-/// The configured certificates. At least one is wanted.
+/// The configured certificates. At least one is wanted, or a directory with certificates.
 pub(super) fn bundles(layers: &mut Layers) -> Vec<BundleSettings> {
     let (bundles, faults) = read(layers);
     layers.faults.extend(faults);
@@ -43,8 +43,12 @@ fn read(layers: &Layers) -> (Vec<BundleSettings>, Vec<Fault>) {
             place: None,
         }]
     };
+    if descriptions.is_empty() && layers.name_directory() {
+        return Default::default();
+    }
     if descriptions.is_empty() {
-        let hint = "write a [[certificate]] with cert and key, or pfx and password_file, or give --cert and --key";
+        let hint = "write a [[certificate]] with cert and key, or pfx and password_file, or give --cert and --key, \
+                    or a certificate_directory";
         return (
             Vec::new(),
             vec![
@@ -123,6 +127,7 @@ impl Description<'_> {
         };
         faults.extend(fault);
         Some(BundleSettings {
+            origin: Origin::Configuration,
             certificate: certificate.or(pfx)?.path(),
             key: key.map(Given::path),
             password_file: password_file.map(Given::path),

@@ -43,11 +43,19 @@ impl Layers {
         self.file.is_none() && !self.name_certificate() && self.faults.is_empty()
     }
 
-    /// Whether a flag or a variable describes a certificate.
+    /// Whether a flag or a variable describes a certificate, or names a directory with certificates.
     fn name_certificate(&self) -> bool {
         [&self.flags, &self.environment]
             .iter()
-            .any(|layer| !layer.raw.certificate.is_empty())
+            .any(|layer| !layer.raw.certificate.is_empty() || names_directory(layer))
+    }
+
+    /// Whether a directory with certificates is named anywhere.
+    pub(super) fn name_directory(&self) -> bool {
+        let said = self
+            .in_order()
+            .find(|layer| layer.raw.certificate_directory.read().is_some());
+        said.is_some_and(names_directory)
     }
 
     /// The value of a key with one value.
@@ -91,4 +99,9 @@ impl Layers {
             Ok(self)
         }
     }
+}
+
+fn names_directory(layer: &Layer) -> bool {
+    let directories = layer.raw.certificate_directory.read();
+    directories.is_some_and(|directories| !directories.is_empty())
 }

@@ -67,13 +67,14 @@ pub(super) struct Raw {
 
     /// Refuse to start or reload unless every chain is complete.
     ///
-    /// Without it the best chain there is gets served and the log says what is missing.
+    /// Without it the best chain there is gets served and the log says what is missing. In a certificate directory only
+    /// the host with the incomplete chain is refused.
     #[schemars(extend("default" = false))]
     pub(super) strict: Setting<bool>,
 
     /// Refuse clients that name no host or one that no certificate covers.
     ///
-    /// Without it they get the first certificate.
+    /// Without it they get the first certificate: the first that is configured, else the first by name of a directory.
     #[schemars(extend("default" = false))]
     pub(super) strict_sni: Setting<bool>,
 
@@ -104,6 +105,17 @@ pub(super) struct Raw {
     /// SHA-256 of certificates and public keys that are never used.
     #[schemars(extend("default" = []))]
     pub(super) disallow: List<Sha256>,
+
+    /// Directories whose files are certificates to serve, each named after its host.
+    ///
+    /// `www.example.com.pfx`, `_.example.com.pfx` for `*.example.com`; `.pem` with everything in it; `.crt`, `.cer` or
+    /// `.pem` with a `.key` beside it; `host.rsa.pem` and `host.ecdsa.pem` for two kinds of key; folders as certbot and
+    /// Kubernetes make them. A new file is served, a removed one no more, a broken one hurts its own host only.
+    #[schemars(extend("default" = []))]
+    pub(super) certificate_directory: List<PathBuf>,
+
+    /// File whose first line is the password of all PKCS#12 files and encrypted keys in those directories.
+    pub(super) certificate_directory_password_file: Setting<PathBuf>,
 
     /// The certificates to serve, one table each; the first is served where a client names no host.
     ///

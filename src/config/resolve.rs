@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::addresses::AdminAddress;
@@ -98,12 +99,29 @@ fn done<T>(mut layers: Layers, resolved: T) -> Result<T, Error> {
 
 fn certs(said: &mut Layers) -> certs::Settings {
     let intermediates = said.many(|raw| &raw.intermediates).unwrap_or_default();
+    let (directories, directory_password_file) = directories(said);
     certs::Settings {
         bundles: bundles(said),
+        directories,
+        directory_password_file,
         intermediates: intermediates.into_iter().map(Given::path).collect(),
         roots: roots(said),
         disallowed: many(said, |raw| &raw.disallow),
     }
+}
+
+/// The certificate directories and the password of their files.
+fn directories(said: &mut Layers) -> (Vec<PathBuf>, Option<PathBuf>) {
+    let directories = said.many(|raw| &raw.certificate_directory).unwrap_or_default();
+    let password_file = said.one(|raw| &raw.certificate_directory_password_file);
+    if let Some(password_file) = password_file.as_ref().filter(|_| directories.is_empty()) {
+        let problem = Problem::new("a password without a certificate_directory").hint("give the directory with it");
+        said.faults.push(problem.at(password_file.place.clone()));
+    }
+    (
+        directories.into_iter().map(Given::path).collect(),
+        password_file.map(Given::path),
+    )
 }
 
 fn roots(said: &mut Layers) -> Roots {

@@ -131,13 +131,17 @@ pub(super) fn lost_key_type<'c>(
     others_next: impl Iterator<Item = &'c Certificate>,
 ) -> Option<Worse> {
     let (before, after) = (key_type(served.key_algorithm()), key_type(next.key_algorithm()));
+    // Mostly; then the others, of which there may be thousands, need not be looked at.
+    if before == after {
+        return None;
+    }
     let names = names(served);
     let is_akin = |other: &&Certificate| self::names(other).iter().any(|name| names.contains(name));
     let key_type_of = |other: &Certificate| key_type(other.key_algorithm());
     let others_served: Vec<_> = others_served.filter(is_akin).map(key_type_of).collect();
     let mut others_next = others_next.filter(is_akin).map(key_type_of);
     let mut stays = || others_served.contains(&before) && others_next.any(|other| other == before);
-    (before != after && !others_served.is_empty() && !stays()).then_some(Worse::LosesKeyType(before))
+    (!others_served.is_empty() && !stays()).then_some(Worse::LosesKeyType(before))
 }
 
 /// Whether the keys of the two are of different kinds.

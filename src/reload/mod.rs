@@ -5,6 +5,7 @@
 
 mod akin;
 mod clock;
+mod departures;
 mod endings;
 mod error;
 mod guard;

@@ -2,19 +2,21 @@
 
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet, VecDeque};
-use std::path::{Path, PathBuf};
+use std::fmt::Display;
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::pki_types::UnixTime;
 
 use super::akin::Akin;
+use super::departures::Departures;
 use super::guard::{Worse, is_of_other_type, names, what_is_worse};
 use super::reason::reason;
 use super::served::Served;
 use super::survey::{Prospect, Survey};
 use super::surveyor::Surveyor;
 use super::{Error, Settings, Unservable};
-use crate::certs::BundleSettings;
+use crate::certs::{BundleSettings, Listing};
 use crate::chain::{Assembly, Certificate, Chain, Status};
 use crate::tls;
 
@@ -41,55 +43,72 @@ pub(super) enum Event {
     Kept(usize),
     /// The same as before, and the disk says so again.
     Restored(usize),
-    /// No longer configured.
-    Removed { leaf: Arc<Certificate>, file: PathBuf },
+    /// No longer configured, or no longer in its directory.
+    Removed {
+        leaf: Arc<Certificate>,
+        source: Arc<BundleSettings>,
+    },
 }
 
-/// The first load: there is nothing to fall back to, so whatever cannot be loaded is an error.
+/// The first load: there is nothing to fall back to, so whatever cannot be loaded is an error. What lies in a
+/// certificate directory is refused by itself instead: it must not take the other hosts down.
 ///
 /// # Errors
 ///
-/// [`Error`], naming every certificate that is at fault.
+/// [`Error`], naming every certificate and every directory that is at fault.
 pub(super) fn first(survey: Survey, settings: &Settings, at: UnixTime) -> Result<Prepared, Error> {
     let wants_anchor = survey.wants_anchor;
-    let (mut prospects, mut errors) = (Vec::new(), Vec::new());
+    let (mut prospects, mut errors, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+    for (_, listing) in survey.directories {
+        if let Listing::Unreadable(error) = listing {
+            errors.push(error.into());
+        }
+    }
     for (source, prospect) in survey.prospects {
         match prospect {
             Ok(prospect) => prospects.push((source, prospect)),
+            Err(error) if source.directory().is_some() => refused.push(cannot_be_served(&source, &error)),
             Err(error) => errors.push(error),
         }
     }
     if !errors.is_empty() {
         return Err(Error::Certificates(errors));
     }
-    let lacking: Vec<_> = prospects
-        .iter()
-        .filter(|(_, prospect)| !is_enough(prospect, settings, wants_anchor))
-        .map(|(source, prospect)| format!("{}: {}", source.certificate.display(), lack(prospect)))
-        .collect();
+    let mut lacking = Vec::new();
+    prospects.retain(|(source, prospect)| {
+        let is_enough = is_enough(prospect, settings, wants_anchor);
+        match source.directory() {
+            _ if is_enough => {}
+            Some(_) => refused.push(cannot_be_served(source, &lack(prospect))),
+            None => lacking.push(format!("{}: {}", source.certificate.display(), lack(prospect))),
+        }
+        is_enough
+    });
     if !lacking.is_empty() {
         return Err(Error::Strict(lacking));
     }
     let mut served = Vec::new();
     for (source, prospect) in prospects {
-        served.push(Arc::new(serve(source, prospect, at)?));
+        match serve(Arc::clone(&source), prospect, at) {
+            Ok(serving) => served.push(Arc::new(serving)),
+            Err(error) if source.directory().is_some() => refused.push(cannot_be_served(&source, &error)),
+            Err(error) => return Err(error.into()),
+        }
     }
     let events = (0..served.len()).map(Event::Added).collect();
+    let boundaries = served.iter().filter_map(|served| served.assembly.until);
     Ok(Prepared {
-        until: served
-            .iter()
-            .filter_map(|served| served.assembly.until)
-            .min_by_key(UnixTime::as_secs),
+        until: boundaries.min_by_key(UnixTime::as_secs),
         served,
         events,
-        refused: Vec::new(),
+        refused,
     })
 }
 
 /// A later load: for each certificate the fresh state, or the one served with the reason.
 ///
 /// What is no longer configured goes, unless something newly configured cannot be served: that may have been meant to
-/// take its place, and a slip in a path must not cost a site its name.
+/// take its place, and a slip in a path must not cost a site its name. [`Departures`] says what holds for directories.
 pub(super) fn again(
     survey: Survey,
     surveyor: &mut Surveyor,
@@ -103,7 +122,8 @@ pub(super) fn again(
         .iter()
         .filter_map(|(_, prospect)| prospect.as_ref().ok());
     let mut boundaries: Vec<UnixTime> = on_disk.filter_map(|prospect| prospect.assembly.until).collect();
-    let mut gone: VecDeque<_> = vanished(&survey, previous).collect();
+    let gone: Vec<_> = vanished(&survey, previous).collect();
+    let directories = survey.directories.clone();
     let judge = Judge {
         surveyor,
         settings,
@@ -112,30 +132,38 @@ pub(super) fn again(
         at,
     };
     let decided = judge.decide(survey, previous);
-    let refused: Vec<_> = decided.iter().filter_map(Decided::refused).collect();
+    let departures = Departures {
+        directories: &directories,
+        refused: decided.iter().filter_map(Decided::refused).collect(),
+        allow_worse: force || settings.allow_worse,
+    };
+    let (mut removed, mut kept) = (Vec::new(), VecDeque::new());
+    for (place, served) in gone {
+        match departures.why_kept(served) {
+            Some(reason) => kept.push_back((place, served, reason)),
+            None => removed.push(Event::Removed {
+                leaf: Arc::clone(served.assembly.chain.leaf()),
+                source: Arc::clone(&served.source),
+            }),
+        }
+    }
     let mut prepared = Prepared {
         served: Vec::with_capacity(decided.len()),
-        events: Vec::new(),
-        refused,
+        events: removed,
+        refused: departures.refused.into_iter().map(|(_, sentence)| sentence).collect(),
         until: None,
     };
-    if prepared.refused.is_empty() {
-        let gone = gone.drain(..).map(|(_, served)| Event::Removed {
-            leaf: Arc::clone(served.assembly.chain.leaf()),
-            file: served.source.certificate.clone(),
-        });
-        prepared.events.extend(gone);
-    }
     for Decided { fresh, before, .. } in decided {
         // Each keeps its place: the first of all is what a client gets that names no host.
-        while gone.front().is_some_and(|(place, _)| *place <= prepared.served.len()) {
-            let vanished = gone.pop_front().map(|(_, served)| served);
-            prepared.keep_vanished(vanished, surveyor, at);
+        while kept.front().is_some_and(|(place, ..)| *place <= prepared.served.len())
+            && let Some((_, served, reason)) = kept.pop_front()
+        {
+            prepared.keep(served, reason, surveyor, at);
         }
         prepared.add(fresh, before, surveyor, at);
     }
-    for (_, served) in gone {
-        prepared.keep_vanished(Some(served), surveyor, at);
+    for (_, served, reason) in kept {
+        prepared.keep(served, reason, surveyor, at);
     }
     boundaries.extend(prepared.served.iter().filter_map(|served| served.assembly.until));
     let later = boundaries
@@ -156,12 +184,9 @@ struct Decided<'p> {
 
 impl Decided<'_> {
     /// That it is new in the configuration and cannot be served. The others must not suffer.
-    fn refused(&self) -> Option<String> {
+    fn refused(&self) -> Option<(Arc<BundleSettings>, String)> {
         match (&self.fresh, self.before) {
-            (Err(reason), None) => {
-                let file = self.source.certificate.display();
-                Some(format!("{file} cannot be served: {reason}"))
-            }
+            (Err(reason), None) => Some((Arc::clone(&self.source), cannot_be_served(&self.source, reason))),
             _ => None,
         }
     }
@@ -239,7 +264,7 @@ impl Judge<'_> {
         }
         let served = match before {
             Some(before) if before.bundle.leaf == prospect.bundle.leaf => {
-                with_chain(before, Arc::clone(source), prospect, self.at)
+                with_chains(before, Arc::clone(source), prospect, self.at)
             }
             _ => serve(Arc::clone(source), prospect.clone(), self.at),
         };
@@ -304,7 +329,7 @@ impl Prepared {
                 assembly: surveyor.assemble(&served.source, &served.bundle, at),
             };
             let is_no_worse = what_is_worse(&served.assembly, &prospect.assembly, surveyor.disallowed(), at).is_empty();
-            if is_no_worse && let Ok(refreshed) = with_chain(served, Arc::clone(&served.source), &prospect, at) {
+            if is_no_worse && let Ok(refreshed) = with_chains(served, Arc::clone(&served.source), &prospect, at) {
                 self.note_change(place, served, &refreshed, at);
                 kept = refreshed;
             }
@@ -313,12 +338,14 @@ impl Prepared {
         kept.kept_because = Some(reason);
         self.served.push(Arc::new(kept));
     }
+}
 
-    fn keep_vanished(&mut self, served: Option<&Arc<Served>>, surveyor: &mut Surveyor, at: UnixTime) {
-        let Some(served) = served else { return };
-        let file = served.source.certificate.display();
-        let reason = format!("{file} is no longer configured, but {}", self.refused.join("; "));
-        self.keep(served, reason, surveyor, at);
+/// Why there is nothing to serve from `source`, with its file.
+fn cannot_be_served(source: &BundleSettings, reason: &dyn Display) -> String {
+    let (file, reason) = (source.certificate.display().to_string(), reason.to_string());
+    match reason.starts_with(&file) {
+        true => reason,
+        false => format!("{file} cannot be served: {reason}"),
     }
 }
 
@@ -376,6 +403,10 @@ fn serve(source: Arc<BundleSettings>, prospect: Prospect, at: UnixTime) -> Resul
     let names = names(&bundle.leaf).into_iter().map(Into::into).collect();
     let others = assembly.to_other_anchors.iter().map(Chain::to_der).collect();
     let identity = tls::Identity::new(assembly.chain.to_der(), bundle.key.der(), names)?.with_other_chains(others)?;
+    let identity = match source.host().filter(|host| host.is_covered_by(&bundle.leaf)) {
+        Some(host) => identity.made_for(host.as_str()),
+        None => identity,
+    };
     Ok(Served {
         source,
         bundle,
@@ -386,21 +417,25 @@ fn serve(source: Arc<BundleSettings>, prospect: Prospect, at: UnixTime) -> Resul
     })
 }
 
-/// What is `served`, with the chain of `prospect`, which is for the same leaf.
-fn with_chain(
+/// What is `served`, with the chains of `prospect`, which are for the same leaf.
+fn with_chains(
     served: &Served,
     source: Arc<BundleSettings>,
     prospect: &Prospect,
     at: UnixTime,
 ) -> Result<Served, tls::Error> {
     let sent = |assembly: &Assembly| assembly.chains().map(Chain::to_der).collect::<Vec<_>>();
-    if sent(&prospect.assembly) != sent(&served.assembly) {
-        return serve(source, prospect.clone(), at);
+    if source == served.source && sent(&prospect.assembly) == sent(&served.assembly) {
+        return Ok(Served {
+            assembly: Arc::clone(&prospect.assembly),
+            kept_because: None,
+            ..served.clone()
+        });
     }
+    let fresh = serve(source, prospect.clone(), at)?;
+    let is_same = fresh.identity.chain() == served.identity.chain();
     Ok(Served {
-        source,
-        assembly: Arc::clone(&prospect.assembly),
-        kept_because: None,
-        ..served.clone()
+        since: if is_same { served.since } else { at },
+        ..fresh
     })
 }

@@ -40,7 +40,7 @@ pub(super) fn read(
         return None;
     }
     let survey = surveyor.survey(*at);
-    let problems = survey.problems.iter().map(ToString::to_string).collect();
+    let problems = survey.all_problems();
     let prepared = prepare::again(survey, surveyor, &previous.served, &plan.reload, *force, *at);
     Some((prepared, problems))
 }

@@ -1,11 +1,11 @@
 //! What a reload says: one log line for each certificate that changed or did not, and the same as sentences for
 //! whoever asked.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use super::prepare::Event;
 use super::served::{LogName, Served};
+use crate::certs::BundleSettings;
 use crate::chain::{Certificate, Status, rfc3339};
 use crate::tls::OutOfReach;
 
@@ -21,7 +21,7 @@ pub(super) fn report(event: &Event, served: &[Arc<Served>]) -> String {
         ),
         Event::Kept(place) => kept(&served[*place]),
         Event::Restored(place) => log(&served[*place], "what lies on disk is what is served again", None),
-        Event::Removed { leaf, file } => removed(leaf, file),
+        Event::Removed { leaf, source } => removed(leaf, source),
     }
 }
 
@@ -85,6 +85,12 @@ fn remark(served: &Served) {
     let assembly = &served.assembly;
     let leaf = assembly.chain.leaf();
     let (names, serial, sha256) = (LogName(leaf), leaf.serial_text(), leaf.fingerprint());
+    if let Some(host) = served.source.misses(leaf) {
+        tracing::warn!(
+            %names, serial, %sha256, %host, file = %served.source.certificate.display(),
+            "the certificate is not for the host that its file is named after: it is served for its own names"
+        );
+    }
     if let Some(wanted) = &assembly.wanted {
         tracing::warn!(
             %names, serial, %sha256, %wanted,
@@ -99,16 +105,20 @@ fn remark(served: &Served) {
     }
 }
 
-fn removed(leaf: &Certificate, file: &Path) -> String {
-    let names = LogName(leaf);
+fn removed(leaf: &Certificate, source: &BundleSettings) -> String {
+    let (names, file) = (LogName(leaf), source.certificate.display());
+    let what = match source.directory() {
+        Some(_) => "no longer in its directory",
+        None => "no longer configured",
+    };
     tracing::warn!(
         %names,
         serial = leaf.serial_text(),
         sha256 = %leaf.fingerprint(),
-        file = %file.display(),
-        "certificate no longer configured: it is served no more"
+        %file,
+        "certificate {what}: it is served no more"
     );
-    format!("no longer configured: {names} ({})", file.display())
+    format!("{what}: {names} ({file})")
 }
 
 fn kept(served: &Served) -> String {

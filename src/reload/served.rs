@@ -112,6 +112,7 @@ mod tests {
         };
         let settings = certs::Settings {
             bundles: vec![BundleSettings {
+                origin: certs::Origin::Configuration,
                 certificate: write("tls.crt", leaf.der()),
                 key: Some(write("tls.key", &key.serialize_der())),
                 password_file: None,
@@ -143,6 +144,7 @@ mod tests {
         let bundle = bundle(&leaf, &keys[0]);
         let served = Served {
             source: Arc::new(BundleSettings {
+                origin: certs::Origin::Configuration,
                 certificate: "tls.crt".into(),
                 key: None,
                 password_file: None,

@@ -1,16 +1,19 @@
 //! A survey: every configured certificate with the best chain for it, as the files are at one moment.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::Unservable;
-use crate::certs::{self, Bundle, BundleSettings};
+use crate::certs::{self, Bundle, BundleSettings, Listing};
 use crate::chain::Assembly;
 
 /// What the files hold and what would be served of it.
 #[derive(Debug)]
 pub struct Survey {
-    /// One entry for each configured certificate, in their order.
+    /// One entry for each configured certificate, in their order, then those of the certificate directories.
     pub prospects: Vec<(Arc<BundleSettings>, Result<Prospect, Unservable>)>,
+    /// What became of each certificate directory.
+    pub directories: Vec<(PathBuf, Listing)>,
     /// What is broken in the store or the roots and was skipped.
     pub problems: Vec<certs::Error>,
     /// How many certificates the store has, those beside the leaves included.
@@ -18,6 +21,22 @@ pub struct Survey {
     /// Whether a chain that ends at no anchor lacks something: everywhere but where the operator wants no roots. That
     /// the configured ones cannot be read, or that the operating system has none, is no excuse.
     pub wants_anchor: bool,
+}
+
+impl Survey {
+    /// What is broken and belongs to no single certificate, in sentences: files of the store and the roots, keys without
+    /// certificate, directories.
+    pub(super) fn all_problems(&self) -> Vec<String> {
+        let unreadable = self.directories.iter().filter_map(|(_, listing)| match listing {
+            Listing::Unreadable(error) => Some(error),
+            Listing::Empty | Listing::Read => None,
+        });
+        self.problems
+            .iter()
+            .chain(unreadable)
+            .map(ToString::to_string)
+            .collect()
+    }
 }
 
 /// A certificate that could be served.

@@ -126,6 +126,7 @@ impl Surveyor {
         });
         let survey = Survey {
             prospects: prospects.collect(),
+            directories: self.inventory.directories.clone(),
             problems: self.inventory.problems.clone(),
             stored: self.inventory.store.len(),
             wants_anchor: self.certificates.roots != Roots::None,

@@ -76,14 +76,19 @@ impl Task {
         let at = clock.now();
         let mut surveyor = Surveyor::new(plan.certificates.clone(), plan.reload);
         let survey = surveyor.survey(at);
-        let problems: Vec<String> = survey.problems.iter().map(ToString::to_string).collect();
+        let mut problems = survey.all_problems();
         for problem in &problems {
             tracing::warn!(%problem, "skipped");
         }
         let prepared = prepare::first(survey, &plan.reload, at)?;
+        for problem in &prepared.refused {
+            tracing::error!(%problem, "a certificate is not served");
+        }
+        problems.extend(prepared.refused.iter().cloned());
         for event in &prepared.events {
             report(event, &prepared.served);
         }
+        warn_if_none(&prepared.served);
         report_out_of_reach(&[], &prepared.served);
         let mut endings = Endings::default();
         let next_ending = endings.tell(&prepared.served, at);
@@ -268,6 +273,7 @@ impl Task {
             refused,
             until,
         } = prepared;
+        warn_if_none(&served);
         let snapshot = tls::Snapshot::new(identities(&served), &self.tickets, &self.plan.tls)?;
         self.snapshot.publish(snapshot);
         let previous = self.generation.publish(Generation {
@@ -313,6 +319,13 @@ impl Task {
     }
 }
 
+/// Legal where there are certificate directories: the first file may come later.
+fn warn_if_none(served: &[Arc<Served>]) {
+    if served.is_empty() {
+        tracing::warn!("there is no certificate to serve: every handshake fails until one appears");
+    }
+}
+
 fn identities(served: &[Arc<Served>]) -> Vec<tls::Identity> {
     served.iter().map(|served| served.identity.clone()).collect()
 }
@@ -325,7 +338,7 @@ mod tests {
     use rcgen::{CertificateParams, KeyPair};
 
     use super::*;
-    use crate::certs::{self, BundleSettings, Roots};
+    use crate::certs::{self, BundleSettings, Origin, Roots};
     use crate::chain::Policy;
     use crate::reload::Settings;
 
@@ -333,6 +346,7 @@ mod tests {
         Plan {
             certificates: certs::Settings {
                 bundles: vec![BundleSettings {
+                    origin: Origin::Configuration,
                     certificate: directory.join("tls.crt"),
                     key: Some(directory.join("tls.key")),
                     password_file: None,

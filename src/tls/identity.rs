@@ -19,6 +19,8 @@ pub struct Identity {
     /// For clients that name another authority.
     others: Arc<[IdentityChain]>,
     names: Arc<[Box<str>]>,
+    /// The name it goes before all others for.
+    made_for: Option<Box<str>>,
     /// What the key can sign for; asked once here, because rustls allocates a signer for every answer.
     schemes: Arc<[SignatureScheme]>,
 }
@@ -49,6 +51,7 @@ impl Identity {
             default: IdentityChain::new(CertifiedKey::new(chain, key)),
             others: Arc::new([]),
             names: names.into(),
+            made_for: None,
             schemes,
         })
     }
@@ -70,6 +73,14 @@ impl Identity {
         let others = others.into_iter().map(|chain| self.default.with_certificates(chain));
         self.others = others.collect();
         Ok(self)
+    }
+
+    /// The same, shown for `name` before all that were not made for it, and even if it is not among its names.
+    pub fn made_for(self, name: &str) -> Self {
+        Self {
+            made_for: Some(name.into()),
+            ..self
+        }
     }
 
     /// The certificates as sent to most clients, leaf first.
@@ -103,6 +114,11 @@ impl Identity {
         chains
             .find(|chain| chain.is_from(authorities))
             .map(|chain| &chain.certified_key)
+    }
+
+    /// The name it goes before all others for.
+    pub(super) fn preferred_name(&self) -> Option<&str> {
+        self.made_for.as_deref()
     }
 
     /// The signature schemes the key can sign with.

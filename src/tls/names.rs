@@ -16,14 +16,21 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// The index of `identities`: for each its names, in the order in which they are preferred.
+    /// The index of `identities`, in the order in which they are preferred: for each its names, and the one for which it
+    /// goes before all others, if there is one.
     ///
     /// IP addresses are left out: a client never sends one as server name (RFC 6066 section 3). So are wildcards of
     /// any other form.
-    pub(super) fn new<'a>(identities: impl IntoIterator<Item = &'a [Box<str>]>) -> Self {
+    pub(super) fn new<'a>(identities: impl Iterator<Item = (&'a [Box<str>], Option<&'a str>)> + Clone) -> Self {
         let mut names = Self::default();
-        for (identity, identity_names) in identities.into_iter().enumerate() {
-            for name in identity_names {
+        for (identity, (_, preferred)) in identities.clone().enumerate() {
+            if let Some(name) = preferred {
+                names.insert(name, identity);
+            }
+        }
+        for (identity, (all, preferred)) in identities.enumerate() {
+            let others = all.iter().filter(|name| preferred != Some(&***name));
+            for name in others {
                 names.insert(name, identity);
             }
         }
@@ -122,6 +129,26 @@ mod tests {
     }
 
     #[test]
+    fn a_name_is_answered_for_first_by_whoever_was_made_for_it() {
+        let name = |name: &str| Box::<str>::from(name);
+        let both = [name("a.test"), name("b.test")];
+        let wildcard = [name("*.test")];
+        let names = Names::new(
+            [
+                (&both[..], None),
+                (&both[..], Some("b.test")),
+                (&both[..], Some("a.test")),
+                (&wildcard[..], Some("a.test")),
+                (&wildcard[..], Some("*.test")),
+            ]
+            .into_iter(),
+        );
+        assert_eq!(found(&names, "a.test"), [2, 3, 0, 1, 4, 3]);
+        assert_eq!(found(&names, "b.test"), [1, 0, 2, 4, 3]);
+        assert_eq!(found(&names, "c.test"), [4, 3]);
+    }
+
+    #[test]
     fn addresses_and_overlong_names_are_never_found() {
         let names = names(&[&["192.0.2.1", "2001:db8::1"]]);
         assert!(found(&names, "192.0.2.1").is_empty());
@@ -134,7 +161,7 @@ mod tests {
             .iter()
             .map(|names| names.iter().map(|name| Box::from(*name)).collect())
             .collect();
-        Names::new(identities.iter().map(Vec::as_slice))
+        Names::new(identities.iter().map(|names| (names.as_slice(), None)))
     }
 
     fn found(names: &Names, server_name: &str) -> Vec<usize> {

@@ -3,7 +3,8 @@
 //! 1. By name: the identities that carry the name of server_name (RFC 6066 section 3) exactly, then those that carry it
 //!    by wildcard. A client that names no host, or one that nobody answers for, gets the default: the first identity
 //!    configured, and whichever share a name with it. `strict_sni` refuses such a client instead.
-//! 2. Of these, in the order of configuration, the first whose key can sign with a scheme the client accepts.
+//! 2. Of these, those that were made for this very name first and then in the order of configuration, the first whose key
+//!    can sign with a scheme the client accepts.
 //! 3. A client of TLS 1.3 may say which authorities it trusts (certificate_authorities, RFC 8446 section 4.2.4). Then of
 //!    those that can sign, the first with a chain from one of them, and that chain; where there is none, it is as if
 //!    the client had said nothing.
@@ -34,7 +35,11 @@ impl Resolver {
     /// A resolver that prefers `identities` in the order given.
     pub(super) fn new(identities: Arc<[Identity]>, strict_sni: bool) -> Self {
         Self {
-            names: Names::new(identities.iter().map(Identity::names)),
+            names: Names::new(
+                identities
+                    .iter()
+                    .map(|identity| (identity.names(), identity.preferred_name())),
+            ),
             default: default_identities(&identities),
             identities,
             strict_sni,

@@ -205,7 +205,7 @@ fn what_is_missing_is_told_with_what_to_write() {
     assert_eq!(
         faults("listen = []\n"),
         "certificate: no certificate is given\n  \
-         hint: write a [[certificate]] with cert and key, or pfx and password_file, or give --cert and --key\n\
+         hint: write a [[certificate]] with cert and key, or pfx and password_file, or give --cert and --key, or a certificate_directory\n\
          listen: the list is empty\n  hint: give at least one address, such as \"0.0.0.0:8443\"\n\
          upstream: no upstream is given\n  \
          hint: say where requests go: upstream = \"http://127.0.0.1:8080\", --upstream or FULLCHAIN_UPSTREAM"
@@ -405,6 +405,36 @@ fn a_password_for_no_certificate_is_a_fault() {
     assert_eq!(
         told,
         "--password-file: no certificate file is given\n  hint: give cert and key, or pfx and password_file"
+    );
+}
+
+#[test]
+fn a_certificate_directory_does_without_any_other_certificate() {
+    let said = environment(&[
+        ("FULLCHAIN_CERTIFICATE_DIRECTORY", "/certs,more"),
+        ("FULLCHAIN_CERTIFICATE_DIRECTORY_PASSWORD_FILE", "/run/secrets/pfx"),
+        ("FULLCHAIN_UPSTREAM", "http://a"),
+    ]);
+    let config = config::load(&Flags::default(), &said, MACHINE).unwrap();
+    assert!(config.certs.bundles.is_empty());
+    assert_eq!(config.certs.directories, [Path::new("/certs"), Path::new("more")]);
+    assert_eq!(
+        config.certs.directory_password_file.as_deref(),
+        Some(Path::new("/run/secrets/pfx"))
+    );
+    let file = "upstream = \"http://a\"\ncertificate_directory = \"certs\"\n";
+    assert!(load(file).unwrap().certs.directories[0].ends_with("certs"));
+    let both = load(&format!("certificate_directory = \"certs\"\n{LEAST}")).unwrap();
+    assert_eq!((both.certs.bundles.len(), both.certs.directories.len()), (1, 1));
+    assert!(faults("upstream = \"http://a\"\ncertificate_directory = []\n").contains("no certificate is given"));
+}
+
+#[test]
+fn a_password_without_its_directory_is_a_fault() {
+    assert_eq!(
+        faults(&format!("certificate_directory_password_file = \"secret\"\n{LEAST}")),
+        "fullchain.toml:1:39: certificate_directory_password_file: a password without a certificate_directory\n  \
+         hint: give the directory with it"
     );
 }
 

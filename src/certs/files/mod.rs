@@ -8,6 +8,7 @@
 //! else: of ten thousand certificates one is renewed at a time.
 
 mod content;
+mod directory;
 mod links;
 mod plan;
 mod read;
@@ -132,6 +133,7 @@ impl Files {
         let system_roots = matches!(settings.roots, Roots::System).then(SystemRoots::read);
         let is_same = system_roots == self.system_roots
             && plan.listings == self.plan.listings
+            && plan.directories == self.plan.directories
             && plan.files.keys().eq(self.plan.files.keys())
             && content::are_same(&contents, &self.contents);
         *self = Self {
@@ -265,7 +267,7 @@ mod tests {
 
     use super::plan::{BUNDLE_FILE_LIMIT, STORE_FILE_LIMIT};
     use super::*;
-    use crate::certs::BundleSettings;
+    use crate::certs::{BundleSettings, Origin};
 
     fn settings(intermediates: &[&Path]) -> Settings {
         let intermediates = intermediates.iter().map(|path| path.to_path_buf()).collect();
@@ -278,6 +280,7 @@ mod tests {
 
     fn pair(directory: &Path) -> Settings {
         let bundle = BundleSettings {
+            origin: Origin::Configuration,
             certificate: directory.join("tls.crt"),
             key: Some(directory.join("tls.key")),
             password_file: None,

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use super::content::Content;
+use super::directory::Directory;
 use super::links::{Resolved, Resolver};
 use super::read::{self, ReadError};
 use crate::certs::{Roots, Settings};
@@ -19,7 +20,7 @@ pub(super) const STORE_FILE_LIMIT: u64 = 64 << 20;
 /// All files together, so that a directory of large files does not take the memory of the machine.
 const TOTAL_LIMIT: u64 = 256 << 20;
 /// Files in one directory: ten times the largest store this is made for.
-const DIRECTORY_LIMIT: usize = 100_000;
+pub(super) const DIRECTORY_LIMIT: usize = 100_000;
 
 /// What the configured paths stand for at one moment.
 #[derive(Debug, Default)]
@@ -37,8 +38,10 @@ pub(super) struct Plan {
     links: HashSet<PathBuf>,
     /// The configured paths of each file that has other ones than its own.
     aliases: HashMap<PathBuf, Vec<OsString>>,
+    /// The certificate directories that can be listed.
+    pub(super) directories: BTreeMap<PathBuf, Directory>,
     /// What is known to be unreadable before reading.
-    unreadable: Vec<(PathBuf, ReadError)>,
+    pub(super) unreadable: Vec<(PathBuf, ReadError)>,
 }
 
 /// One file to be read.
@@ -63,6 +66,12 @@ impl Plan {
                 plan.add_file(&mut resolver, path, BUNDLE_FILE_LIMIT);
             }
         }
+        for directory in &settings.directories {
+            plan.add_directory(&mut resolver, directory);
+        }
+        if let Some(path) = &settings.directory_password_file {
+            plan.add_file(&mut resolver, path, BUNDLE_FILE_LIMIT);
+        }
         let roots = match &settings.roots {
             Roots::Files(paths) => paths.as_slice(),
             Roots::None | Roots::System => &[],
@@ -82,11 +91,7 @@ impl Plan {
         if !fs::metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
             return self.add_file(resolver, path, STORE_FILE_LIMIT);
         }
-        let resolved = resolver.resolve(path);
-        self.watched.extend(resolved.directories);
-        self.links.extend(resolved.links.into_iter().map(|(link, _)| link));
-        self.listed.insert(resolved.path.clone());
-        self.watched.insert(resolved.path);
+        self.add_listed(resolver, path);
         match list(path) {
             Ok(files) => {
                 for file in &files {
@@ -101,7 +106,16 @@ impl Plan {
         }
     }
 
-    fn add_file(&mut self, resolver: &mut Resolver, path: &Path, limit: u64) {
+    /// Adds a directory of which every file counts.
+    pub(super) fn add_listed(&mut self, resolver: &mut Resolver, path: &Path) {
+        let resolved = resolver.resolve(path);
+        self.watched.extend(resolved.directories);
+        self.links.extend(resolved.links.into_iter().map(|(link, _)| link));
+        self.listed.insert(resolved.path.clone());
+        self.watched.insert(resolved.path);
+    }
+
+    pub(super) fn add_file(&mut self, resolver: &mut Resolver, path: &Path, limit: u64) {
         if let Some(planned) = self.files.get_mut(path.as_os_str()) {
             planned.limit = planned.limit.max(limit);
             return;
@@ -202,7 +216,7 @@ impl Plan {
 
     /// Whether nothing moved between two looks.
     pub(super) fn is_same_generation(&self, other: &Self) -> bool {
-        self.files == other.files && self.listings == other.listings
+        self.files == other.files && self.listings == other.listings && self.directories == other.directories
     }
 
     /// The files, as paths without links, that are not the same in `after`.
@@ -259,6 +273,6 @@ fn list(directory: &Path) -> Result<Vec<PathBuf>, ReadError> {
 }
 
 /// Whether a file with this name is hidden or belongs to an editor or to a program in the middle of writing.
-fn is_temporary(name: &str) -> bool {
+pub(super) fn is_temporary(name: &str) -> bool {
     name.starts_with(['.', '#']) || [".swp", ".tmp", "~"].iter().any(|end| name.ends_with(end))
 }

@@ -138,7 +138,7 @@ fn a_certificate_goes_on_being_served_until_everything_configured_in_its_place_c
     for arguments in [&[][..], &["--force"], &[]] {
         let outcome = scene.house.reload(arguments);
         assert_eq!(outcome.code, Some(1), "{outcome:?}");
-        for part in ["a.crt is no longer configured, but", "missing.crt cannot be served"] {
+        for part in ["a.crt is no longer configured, but", "missing.crt: cannot be read"] {
             assert!(outcome.err.contains(part), "{part}: {}", outcome.err);
         }
         scene.house.assert_served([&scene.first, &scene.family.issuing]);

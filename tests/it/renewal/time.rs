@@ -114,6 +114,7 @@ impl Days {
 
 fn bundle(directory: &Path, certificate: &str, key: &str) -> BundleSettings {
     BundleSettings {
+        origin: certs::Origin::Configuration,
         certificate: directory.join(certificate),
         key: Some(directory.join(key)),
         password_file: None,
@@ -128,7 +129,7 @@ fn plan(directory: &Path, bundles: Vec<BundleSettings>, policy: Policy) -> Plan 
             bundles,
             intermediates: vec![directory.join("store")],
             roots: Roots::Files(vec![directory.join("roots.pem")]),
-            disallowed: Vec::new(),
+            ..certs::Settings::default()
         },
         tls: tls::Settings {
             handshake_timeout: Duration::from_secs(10),

@@ -20,10 +20,16 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Waits until `condition` holds, for [`PATIENCE`] at most.
 #[track_caller]
-pub(crate) fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+pub(crate) fn eventually(what: &str, condition: impl FnMut() -> bool) {
+    eventually_within(PATIENCE, what, condition);
+}
+
+/// Waits until `condition` holds, for `patience` at most: for what takes a while even on an idle machine.
+#[track_caller]
+pub(crate) fn eventually_within(patience: Duration, what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
-        assert!(start.elapsed() < PATIENCE, "not in {PATIENCE:?}: {what}");
+        assert!(start.elapsed() < patience, "not in {patience:?}: {what}");
         pause();
     }
 }
