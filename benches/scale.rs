@@ -72,7 +72,11 @@ impl Files {
             fs::create_dir(directory.path().join(name)).unwrap();
         }
         for (number, intermediate) in pki.intermediates.iter().enumerate() {
-            fs::write(directory.path().join(format!("store/{number:05}.pem")), intermediate.pem()).unwrap();
+            fs::write(
+                directory.path().join(format!("store/{number:05}.pem")),
+                intermediate.pem(),
+            )
+            .unwrap();
         }
         let roots: String = pki.roots.iter().map(Entity::pem).collect();
         fs::write(directory.path().join("roots.pem"), roots).unwrap();
@@ -146,7 +150,11 @@ struct Running {
 impl Running {
     fn of(files: &Files) -> Self {
         let (task, handle) = files.start(true);
-        let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
         let (snapshot, generation) = (Arc::clone(task.snapshot()), Arc::clone(task.generation()));
         runtime.spawn(task.run());
         Self {
