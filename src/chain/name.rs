@@ -215,13 +215,17 @@ mod tests {
 
     /// A name of one common name, whose value has the string type `tag`.
     fn common_name(tag: u8, value: &[u8]) -> Name {
-        let mut attribute = vec![0x06, 0x03, 0x55, 0x04, 0x03, tag, value.len() as u8];
-        attribute.extend_from_slice(value);
-        let mut der = vec![0x30, attribute.len() as u8];
-        der.append(&mut attribute);
-        for outer in [0x31, 0x30] {
-            der.splice(0..0, [outer, der.len() as u8]);
-        }
+        name(&[(3, tag, value)])
+    }
+
+    /// A name of these attributes: the last number of the type (2.5.4.x), the string type, the value.
+    fn name(attributes: &[(u8, u8, &[u8])]) -> Name {
+        let tlv = |tag: u8, content: &[u8]| [&[tag, content.len() as u8], content].concat();
+        let part = |(kind, tag, value): &(u8, u8, &[u8])| {
+            let attribute = [tlv(6, &[0x55, 4, *kind]), tlv(*tag, value)].concat();
+            tlv(0x31, &tlv(0x30, &attribute))
+        };
+        let der = tlv(0x30, &attributes.iter().flat_map(part).collect::<Vec<_>>());
         let (_, name) = X509Name::from_der(&der).unwrap();
         Name::new(&name)
     }
@@ -263,5 +267,14 @@ mod tests {
             "CN=\\ a\\,b\\0A\\1B[31m"
         );
         assert_eq!(common_name(UTF8, b"\xff").to_string(), "CN=#ff");
+    }
+
+    #[test]
+    fn a_brief_name_is_the_common_name_or_all_there_is() {
+        let organization = (10, UTF8, &b"Example"[..]);
+        let whole = name(&[(6, PRINTABLE, b"GB"), organization, (3, UTF8, b"CA 1")]);
+        assert_eq!(whole.to_string(), "CN=CA 1,O=Example,C=GB");
+        assert_eq!(whole.brief(), "CN=CA 1");
+        assert_eq!(name(&[(6, PRINTABLE, b"GB"), organization]).brief(), "O=Example,C=GB");
     }
 }

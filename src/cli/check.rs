@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::arguments::{CheckArguments, CheckFormat};
 use super::outlook::Outlook;
-use super::tree::{body, headline};
+use super::tree::{body, certificates, headline};
 use super::{Ending, complain, print, with_causes};
 use crate::admin;
 use crate::certs::{BundleSettings, Listing};
@@ -109,7 +109,6 @@ impl Count {
 
     /// `3 certificates: 2 complete, 1 incomplete`
     fn sentence(&self) -> String {
-        let certificates = if self.all == 1 { "certificate" } else { "certificates" };
         let mut parts: Vec<_> = self
             .statuses
             .iter()
@@ -118,7 +117,7 @@ impl Count {
         if self.unusable > 0 {
             parts.push(format!("{} unusable", self.unusable));
         }
-        format!("{} {certificates}: {}", self.all, parts.join(", "))
+        format!("{}: {}", certificates(self.all), parts.join(", "))
     }
 }
 
@@ -150,12 +149,9 @@ fn text(survey: &Survey, outlook: Option<&Outlook>, count: &Count, at: UnixTime)
     if let Some(outlook) = outlook {
         let _ = writeln!(text, "{}", outlook.text(at));
     }
-    let (stored, problems) = (survey.stored, survey.problems.len());
-    let _ = writeln!(
-        text,
-        "{}; store: {stored} certificates, {problems} problems",
-        count.sentence()
-    );
+    let problems = survey.problems.len();
+    let _ = writeln!(text, "store: {}; {problems} problems", certificates(survey.stored));
+    let _ = writeln!(text, "{}", count.sentence());
     text
 }
 

@@ -8,7 +8,7 @@ use rustls_pki_types::UnixTime;
 use serde_json::{Value, json};
 
 use super::moment::{date, days, left};
-use super::tree::{names, some_of};
+use super::tree::{certificates, names, some_of};
 use crate::admin;
 use crate::chain::{Cause, Certificate, Change, Effect, Sha256, Status, rfc3339};
 
@@ -110,18 +110,13 @@ impl Event {
     fn write(&self, text: &mut String, now: UnixTime) {
         let causes: Vec<_> = self.causes.iter().map(cause).collect();
         let names: Vec<String> = self.affected.iter().map(|(_, leaf)| names(leaf)).collect();
-        let certificates = if names.len() == 1 {
-            "certificate"
-        } else {
-            "certificates"
-        };
         text.push_str(&format!(
-            "  {}, in {}: {}\n    {} for {} {certificates}: {}\n",
+            "  {}, in {}: {}\n    {} for {}: {}\n",
             date(self.at),
             left(self.at, now),
             causes.join(", "),
             self.outcome(),
-            names.len(),
+            certificates(names.len()),
             some_of(&names, MOST_NAMES),
         ));
     }

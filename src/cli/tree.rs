@@ -101,9 +101,13 @@ fn not_chosen(text: &mut String, assembly: &Assembly, alternative: &Alternative)
 }
 
 fn cost(chain: &Chain) -> String {
-    let count = chain.certificates.len();
-    let certificates = if count == 1 { "certificate" } else { "certificates" };
-    format!("{count} {certificates}, {} bytes", chain.size())
+    format!("{}, {} bytes", certificates(chain.certificates.len()), chain.size())
+}
+
+/// So many of them.
+pub(super) fn certificates(count: usize) -> String {
+    let noun = if count == 1 { "certificate" } else { "certificates" };
+    format!("{count} {noun}")
 }
 
 /// One line of the tree.

@@ -387,6 +387,25 @@ fn a_certificate_on_the_command_line_takes_the_place_of_those_in_the_file() {
 }
 
 #[test]
+fn a_certificate_has_its_own_policy_or_none() {
+    let text = format!("policy = \"short\"\n{LEAST}policy = \"compat\"\n[[certificate]]\ncert = \"b.crt\"\n");
+    let config = load(&text).unwrap();
+    let policies: Vec<_> = config.certs.bundles.iter().map(|bundle| bundle.policy).collect();
+    assert_eq!(policies, [Some(Policy::Compat), None]);
+    assert_eq!(config.reload.policy, Policy::Short);
+    // As flags, one is for all and the other for the certificate that flags describe.
+    let flags = [("cert", "c.crt"), ("policy", "compat"), ("certificate-policy", "short")];
+    let config = load_with(&text, &flags, &Environment::default()).unwrap();
+    assert_eq!(config.certs.bundles[0].policy, Some(Policy::Short));
+    assert_eq!(config.reload.policy, Policy::Compat);
+    let told = faults(&format!("{LEAST}policy = \"long\"\n"));
+    assert!(
+        told.contains("certificate.policy: expected \"short\" or \"compat\""),
+        "{told}"
+    );
+}
+
+#[test]
 fn flags_and_variables_describe_one_certificate_together() {
     let environment = environment(&[
         ("FULLCHAIN_PASSWORD_FILE", "secret"),
