@@ -8,6 +8,7 @@ pub(crate) mod handshake;
 pub(crate) mod house;
 pub(crate) mod pki;
 pub(crate) mod proxy;
+pub(crate) mod responder;
 pub(crate) mod upstream;
 
 use std::time::{Duration, Instant};
