@@ -1,4 +1,4 @@
-//! When to ask again what nobody answered.
+//! When to ask again: what nobody answered, and what was answered some time ago.
 
 use std::time::Duration;
 
@@ -15,6 +15,17 @@ pub(super) fn next_attempt(attempts: u32, last: UnixTime) -> UnixTime {
     let doublings = attempts.saturating_sub(1).min(31);
     let wait = FIRST_WAIT.saturating_mul(1 << doublings).min(LONGEST_WAIT);
     UnixTime::since_unix_epoch(Duration::from_secs(last.as_secs()).saturating_add(wait))
+}
+
+/// Until when an answer of the instant `at` saves asking. A CA may publish another certificate; and whoever sat
+/// between it and this machine is not to be believed for longer than a day.
+pub(super) fn fresh_until(at: UnixTime) -> UnixTime {
+    UnixTime::since_unix_epoch(Duration::from_secs(at.as_secs()).saturating_add(LONGEST_WAIT))
+}
+
+/// Whether an answer of the instant `at` saves asking at `now`.
+pub(super) fn is_fresh(at: UnixTime, now: UnixTime) -> bool {
+    (at.as_secs()..fresh_until(at).as_secs()).contains(&now.as_secs())
 }
 
 /// Whether to ask at `now`. A last attempt that lies in the future was made by a wrong clock.
@@ -40,9 +51,17 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_is_good_for_a_day() {
+        assert!(is_fresh(at(1_000), at(1_000)));
+        assert!(is_fresh(at(1_000), at(1_000 + 86_399)));
+        assert!(!is_fresh(at(1_000), at(1_000 + 86_400)));
+    }
+
+    #[test]
     fn a_clock_that_was_ahead_delays_nothing() {
         assert!(!is_due(1, at(1_000), at(1_059)));
         assert!(is_due(1, at(1_000), at(1_060)));
         assert!(is_due(20, at(1_000_000), at(1_000)));
+        assert!(!is_fresh(at(1_000), at(999)));
     }
 }

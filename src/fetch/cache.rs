@@ -9,20 +9,20 @@ use std::sync::Arc;
 
 use rustls::pki_types::UnixTime;
 
-use super::back_off::{is_due, next_attempt};
+use super::back_off::{is_due, is_fresh, next_attempt};
 use super::directory::Directory;
-use super::entry::{Came, Entry, Key};
+use super::entry::{Answer, Entry, Failure, Key};
 use crate::chain::Certificate;
 
 /// What is known of a question.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Known {
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Known {
     /// These certificates counted when they came, at this instant.
-    Found(Vec<Arc<Certificate>>, UnixTime),
-    /// Nothing that counts: not to be asked again before this instant.
-    NotBefore(UnixTime),
-    /// Nothing that forbids asking.
-    Nothing,
+    pub(super) answer: Option<(Vec<Arc<Certificate>>, UnixTime)>,
+    /// Whether they came so lately that nothing need be asked.
+    pub(super) is_fresh: bool,
+    /// Nothing came since, and it is not to be asked before this instant.
+    pub(super) not_before: Option<UnixTime>,
 }
 
 /// The answers there have been.
@@ -116,44 +116,61 @@ impl Cache {
     }
 
     fn look_up(&self, key: Key, now: UnixTime) -> Known {
-        match self.entries.get(&key) {
-            None => Known::Nothing,
-            Some(Entry { at, came, .. }) => match came {
-                Came::Found(certificates) => Known::Found(certificates.clone(), *at),
-                Came::Nothing { attempts, .. } if is_due(*attempts, *at, now) => Known::Nothing,
-                Came::Nothing { attempts, .. } => Known::NotBefore(next_attempt(*attempts, *at)),
-            },
+        let Some(entry) = self.entries.get(&key) else {
+            return Known::default();
+        };
+        let answer = entry.answer.as_ref();
+        let failure = entry.failure.as_ref();
+        let waiting = failure.filter(|failure| !is_due(failure.attempts, failure.at.into(), now));
+        Known {
+            answer: answer.map(|answer| (answer.certificates.clone(), answer.at.into())),
+            is_fresh: answer.is_some_and(|answer| is_fresh(answer.at.into(), now)),
+            not_before: waiting.map(|failure| next_attempt(failure.attempts, failure.at.into())),
         }
     }
 
     /// Keeps what counted.
     pub(super) fn keep(&mut self, key: Key, url: &str, certificates: Vec<Arc<Certificate>>, now: UnixTime) {
-        self.insert(key, url, now, Came::Found(certificates));
+        let at = now.into();
+        let entry = Entry {
+            url: url.to_owned(),
+            answer: Some(Answer { at, certificates }),
+            failure: None,
+        };
+        self.insert(key, entry);
     }
 
-    /// Notes that nothing came, or nothing that counts; returns when to ask again.
+    /// Notes that nothing came, or nothing that counts; returns when to ask again. What came earlier stays.
     pub(super) fn note_failure(&mut self, key: Key, url: &str, reason: String, now: UnixTime) -> UnixTime {
-        let before = match self.entries.get(&key).map(|entry| &entry.came) {
-            Some(Came::Nothing { attempts, .. }) => *attempts,
-            Some(Came::Found(_)) | None => 0,
+        let before = self.entries.get(&key).cloned().unwrap_or_default();
+        let attempts = before.failure.map_or(0, |failure| failure.attempts).saturating_add(1);
+        let at = now.into();
+        let entry = Entry {
+            url: url.to_owned(),
+            answer: before.answer,
+            failure: Some(Failure { at, attempts, reason }),
         };
-        let attempts = before.saturating_add(1);
-        self.insert(key, url, now, Came::Nothing { attempts, reason });
+        self.insert(key, entry);
         next_attempt(attempts, now)
     }
 
     /// Lets everything be asked again that gave no answer: somebody may have mended it.
     pub(super) fn forget_failures(&mut self) {
         self.load();
-        let failed = |entry: &Entry| matches!(entry.came, Came::Nothing { .. });
-        let forgotten: Vec<_> = self
-            .entries
-            .iter()
-            .filter(|(_, entry)| failed(entry))
-            .map(|(key, _)| *key)
-            .collect();
-        for key in forgotten {
-            self.remove(key);
+        let failed = self.entries.iter().filter(|(_, entry)| entry.failure.is_some());
+        let failed: Vec<_> = failed.map(|(key, entry)| (*key, entry.clone())).collect();
+        for (key, entry) in failed {
+            match entry.answer {
+                None => self.remove(key),
+                answer => self.insert(
+                    key,
+                    Entry {
+                        answer,
+                        failure: None,
+                        ..entry
+                    },
+                ),
+            }
         }
     }
 
@@ -162,9 +179,7 @@ impl Cache {
         self.problem.take()
     }
 
-    fn insert(&mut self, key: Key, url: &str, at: UnixTime, came: Came) {
-        let url = url.to_owned();
-        let entry = Entry { url, at, came };
+    fn insert(&mut self, key: Key, entry: Entry) {
         if let Disk::Kept(directory) = &self.disk
             && let Err(error) = directory.write(&key.file(), &entry.to_bytes())
         {
@@ -180,7 +195,7 @@ impl Cache {
         let mut by_age: Vec<_> = self
             .entries
             .iter()
-            .map(|(key, entry)| (entry.at.as_secs(), *key, size(entry)))
+            .map(|(key, entry)| (entry.latest(), *key, size(entry)))
             .collect();
         let mut bytes: usize = by_age.iter().map(|(_, _, size)| size).sum();
         if by_age.len() <= MOST_ENTRIES && bytes <= MOST_BYTES {
@@ -214,11 +229,10 @@ impl Cache {
 }
 
 fn size(entry: &Entry) -> usize {
-    let came = match &entry.came {
-        Came::Found(certificates) => certificates.iter().map(|certificate| certificate.der().len()).sum(),
-        Came::Nothing { reason, .. } => reason.len(),
-    };
-    entry.url.len() + came
+    let certificates = entry.answer.iter().flat_map(|answer| &answer.certificates);
+    let certificates: usize = certificates.map(|certificate| certificate.der().len()).sum();
+    let reason = entry.failure.as_ref().map_or(0, |failure| failure.reason.len());
+    entry.url.len() + certificates + reason
 }
 
 #[cfg(test)]
@@ -244,7 +258,7 @@ mod tests {
         for number in 0..MOST_ENTRIES + 5 {
             cache.note_failure(key(number), "http://ca.test/", String::new(), at(number));
         }
-        let known = |number| !matches!(cache.look_up(key(number), at(number)), Known::Nothing);
+        let known = |number| cache.look_up(key(number), at(number)) != Known::default();
         assert_eq!((known(4), known(5), cache.entries.len()), (false, true, MOST_ENTRIES));
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), MOST_ENTRIES);
     }

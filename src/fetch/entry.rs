@@ -37,63 +37,85 @@ impl Key {
 
 const SUFFIX: &str = ".json";
 
-/// What came of a question.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What came of a question: an answer once, no answer later, or one of the two.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Entry {
     pub(super) url: String,
-    /// When it was asked last.
-    pub(super) at: UnixTime,
-    pub(super) came: Came,
+    pub(super) answer: Option<Answer>,
+    /// Why nothing has come since.
+    pub(super) failure: Option<Failure>,
 }
 
-/// An answer, or none.
+/// Certificates that counted when they came.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Came {
-    /// These certificates, which counted.
-    Found(Vec<Arc<Certificate>>),
-    /// Nothing that counts, for so many times.
-    Nothing { attempts: u32, reason: String },
+pub(super) struct Answer {
+    pub(super) at: Seconds,
+    pub(super) certificates: Vec<Arc<Certificate>>,
 }
 
-/// The file: an operator may read it, so it says more than is read back.
+/// Nothing that counts, for so many times.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Failure {
+    /// When it was asked last.
+    pub(super) at: Seconds,
+    pub(super) attempts: u32,
+    pub(super) reason: String,
+}
+
+/// An instant as a file has it: seconds after 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Seconds(u64);
+
+impl From<UnixTime> for Seconds {
+    fn from(time: UnixTime) -> Self {
+        Self(time.as_secs())
+    }
+}
+
+impl From<Seconds> for UnixTime {
+    fn from(seconds: Seconds) -> Self {
+        Self::since_unix_epoch(Duration::from_secs(seconds.0))
+    }
+}
+
+/// The file: text that an operator may read too.
 #[derive(Serialize, Deserialize)]
 struct Written {
     format: u32,
     url: String,
-    at: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    certificates: Option<Vec<String>>,
+    answer: Option<WrittenAnswer>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    failure: Option<WrittenFailure>,
+    failure: Option<Failure>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct WrittenFailure {
-    attempts: u32,
-    reason: String,
+struct WrittenAnswer {
+    at: Seconds,
+    certificates: Vec<String>,
 }
 
 /// Another number is another program's, or another version's.
 const FORMAT: u32 = 1;
 
 impl Entry {
+    /// When it was asked last, whatever came of it.
+    pub(super) fn latest(&self) -> Option<Seconds> {
+        let answer = self.answer.as_ref().map(|answer| answer.at);
+        answer.max(self.failure.as_ref().map(|failure| failure.at))
+    }
+
     pub(super) fn to_bytes(&self) -> Vec<u8> {
-        let (certificates, failure) = match &self.came {
-            Came::Found(certificates) => (Some(certificates.iter().map(|found| pem(found)).collect()), None),
-            Came::Nothing { attempts, reason } => (
-                None,
-                Some(WrittenFailure {
-                    attempts: *attempts,
-                    reason: reason.clone(),
-                }),
-            ),
-        };
+        let answer = self.answer.as_ref().map(|answer| WrittenAnswer {
+            at: answer.at,
+            certificates: answer.certificates.iter().map(|found| pem(found)).collect(),
+        });
         let written = Written {
             format: FORMAT,
             url: self.url.clone(),
-            at: self.at.as_secs(),
-            certificates,
-            failure,
+            answer,
+            failure: self.failure.clone(),
         };
         // Text and numbers alone: there is nothing that JSON could not hold.
         serde_json::to_vec_pretty(&written).unwrap_or_default()
@@ -102,19 +124,19 @@ impl Entry {
     /// Reads a file back; `None` for one that is damaged or was never one.
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let written: Written = serde_json::from_slice(bytes).ok()?;
-        let came = match (written.certificates, written.failure) {
-            (Some(blocks), None) => Came::Found(certificates_in(blocks.concat().as_bytes()).ok()?),
-            (None, Some(failure)) => Came::Nothing {
-                attempts: failure.attempts,
-                reason: failure.reason,
-            },
-            _ => return None,
+        let answer = match written.answer {
+            None => None,
+            Some(answer) => Some(Answer {
+                at: answer.at,
+                certificates: certificates_in(answer.certificates.concat().as_bytes()).ok()?,
+            }),
         };
-        (written.format == FORMAT).then_some(Self {
+        let entry = Self {
             url: written.url,
-            at: UnixTime::since_unix_epoch(Duration::from_secs(written.at)),
-            came,
-        })
+            answer,
+            failure: written.failure,
+        };
+        Some(entry).filter(|entry| written.format == FORMAT && entry.latest().is_some())
     }
 }
 
@@ -138,36 +160,49 @@ mod tests {
             let der = params.self_signed(&key).unwrap().der().clone();
             Arc::new(Certificate::from_der(der).unwrap())
         };
+        let answer = Answer {
+            at: Seconds(1_780_272_000),
+            certificates: vec![certificate(), certificate()],
+        };
         Entry {
             url: "http://ca.test/a.cer".to_owned(),
-            at: UnixTime::since_unix_epoch(Duration::from_secs(1_780_272_000)),
-            came: Came::Found(vec![certificate(), certificate()]),
+            answer: Some(answer),
+            failure: None,
         }
     }
 
     #[test]
     fn an_entry_reads_back_as_it_was() {
         let found = found();
-        let nothing = Entry {
-            came: Came::Nothing {
-                attempts: 3,
-                reason: "expected status 200, found 404".to_owned(),
-            },
+        let failure = Some(Failure {
+            at: Seconds(1_780_272_001),
+            attempts: 3,
+            reason: "expected status 200, found 404".to_owned(),
+        });
+        let both = Entry {
+            failure: failure.clone(),
             ..found.clone()
         };
-        for entry in [found, nothing] {
+        let failed = Entry {
+            answer: None,
+            ..both.clone()
+        };
+        for entry in [found, both, failed] {
             assert_eq!(Entry::from_bytes(&entry.to_bytes()), Some(entry));
         }
     }
 
     #[test]
-    fn another_format_and_an_entry_of_both_kinds_or_none_are_no_entries() {
+    fn another_format_and_an_entry_that_says_nothing_are_no_entries() {
         let text = String::from_utf8(found().to_bytes()).unwrap();
         assert!(Entry::from_bytes(text.replace("\"format\": 1", "\"format\": 2").as_bytes()).is_none());
-        let both = text.replacen('{', "{\"failure\": {\"attempts\": 1, \"reason\": \"\"},", 1);
-        assert!(Entry::from_bytes(both.as_bytes()).is_none());
-        assert!(Entry::from_bytes(b"{\"format\": 1, \"url\": \"\", \"at\": 1}").is_none());
-        assert!(Entry::from_bytes(b"{\"format\": 1, \"url\": \"\", \"at\": 1, \"certificates\": []}").is_none());
+        for nothing in [
+            "{}",
+            "{\"format\": 1, \"url\": \"\"}",
+            "{\"format\": 1, \"url\": \"\", \"answer\": {\"at\": 1, \"certificates\": []}}",
+        ] {
+            assert!(Entry::from_bytes(nothing.as_bytes()).is_none(), "{nothing}");
+        }
     }
 
     #[test]

@@ -67,7 +67,8 @@ impl Issuers {
     /// ask.
     ///
     /// Everything is bounded: the questions for each leaf, the time and size of each answer. Each URL is asked at
-    /// most once, whoever wants it. Answers that do not count leave nothing behind but a [`Failure`].
+    /// most once, whoever wants it. Answers that do not count leave nothing behind but a
+    /// [`Failure`](super::Failure).
     pub async fn find(&self, leaves: &[Arc<Certificate>], store: Store, context: &Context<'_>) -> Outcome {
         let at = context.at;
         let mut search = Search::new(leaves, store, context);
@@ -81,7 +82,7 @@ impl Issuers {
                 .with_cache(move |cache| cache.look_up_all(&keys, at))
                 .await
                 .unwrap_or_default();
-            let known = known.into_iter().chain(std::iter::repeat(Known::Nothing));
+            let known = known.into_iter().chain(std::iter::repeat(Known::default()));
             let open: Vec<_> = asked
                 .into_iter()
                 .zip(known)

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rustls::pki_types::UnixTime;
 use tokio::task::yield_now;
 
+use super::back_off::fresh_until;
 use super::cache::Known;
 use super::entry::Key;
 use super::judge::issuers;
@@ -38,6 +39,8 @@ pub(super) struct Search<'a> {
     pub(super) answers: HashMap<String, Answer>,
     /// Whether what the network was asked gave something that counts. Several certificates may ask under one key.
     settled: HashMap<Key, bool>,
+    /// What came earlier, for those of the questions now asked that give nothing.
+    old: HashMap<Question, (Vec<Arc<Certificate>>, UnixTime)>,
     fetched: HashSet<Sha256>,
     pub(super) outcome: Outcome,
 }
@@ -51,6 +54,7 @@ impl<'a> Search<'a> {
             context,
             answers: HashMap::new(),
             settled: HashMap::new(),
+            old: HashMap::new(),
             fetched: HashSet::new(),
             outcome: Outcome::default(),
         }
@@ -68,6 +72,9 @@ impl<'a> Search<'a> {
                     asked.push(Asked { question, wanted });
                 }
                 going.push(quest);
+            } else if assembly.wanted.is_some() && !self.fetched.is_empty() {
+                // Perhaps what was fetched is not what it should be.
+                self.retry(Some(fresh_until(self.context.at)));
             }
             // Assembling takes its time, and others share this thread.
             yield_now().await;
@@ -78,22 +85,26 @@ impl<'a> Search<'a> {
 
     /// Whether what is known from before answers the question, or forbids asking.
     pub(super) fn is_settled_by(&mut self, known: &Known, asked: &Asked) -> bool {
-        match known {
-            Known::Found(certificates, at) => match issuers(certificates, &asked.wanted.issuer_of, self.context) {
-                Ok(found) => {
-                    self.add(&found, asked, *at);
-                    true
-                }
-                // It has ended, or was never what it seems to be.
-                Err(_) => false,
-            },
-            // What failed just now for another certificate is at hand to be judged for this one too.
-            Known::NotBefore(_) if self.settled.contains_key(&asked.key()) => false,
-            Known::NotBefore(at) => {
-                self.retry(Some(*at));
+        // Nothing counts for having counted: it may have ended, or never have been what it seems to be.
+        let counted = known.answer.as_ref().and_then(|(certificates, at)| {
+            let issuers = issuers(certificates, &asked.wanted.issuer_of, self.context).ok()?;
+            Some((issuers, *at))
+        });
+        // What failed just now for another certificate is at hand to be judged for this one too.
+        let not_before = known.not_before.filter(|_| !self.settled.contains_key(&asked.key()));
+        match counted {
+            Some((found, at)) if known.is_fresh || not_before.is_some() => {
+                self.add(&found, asked, at);
                 true
             }
-            Known::Nothing => false,
+            Some(old) => {
+                self.old.insert(asked.question.clone(), old);
+                false
+            }
+            None => {
+                self.retry(not_before);
+                not_before.is_some()
+            }
         }
     }
 
@@ -106,6 +117,12 @@ impl<'a> Search<'a> {
             Ok(answer) => issuers(answer, &asked.wanted.issuer_of, self.context).map_err(Reason::Dismissed),
             Err(reason) => Err(reason.clone()),
         };
+        let old = self.old.remove(&asked.question);
+        if counted.is_err()
+            && let Some((found, at)) = old
+        {
+            self.add(&found, &asked, at);
+        }
         match counted {
             Ok(found) => {
                 self.settled.insert(key, true);

@@ -69,7 +69,7 @@ impl Published {
 fn what_was_found_survives_a_restart() {
     let published = Published::new();
     assert!(published.is_complete(&find(&published.restarted(), &published.scene())));
-    let outcome = find(&published.restarted(), &published.scene().on_day(1));
+    let outcome = find(&published.restarted(), &published.scene());
     assert!(published.is_complete(&outcome));
     assert_eq!(published.requests(), 1);
     assert_eq!(outcome.found[0].url, published.responder.url("/issuing.cer"));
@@ -127,6 +127,37 @@ fn what_the_cache_says_is_judged_like_any_answer() {
     let outcome = find(&published.restarted(), &published.scene());
     assert!(published.is_complete(&outcome));
     assert_eq!(outcome.found[0].certificate, published.issuing.certificate);
+    assert_eq!(published.requests(), 2);
+}
+
+#[test]
+fn after_a_day_it_is_asked_again_and_what_was_found_stays_if_nothing_comes() {
+    let published = Published::new();
+    find(&published.restarted(), &published.scene());
+    published.responder.publish("/issuing.cer", Response::status(503));
+    let outcome = find(&published.restarted(), &published.scene().on_day(1));
+    assert!(published.is_complete(&outcome));
+    assert_eq!((outcome.found[0].fetched_at, outcome.failures.len()), (day(0), 1));
+    let outcome = find(&published.restarted(), &published.scene().on_day(1));
+    assert!(published.is_complete(&outcome) && outcome.failures.is_empty());
+    assert_eq!(published.requests(), 2);
+}
+
+#[test]
+fn what_counts_and_leads_nowhere_is_not_believed_for_longer_than_a_day() {
+    let published = Published::new();
+    let nowhere = ca("Issuing")
+        .key_of(&published.issuing)
+        .signed_by(&ca("Nowhere").self_signed());
+    published.responder.publish_certificate("/issuing.cer", &nowhere);
+    let outcome = find(&published.restarted(), &published.scene());
+    assert_eq!(outcome.found[0].certificate, nowhere.certificate);
+    assert_eq!(outcome.retry_at, Some(day(1)));
+    published
+        .responder
+        .publish_certificate("/issuing.cer", &published.issuing);
+    assert!(!published.is_complete(&find(&published.restarted(), &published.scene())));
+    assert!(published.is_complete(&find(&published.restarted(), &published.scene().on_day(1))));
     assert_eq!(published.requests(), 2);
 }
 
