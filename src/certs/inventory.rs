@@ -26,8 +26,6 @@ pub struct Inventory {
     pub anchors: Anchors,
     /// What is broken and was skipped. Errors of a bundle are in `bundles`.
     pub problems: Vec<Error>,
-    /// Certificates of the store that are in no file.
-    learned: Vec<Arc<Certificate>>,
     certificates: Certificates,
     loaded: HashMap<Arc<BundleSettings>, Loaded>,
 }
@@ -77,7 +75,6 @@ impl Inventory {
         for (_, bundle) in &self.bundles {
             stored.extend(bundle.iter().flat_map(|bundle| bundle.beside.iter().cloned()));
         }
-        stored.extend(self.learned.iter().cloned());
         let change = Change {
             subjects: make_hold(&mut self.store, stored),
             anchors: !are_same(&self.anchors, &anchors),
@@ -85,28 +82,6 @@ impl Inventory {
         self.anchors = anchors;
         self.certificates.forget_unused();
         change
-    }
-
-    /// Puts `certificates`, which are in no file, into the store, in the place of those of the last call.
-    pub fn learn(&mut self, certificates: Vec<Arc<Certificate>>) -> Change {
-        let before = std::mem::replace(&mut self.learned, certificates);
-        let is_learned = |certificate: &Arc<Certificate>| self.learned.contains(certificate);
-        let mut subjects = HashSet::new();
-        for certificate in &self.learned {
-            if self.store.insert(Arc::clone(certificate)) {
-                subjects.insert(certificate.subject().clone());
-            }
-        }
-        // One that a file holds too stays until the next update at most: it does no harm there.
-        for gone in before.iter().filter(|certificate| !is_learned(certificate)) {
-            if self.store.remove(gone) {
-                subjects.insert(gone.subject().clone());
-            }
-        }
-        Change {
-            subjects,
-            anchors: false,
-        }
     }
 
     fn load<'s>(
@@ -310,33 +285,5 @@ mod tests {
         // The CA still lies beside a leaf.
         assert_eq!(update(&mut inventory), (vec!["CN=other".to_owned()], true));
         assert_eq!(inventory.store.len(), 1);
-    }
-
-    #[test]
-    fn what_was_learned_elsewhere_stays_across_updates_until_something_else_is() {
-        let directory = tempfile::tempdir().unwrap();
-        let settings = Settings {
-            roots: Roots::None,
-            intermediates: vec![directory.path().to_owned()],
-            ..Settings::default()
-        };
-        let ca = |name: &str| {
-            let mut params = rcgen::CertificateParams::new([]).unwrap();
-            params.distinguished_name.push(rcgen::DnType::CommonName, name);
-            let der = params
-                .self_signed(&rcgen::KeyPair::generate().unwrap())
-                .unwrap()
-                .der()
-                .clone();
-            Arc::new(Certificate::from_der(der).unwrap())
-        };
-        let (first, second) = (ca("first"), ca("second"));
-        let files = Files::read(&settings);
-        let mut inventory = Inventory::read(&settings, &files, &public_key);
-        assert_eq!(inventory.learn(vec![Arc::clone(&first)]).subjects.len(), 1);
-        assert!(inventory.update(&settings, &files, &public_key).subjects.is_empty());
-        assert!(inventory.store.contains(&first));
-        assert_eq!(inventory.learn(vec![Arc::clone(&second)]).subjects.len(), 2);
-        assert!(inventory.store.contains(&second) && !inventory.store.contains(&first));
     }
 }

@@ -6,6 +6,7 @@
 //! access but in `files`.
 
 mod anchors;
+mod answer;
 mod arrangement;
 mod bundle;
 mod certificates;
@@ -33,6 +34,7 @@ mod store;
 mod testing;
 mod work;
 
+pub use answer::{AnswerError, certificates_in};
 pub use bundle::Bundle;
 pub use contents::ContentsError;
 pub use directories::Listing;

@@ -1,6 +1,8 @@
 //! `check`: the configuration, the chain that would be served for each certificate, and what time will do to it.
 
 use std::fmt::Write;
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
@@ -9,12 +11,13 @@ use serde_json::{Value, json};
 use super::arguments::{CheckArguments, CheckFormat};
 use super::outlook::Outlook;
 use super::tree::{body, certificates, headline};
-use super::{Ending, complain, print, with_causes};
+use super::{Ending, aia, complain, print, with_causes};
 use crate::admin;
 use crate::certs::{BundleSettings, Listing};
 use crate::chain::{Status, rfc3339};
 use crate::config::{self, Environment, Machine};
-use crate::reload::{Prospect, Survey, Surveyor};
+use crate::fetch::{self, Issuers, Outcome};
+use crate::reload::{Lack, Prospect, Survey, Surveyor};
 use crate::tls::OutOfReach;
 
 pub(super) fn run(arguments: &CheckArguments, environment: &Environment) -> Ending {
@@ -24,7 +27,14 @@ pub(super) fn run(arguments: &CheckArguments, environment: &Environment) -> Endi
     };
     let at = arguments.at.unwrap_or_else(UnixTime::now);
     let mut surveyor = Surveyor::new(config.certs, config.reload);
-    let survey = surveyor.survey(at);
+    let mut survey = surveyor.survey(at);
+    let fetched = match fetched(&config.fetch, surveyor.lack(&survey, at)) {
+        Ok(fetched) => fetched,
+        Err(error) => return complain(&error),
+    };
+    if surveyor.learn(fetched.found.iter().map(|found| Arc::clone(&found.certificate))) {
+        survey = surveyor.survey(at);
+    }
     let outlook = arguments.within.map(|within| {
         let end = Duration::from_secs(at.as_secs()).saturating_add(within);
         outlook(&surveyor, &survey, at, UnixTime::since_unix_epoch(end))
@@ -32,6 +42,7 @@ pub(super) fn run(arguments: &CheckArguments, environment: &Environment) -> Endi
     for problem in &survey.problems {
         eprintln!("warning: {problem} (skipped)");
     }
+    aia::complain_of(&fetched);
     let count = Count::of(&survey);
     for (_, prospect) in &survey.prospects {
         if let Err(error) = prospect {
@@ -54,14 +65,23 @@ pub(super) fn run(arguments: &CheckArguments, environment: &Environment) -> Endi
         eprintln!("warning: {out_of_reach}");
     }
     let report = match arguments.format {
-        CheckFormat::Text => text(&survey, outlook.as_ref(), &count, at),
-        CheckFormat::Json => format!("{:#}\n", json(&survey, outlook.as_ref(), &count, at)),
+        CheckFormat::Text => text(&survey, &fetched, outlook.as_ref(), &count, at),
+        CheckFormat::Json => format!("{:#}\n", json(&survey, &fetched, outlook.as_ref(), &count, at)),
     };
     let breaks = outlook.is_some_and(|outlook| outlook.breaks() > 0);
     match print(report.as_bytes()) {
         Ending::Well if count.unusable > 0 || is_unlisted => Ending::Bad,
         Ending::Well if count.lacking > 0 || breaks => Ending::Incomplete,
         ended => ended,
+    }
+}
+
+/// The issuers that are missing, where they are to be fetched. What the running proxy keeps on disk is looked at and not
+/// touched.
+fn fetched(settings: &fetch::Settings, lack: Option<Lack>) -> io::Result<Outcome> {
+    match Issuers::looking_on(settings).zip(lack) {
+        Some((issuers, lack)) => aia::wait_for(lack.fetch(&issuers)),
+        None => Ok(Outcome::default()),
     }
 }
 
@@ -121,7 +141,7 @@ impl Count {
     }
 }
 
-fn text(survey: &Survey, outlook: Option<&Outlook>, count: &Count, at: UnixTime) -> String {
+fn text(survey: &Survey, fetched: &Outcome, outlook: Option<&Outlook>, count: &Count, at: UnixTime) -> String {
     let mut text = String::new();
     for (source, prospect) in &survey.prospects {
         let file = source.certificate.display();
@@ -131,6 +151,7 @@ fn text(survey: &Survey, outlook: Option<&Outlook>, count: &Count, at: UnixTime)
                 let assembly = &prospect.assembly;
                 let _ = writeln!(text, "{}\n  file: {file}", headline(assembly));
                 text.push_str(&body(assembly, at, assembly.status != Status::Complete));
+                text.push_str(&aia::sources(assembly, fetched, "  "));
                 if let Some(host) = source.misses(&prospect.bundle.leaf) {
                     let _ = writeln!(
                         text,
@@ -155,7 +176,7 @@ fn text(survey: &Survey, outlook: Option<&Outlook>, count: &Count, at: UnixTime)
     text
 }
 
-fn json(survey: &Survey, outlook: Option<&Outlook>, count: &Count, at: UnixTime) -> Value {
+fn json(survey: &Survey, fetched: &Outcome, outlook: Option<&Outlook>, count: &Count, at: UnixTime) -> Value {
     let of = |status: Status| {
         count
             .statuses
@@ -180,6 +201,7 @@ fn json(survey: &Survey, outlook: Option<&Outlook>, count: &Count, at: UnixTime)
         "certificates": certificates.collect::<Vec<_>>(),
         "unusable": unusable.collect::<Vec<_>>(),
         "problems": survey.problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "fetched": fetched.found.iter().map(aia::json).collect::<Vec<_>>(),
         "store": survey.stored,
         "summary": {
             "certificates": count.all,

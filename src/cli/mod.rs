@@ -4,6 +4,7 @@
 
 mod admin;
 mod advice;
+mod aia;
 mod arguments;
 mod chain;
 mod check;

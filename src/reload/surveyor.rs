@@ -22,7 +22,9 @@ pub struct Surveyor {
     disallowed: Disallowed,
     files: Files,
     inventory: Inventory,
-    signatures: Signatures,
+    signatures: Arc<Signatures>,
+    /// Certificates that are in no file. They only help chains that want an issuer.
+    learned: Vec<Arc<Certificate>>,
     assemblies: HashMap<Question, Answer>,
 }
 
@@ -58,7 +60,8 @@ impl Surveyor {
             settings,
             files,
             inventory,
-            signatures: Signatures::new(),
+            signatures: Arc::default(),
+            learned: Vec::new(),
             assemblies: HashMap::new(),
         }
     }
@@ -67,9 +70,10 @@ impl Surveyor {
     pub fn look(&mut self, certificates: &certs::Settings, settings: &Settings, look: &Look) -> bool {
         let has_other_settings = self.certificates != *certificates || self.settings != *settings;
         if has_other_settings {
-            let signatures = std::mem::take(&mut self.signatures);
+            let (signatures, learned) = (Arc::clone(&self.signatures), std::mem::take(&mut self.learned));
             *self = Self {
                 signatures,
+                learned,
                 ..Self::new(certificates.clone(), *settings)
             };
             return true;
@@ -88,13 +92,18 @@ impl Surveyor {
         true
     }
 
-    /// Adds certificates that were found elsewhere to the store, in place of those added before.
-    ///
-    /// Tells whether that changes the store.
-    pub fn learn(&mut self, certificates: Vec<Arc<Certificate>>) -> bool {
-        let change = self.inventory.learn(certificates);
-        self.forget(&change.subjects);
-        !change.subjects.is_empty()
+    /// Lets `found`, certificates that are in no file, help chains that want an issuer. They have no say in any other,
+    /// and none where a chain would be worth less with them. Tells whether any is new.
+    pub fn learn(&mut self, found: impl IntoIterator<Item = Arc<Certificate>>) -> bool {
+        let mut subjects = HashSet::new();
+        for certificate in found {
+            if !self.learned.contains(&certificate) {
+                subjects.insert(certificate.subject().clone());
+                self.learned.push(certificate);
+            }
+        }
+        self.forget(&subjects);
+        !subjects.is_empty()
     }
 
     /// Forgets the chains that certificates with these subjects may change.
@@ -143,7 +152,7 @@ impl Surveyor {
             answer.is_in_use = true;
             return Arc::clone(&answer.assembly);
         }
-        let assembly = Arc::new(assemble(&bundle.leaf, &self.inventory.store, &self.context(source, at)));
+        let assembly = Arc::new(self.assemble_anew(source, &bundle.leaf, at));
         let answer = Answer {
             since: at,
             assembly: Arc::clone(&assembly),
@@ -153,10 +162,40 @@ impl Surveyor {
         assembly
     }
 
+    /// The chain of `leaf`; where it wants an issuer, with what was learned beside the store, unless it is worth less so.
+    fn assemble_anew(&mut self, source: &BundleSettings, leaf: &Arc<Certificate>, at: UnixTime) -> Assembly {
+        let without = assemble(leaf, &self.inventory.store, &self.context(source, at));
+        if without.wanted.is_none() || self.learned.is_empty() {
+            return without;
+        }
+        let mut store = std::mem::take(&mut self.inventory.store);
+        let is_new = |learned: &&Arc<Certificate>| store.insert(Arc::clone(learned));
+        let added: Vec<_> = self.learned.iter().filter(is_new).collect();
+        let with = assemble(leaf, &store, &self.context(source, at));
+        for added in added {
+            store.remove(added);
+        }
+        self.inventory.store = store;
+        let untils = [without.until, with.until].into_iter().flatten();
+        let until = untils.min_by_key(UnixTime::as_secs);
+        let best = if with.status < without.status { without } else { with };
+        Assembly { until, ..best }
+    }
+
     /// What time alone will do until `end` to the chain `now`, which is that of the certificate `source` at the instant
     /// `at`.
     pub fn forecast(&self, source: &BundleSettings, now: &Assembly, at: UnixTime, end: UnixTime) -> Vec<Change> {
-        forecast(now, &self.inventory.store, &self.context(source, at), end)
+        let context = self.context(source, at);
+        if !self
+            .learned
+            .iter()
+            .any(|learned| now.chain.certificates.contains(learned))
+        {
+            return forecast(now, &self.inventory.store, &context, end);
+        }
+        let mut store = self.inventory.store.clone();
+        store.extend(self.learned.iter().cloned());
+        forecast(now, &store, &context, end)
     }
 
     /// What the chain of the certificate `source` is assembled for.
@@ -172,6 +211,16 @@ impl Surveyor {
             allow_ca_leaf: source.allow_ca_leaf,
             send_intermediate_anchor: self.settings.send_intermediate_anchor,
         }
+    }
+
+    /// How chains are assembled and judged.
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What is known of signatures.
+    pub(super) fn signatures(&self) -> &Arc<Signatures> {
+        &self.signatures
     }
 
     /// Certificates and keys that are never used.

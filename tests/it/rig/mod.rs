@@ -10,6 +10,7 @@ pub(crate) mod house;
 pub(crate) mod openssl;
 pub(crate) mod pki;
 pub(crate) mod proxy;
+pub(crate) mod responder;
 pub(crate) mod upstream;
 
 use std::time::{Duration, Instant};

@@ -79,6 +79,7 @@ pub struct Recipe {
     basic_constraints: Option<Vec<u8>>,
     subject_key_id: KeyIdentifier,
     authority_key_id: Authority,
+    published_at: Vec<String>,
 }
 
 /// What stands in subjectKeyIdentifier.
@@ -132,6 +133,7 @@ impl Recipe {
             basic_constraints: None,
             subject_key_id: KeyIdentifier::OfKey,
             authority_key_id: Authority::OfIssuer,
+            published_at: Vec::new(),
         }
         .valid(from, until)
     }
@@ -257,13 +259,9 @@ impl Recipe {
         self
     }
 
-    /// Where the issuer's certificate is published.
+    /// Where the issuer's certificate is published; one more place with each call.
     pub fn published_at(mut self, url: &str) -> Self {
-        // caIssuers, RFC 5280 section 4.2.2.1.
-        let method = tlv(6, &[0x2b, 6, 1, 5, 5, 7, 0x30, 2]);
-        let content = tlv(0x30, &tlv(0x30, &[method, tlv(0x86, url.as_bytes())].concat()));
-        let extension = CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 1], content);
-        self.params.custom_extensions.push(extension);
+        self.published_at.push(url.to_owned());
         self
     }
 
@@ -324,6 +322,13 @@ impl Recipe {
         };
         if let Some(content) = authority {
             add(&[2, 5, 29, 35], false, tlv(0x30, &content));
+        }
+        if !self.published_at.is_empty() {
+            // caIssuers, RFC 5280 section 4.2.2.1.
+            let method = tlv(6, &[0x2b, 6, 1, 5, 5, 7, 0x30, 2]);
+            let place = |url: &String| tlv(0x30, &[method.clone(), tlv(0x86, url.as_bytes())].concat());
+            let places: Vec<u8> = self.published_at.iter().flat_map(place).collect();
+            add(&[1, 3, 6, 1, 5, 5, 7, 1, 1], false, tlv(0x30, &places));
         }
         let issuer = Issuer::from_params(issuer, issuer_key);
         let issued = self.params.signed_by(&*key, &issuer).unwrap();
@@ -431,18 +436,19 @@ impl Scene {
     }
 
     pub fn assemble(&self) -> Assembly {
-        self.in_context(|context| assemble(&self.leaf, &self.store, context))
+        self.with(assemble)
     }
 
     /// What time does to the chain until `end`.
     pub fn forecast(&self, end: UnixTime) -> Vec<Change> {
-        self.in_context(|context| forecast(&self.assemble(), &self.store, context, end))
+        self.with(|_, store, context| forecast(&self.assemble(), store, context, end))
     }
 
-    fn in_context<T>(&self, of: impl FnOnce(&Context<'_>) -> T) -> T {
+    /// What `job` makes of the scene.
+    pub fn with<T>(&self, job: impl FnOnce(&Arc<Certificate>, &Store, &Context<'_>) -> T) -> T {
         static PROVIDER: LazyLock<rustls::crypto::CryptoProvider> =
             LazyLock::new(rustls::crypto::aws_lc_rs::default_provider);
-        of(&Context {
+        let context = Context {
             anchors: &self.anchors,
             at: self.at,
             policy: self.policy,
@@ -452,7 +458,8 @@ impl Scene {
             signatures: &self.signatures,
             allow_ca_leaf: self.allow_ca_leaf,
             send_intermediate_anchor: self.send_intermediate_anchor,
-        })
+        };
+        job(&self.leaf, &self.store, &context)
     }
 }
 
