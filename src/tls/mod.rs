@@ -4,6 +4,7 @@ mod error;
 mod handshake;
 mod identity;
 mod names;
+mod presented;
 mod public_key;
 mod resolver;
 #[cfg(test)]
@@ -17,6 +18,7 @@ mod tickets;
 pub use error::Error;
 pub use handshake::{Accepted, ApplicationProtocol, HandshakeError, Handshaker, Hello};
 pub use identity::Identity;
+pub use presented::{KeyKind, Offer, PresentError, Presented, Version, presented};
 pub use public_key::public_key;
 pub use settings::Settings;
 pub use signature_algorithms::{WEAK_ALGORITHMS, signature_algorithms};
