@@ -58,7 +58,8 @@ fn chain(chain: &Chain) -> Value {
     })
 }
 
-fn certificate(certificate: &Certificate) -> Value {
+/// One certificate.
+pub fn certificate(certificate: &Certificate) -> Value {
     json!({
         "subject": certificate.subject().to_string(),
         "issuer": certificate.issuer().to_string(),

@@ -19,7 +19,7 @@ mod readiness;
 mod server;
 mod settings;
 
-pub use certificates::{assembly, certificates};
+pub use certificates::{assembly, certificate, certificates};
 pub use endpoints::{CertificatesView, Sources};
 pub use readiness::Readiness;
 pub use server::{BindError, Server};

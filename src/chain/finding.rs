@@ -192,10 +192,10 @@ impl Finding {
                     write_list(f, missing)?;
                 }
                 match wanted {
+                    Some(wanted) if missing.is_empty() => write_unknown(f, wanted),
                     Some(wanted) => {
-                        let and = if missing.is_empty() { "" } else { "; and " };
-                        write!(f, "{and}{} of {}", IS_UNKNOWN, wanted.issuer_of)?;
-                        write!(f, ": add {wanted}")
+                        f.write_str("; ")?;
+                        write_unknown(f, wanted)
                     }
                     None => Ok(()),
                 }
@@ -214,7 +214,7 @@ impl Finding {
             Self::SelfSigned => f.write_str("the certificate is its own issuer, and no configured root"),
             Self::Untrusted { root, wanted } => match (root, wanted) {
                 (Some(root), _) => write!(f, "the chain ends at {root}, which is no configured root"),
-                (None, Some(wanted)) => write!(f, "{IS_UNKNOWN} of {}: {wanted}", wanted.issuer_of),
+                (None, Some(wanted)) => write_unknown(f, wanted),
                 (None, None) => f.write_str("the chain ends at no configured root"),
             },
             Self::Unreadable { position, error } => write!(f, "number {position} of what is sent: {error}"),
@@ -249,8 +249,11 @@ impl Finding {
     }
 }
 
-/// Of whom follows.
-const IS_UNKNOWN: &str = "neither sent nor known here is the issuer";
+/// Whom nobody here knows.
+fn write_unknown(f: &mut fmt::Formatter<'_>, wanted: &Wanted) -> fmt::Result {
+    let Wanted { issuer_of, .. } = wanted;
+    write!(f, "the issuer of {issuer_of} is neither sent nor known here: {wanted}")
+}
 
 fn write_list(f: &mut fmt::Formatter<'_>, certificates: &[Arc<Certificate>]) -> fmt::Result {
     for (position, certificate) in certificates.iter().enumerate() {

@@ -1,0 +1,89 @@
+//! What was found, for programs.
+
+use serde_json::{Value, json};
+
+use super::Inspection;
+use super::look::Shown;
+use super::text::name_text;
+use crate::admin;
+use crate::chain::{Finding, Place, Review, Severity, rfc3339};
+use crate::cli::with_causes;
+use crate::tls::{KeyKind, Offer, Presented};
+
+/// One object; what is in it is listed in the manual of the architecture, and only grows.
+pub(super) fn json(inspection: &Inspection<'_>) -> Value {
+    let failed = inspection.look.failed.iter();
+    json!({
+        "target": inspection.arguments.target.to_string(),
+        "address": inspection.look.address.to_string(),
+        "name": name_text(inspection.name),
+        "at": rfc3339(inspection.at),
+        "well": inspection.is_well(),
+        "not_spoken": failed.map(|(version, error)| json!({
+            "version": version.as_str(),
+            "reason": with_causes(error),
+        })).collect::<Vec<_>>(),
+        "chains": inspection.each().map(|(shown, review)| chain(inspection, shown, review)).collect::<Vec<_>>(),
+    })
+}
+
+fn chain(inspection: &Inspection<'_>, shown: &Shown, review: &Review) -> Value {
+    let add = review.add().map(|certificate| {
+        let mut value = admin::certificate(certificate);
+        value["from"] = json!(inspection.origins.of(certificate));
+        value
+    });
+    let sent = review.sent.iter().map(|sent| {
+        let mut value = admin::certificate(&sent.certificate);
+        value["position"] = json!(sent.position);
+        value["place"] = json!(place(sent.place));
+        value
+    });
+    json!({
+        "complete": review.severity() != Some(Severity::Error),
+        "findings": review.findings.iter().map(finding).collect::<Vec<_>>(),
+        "add": add.collect::<Vec<_>>(),
+        "remove": review.remove().map(|sent| json!({
+            "position": sent.position,
+            "sha256": sent.certificate.fingerprint().to_string(),
+        })).collect::<Vec<_>>(),
+        "handshakes": shown.handshakes.iter().map(|(offer, seen)| handshake(*offer, seen)).collect::<Vec<_>>(),
+        "sent": sent.collect::<Vec<_>>(),
+        "should_send": admin::assembly(&review.best),
+    })
+}
+
+fn finding(finding: &Finding) -> Value {
+    json!({
+        "kind": finding.kind(),
+        "severity": finding.severity().as_str(),
+        "text": finding.to_string(),
+        "sha256": finding.certificate().map(|certificate| certificate.fingerprint().to_string()),
+    })
+}
+
+fn handshake(offer: Offer, seen: &Presented) -> Value {
+    json!({
+        "version": offer.version.as_str(),
+        "key_accepted": match offer.key {
+            None => "any",
+            Some(KeyKind::Ecdsa) => "ecdsa",
+            Some(KeyKind::Rsa) => "rsa",
+        },
+        "cipher_suite": seen.cipher_suite,
+        "group": seen.group,
+        "protocol": seen.protocol,
+        "ocsp_stapled": seen.ocsp_response.is_some(),
+    })
+}
+
+fn place(place: Place) -> &'static str {
+    match place {
+        Place::Chain => "chain",
+        Place::Duplicate => "duplicate",
+        Place::Expired => "expired",
+        Place::OtherRoot => "other root",
+        Place::Root => "root",
+        Place::Superfluous => "superfluous",
+    }
+}

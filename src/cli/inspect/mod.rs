@@ -1,0 +1,191 @@
+//! `inspect`: what a server sends, and what it should send.
+
+mod json;
+mod look;
+mod target;
+mod text;
+
+use std::time::{Duration, Instant};
+
+use rustls_pki_types::{ServerName, UnixTime};
+
+pub(super) use target::Target;
+
+use self::look::{Look, Shown, look};
+use super::arguments::{Aia, InspectArguments, InspectFormat};
+use super::chain::{is_of_no_use, pem};
+use super::{Ending, complain, print};
+use crate::certs::{self, Files, Inventory, Origins, Roots};
+use crate::chain::{Context, Disallowed, Expectations, Finding, Review, ReviewError, Severity, Signatures, Status};
+use crate::tls;
+
+/// What is told of without being asked for: certificates that are renewed in time never get there.
+const SOON: Duration = Duration::from_secs(30 * 86_400);
+
+pub(super) fn run(arguments: &InspectArguments) -> Ending {
+    // The one value there is.
+    let Aia::Off = arguments.aia;
+    let (inventory, origins) = match read(arguments) {
+        Ok(read) => read,
+        Err(problem) => return complain(&problem),
+    };
+    if inventory.anchors.is_empty() && arguments.roots != Roots::None {
+        eprintln!("warning: there are no roots to trust; name some with --roots");
+    }
+    let name = match &arguments.sni {
+        Some(name) => ServerName::DnsName(name.clone()),
+        None => arguments.target.server_name(),
+    };
+    let deadline = Instant::now() + arguments.timeout;
+    let addresses = match arguments.target.resolve(deadline) {
+        Ok(addresses) => addresses,
+        Err(error) => return complain(&error),
+    };
+    let look = match look(&addresses, &name, deadline) {
+        Ok(look) => look,
+        Err(error) => {
+            eprintln!("{}: {}", arguments.target, super::with_causes(&error));
+            return Ending::Bad;
+        }
+    };
+    let at = arguments.at.unwrap_or_else(UnixTime::now);
+    let mut reviews = Vec::with_capacity(look.shown.len());
+    for shown in &look.shown {
+        match review(shown, &name, &inventory, arguments, at) {
+            Ok(review) => reviews.push(review),
+            Err(error) => {
+                eprintln!("{}: {}", arguments.target, super::with_causes(&error));
+                return Ending::Bad;
+            }
+        }
+    }
+    let inspection = Inspection {
+        arguments,
+        name: &name,
+        look: &look,
+        reviews: &reviews,
+        origins: &origins,
+        at,
+    };
+    match print(&inspection.formatted()) {
+        Ending::Well if inspection.is_well() => Ending::Well,
+        Ending::Well => Ending::Incomplete,
+        failed => failed,
+    }
+}
+
+/// Everything there is to tell.
+struct Inspection<'a> {
+    arguments: &'a InspectArguments,
+    /// What the server was asked for.
+    name: &'a ServerName<'static>,
+    look: &'a Look,
+    /// One for each of [`Look::shown`].
+    reviews: &'a [Review],
+    origins: &'a Origins,
+    at: UnixTime,
+}
+
+impl Inspection<'_> {
+    /// Whether no client finds anything wrong, nor whoever asked for `--within`.
+    fn is_well(&self) -> bool {
+        let is_fault = |finding: &Finding| match finding {
+            Finding::ExpiresSoon { .. } => self.arguments.within.is_some(),
+            finding => finding.severity() < Severity::Note,
+        };
+        !self.reviews.iter().flat_map(|review| &review.findings).any(is_fault)
+    }
+
+    /// Each list of certificates with what there is to say of it.
+    fn each(&self) -> impl Iterator<Item = (&Shown, &Review)> {
+        self.look.shown.iter().zip(self.reviews)
+    }
+
+    fn formatted(&self) -> Vec<u8> {
+        match self.arguments.format {
+            InspectFormat::Text => text::text(self).into_bytes(),
+            InspectFormat::Json => format!("{:#}\n", json::json(self)).into_bytes(),
+            InspectFormat::Pem => {
+                eprint!("{}", text::verdict(self));
+                self.pem().into_bytes()
+            }
+        }
+    }
+
+    /// Whether the best chain is one that clients accept.
+    fn is_found(&self, review: &Review) -> bool {
+        match review.best.status {
+            Status::Complete => true,
+            Status::Unanchored | Status::SelfSigned => self.arguments.roots == Roots::None,
+            Status::Incomplete | Status::Invalid => false,
+        }
+    }
+
+    /// The chain to send instead: that of the first certificate where there are several, and nothing where no client
+    /// would accept it.
+    fn pem(&self) -> String {
+        let Some(review) = self.reviews.first() else {
+            return String::new();
+        };
+        if !self.is_found(review) {
+            eprintln!(
+                "no chain is printed: the best that can be made is {}",
+                review.best.status
+            );
+            return String::new();
+        }
+        if self.reviews.len() > 1 {
+            eprintln!(
+                "of several certificates the chain of {} is printed",
+                review.best.chain.leaf()
+            );
+        }
+        let chain = &review.best.chain.certificates;
+        chain.iter().map(|certificate| pem(certificate)).collect()
+    }
+}
+
+/// The store and the roots, and where each certificate is from. What is broken inside is told of and skipped.
+fn read(arguments: &InspectArguments) -> Result<(Inventory, Origins), certs::Error> {
+    let settings = certs::Settings {
+        intermediates: arguments.intermediates.clone(),
+        roots: arguments.roots.clone(),
+        ..certs::Settings::default()
+    };
+    let files = Files::read(&settings);
+    let mut inventory = Inventory::read(&settings, &files, &|_| None);
+    for problem in std::mem::take(&mut inventory.problems) {
+        if is_of_no_use(&problem, &settings.intermediates, &settings.roots) {
+            return Err(problem);
+        }
+        eprintln!("warning: {problem} (skipped)");
+    }
+    Ok((inventory, Origins::read(&settings.intermediates, &files)))
+}
+
+fn review(
+    shown: &Shown,
+    name: &ServerName<'static>,
+    inventory: &Inventory,
+    arguments: &InspectArguments,
+    at: UnixTime,
+) -> Result<Review, ReviewError> {
+    let context = Context {
+        anchors: &inventory.anchors,
+        at,
+        policy: arguments.policy,
+        disallowed: &Disallowed::default(),
+        algorithms: tls::signature_algorithms(),
+        weak_algorithms: tls::WEAK_ALGORITHMS,
+        signatures: &Signatures::new(),
+        allow_ca_leaf: false,
+        send_intermediate_anchor: true,
+    };
+    let expectations = Expectations {
+        name: Some(name),
+        strict_order: shown.is_tls12(),
+        anchored: arguments.roots != Roots::None,
+        within: arguments.within.unwrap_or(SOON),
+    };
+    Review::of(&shown.certificates, &inventory.store, &expectations, &context)
+}
