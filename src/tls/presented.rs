@@ -18,6 +18,8 @@ use rustls::{
     AlertDescription, ClientConfig, ClientConnection, DigitallySignedStruct, SignatureAlgorithm, SignatureScheme,
 };
 
+use super::server_config::GROUPS;
+
 /// What one handshake offers, so that the server shows what it keeps for such clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Offer {
@@ -163,7 +165,11 @@ pub fn presented(
 }
 
 fn client_config(offer: Offer, witness: Arc<Witness>) -> Result<ClientConfig, rustls::Error> {
-    let mut provider: CryptoProvider = default_provider();
+    // As browsers offer them: what a server makes of the post-quantum group is worth seeing.
+    let mut provider = CryptoProvider {
+        kx_groups: GROUPS.to_vec(),
+        ..default_provider()
+    };
     let version = match offer.version {
         Version::Tls12 => &TLS12,
         Version::Tls13 => &TLS13,

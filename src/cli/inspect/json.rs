@@ -1,4 +1,17 @@
-//! What was found, for programs.
+//! What was found, for programs. Fields may come to it, none goes.
+//!
+//! | Field                                   | What it is                                                                |
+//! |-----------------------------------------|---------------------------------------------------------------------------|
+//! | `well`                                  | whether the exit code is 0                                                |
+//! | `target`, `address`, `name`, `at`       | what was asked for, who answered, the name and the time judged by         |
+//! | `not_spoken[]`                          | `version` and `reason` for each version of TLS without a handshake        |
+//! | `chains[]`                              | each different list of certificates that the server sends                 |
+//! | `chains[].complete`                     | whether no finding is an error                                            |
+//! | `chains[].findings[]`                   | `kind`, `severity` (`error`, `warning`, `note`), `text`, `sha256`         |
+//! | `chains[].add[]`, `chains[].remove[]`   | what should be sent (`from` which file) and is not; what should not be    |
+//! | `chains[].handshakes[]`                 | to whom it is sent, and what was agreed on                                |
+//! | `chains[].sent[]`                       | the certificates in their order, with `place`                             |
+//! | `chains[].should_send`                  | the best chain, as `chain --format json` prints it                        |
 
 use serde_json::{Value, json};
 
@@ -10,7 +23,6 @@ use crate::chain::{Finding, Place, Review, Severity, rfc3339};
 use crate::cli::with_causes;
 use crate::tls::{KeyKind, Offer, Presented};
 
-/// One object; what is in it is listed in the manual of the architecture, and only grows.
 pub(super) fn json(inspection: &Inspection<'_>) -> Value {
     let failed = inspection.look.failed.iter();
     json!({

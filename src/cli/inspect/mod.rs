@@ -16,7 +16,9 @@ use super::arguments::{Aia, InspectArguments, InspectFormat};
 use super::chain::{is_of_no_use, pem};
 use super::{Ending, complain, print};
 use crate::certs::{self, Files, Inventory, Origins, Roots};
-use crate::chain::{Context, Disallowed, Expectations, Finding, Review, ReviewError, Severity, Signatures, Status};
+use crate::chain::{
+    Context, Disallowed, Expectations, Finding, Review, ReviewError, Severity, Signatures, Status, Store,
+};
 use crate::tls;
 
 /// What is told of without being asked for: certificates that are renewed in time never get there.
@@ -49,9 +51,20 @@ pub(super) fn run(arguments: &InspectArguments) -> Ending {
         }
     };
     let at = arguments.at.unwrap_or_else(UnixTime::now);
+    let context = Context {
+        anchors: &inventory.anchors,
+        at,
+        policy: arguments.policy,
+        disallowed: &Disallowed::default(),
+        algorithms: tls::signature_algorithms(),
+        weak_algorithms: tls::WEAK_ALGORITHMS,
+        signatures: &Signatures::new(),
+        allow_ca_leaf: false,
+        send_intermediate_anchor: true,
+    };
     let mut reviews = Vec::with_capacity(look.shown.len());
     for shown in &look.shown {
-        match review(shown, &name, &inventory, arguments, at) {
+        match review(shown, &name, &inventory.store, arguments, &context) {
             Ok(review) => reviews.push(review),
             Err(error) => {
                 eprintln!("{}: {}", arguments.target, super::with_causes(&error));
@@ -166,26 +179,15 @@ fn read(arguments: &InspectArguments) -> Result<(Inventory, Origins), certs::Err
 fn review(
     shown: &Shown,
     name: &ServerName<'static>,
-    inventory: &Inventory,
+    store: &Store,
     arguments: &InspectArguments,
-    at: UnixTime,
+    context: &Context<'_>,
 ) -> Result<Review, ReviewError> {
-    let context = Context {
-        anchors: &inventory.anchors,
-        at,
-        policy: arguments.policy,
-        disallowed: &Disallowed::default(),
-        algorithms: tls::signature_algorithms(),
-        weak_algorithms: tls::WEAK_ALGORITHMS,
-        signatures: &Signatures::new(),
-        allow_ca_leaf: false,
-        send_intermediate_anchor: true,
-    };
     let expectations = Expectations {
         name: Some(name),
         strict_order: shown.is_tls12(),
         anchored: arguments.roots != Roots::None,
         within: arguments.within.unwrap_or(SOON),
     };
-    Review::of(&shown.certificates, &inventory.store, &expectations, &context)
+    Review::of(&shown.certificates, store, &expectations, context)
 }

@@ -80,7 +80,13 @@ fn write_section(text: &mut String, inspection: &Inspection<'_>, shown: &Shown, 
         let agreed: Vec<&str> = agreed.into_iter().filter_map(|agreed| agreed.as_deref()).collect();
         writeln!(text, "  {}: {}", label(*offer), agreed.join(", "))?;
     }
-    for (version, error) in &inspection.look.failed {
+    // Said once, where there are several lists.
+    let is_first = inspection
+        .look
+        .shown
+        .first()
+        .is_some_and(|first| std::ptr::eq(first, shown));
+    for (version, error) in inspection.look.failed.iter().filter(|_| is_first) {
         writeln!(text, "  {}: no handshake: {}", version.as_str(), with_causes(error))?;
     }
     let is_as_it_should_be =
@@ -96,6 +102,10 @@ fn write_section(text: &mut String, inspection: &Inspection<'_>, shown: &Shown, 
 /// What has to change, certificate by certificate.
 fn write_advice(text: &mut String, inspection: &Inspection<'_>, review: &Review) -> fmt::Result {
     let mut advice = String::new();
+    for finding in &review.findings {
+        write_search(&mut advice, finding)?;
+    }
+    let length = advice.len();
     for certificate in review.add() {
         let from = inspection.origins.of(certificate);
         let from = from.map_or_else(String::new, |path| format!(" from {}", path.display()));
@@ -107,43 +117,43 @@ fn write_advice(text: &mut String, inspection: &Inspection<'_>, review: &Review)
     if is_out_of_order(review) {
         advice.push_str("  sort them as below\n");
     }
-    if !advice.is_empty() && inspection.is_found(review) {
+    if advice.len() > length && inspection.is_found(review) {
         advice.push_str("  all of that is done in what --format pem prints\n");
-    }
-    for finding in &review.findings {
-        match finding {
-            Finding::Incomplete {
-                wanted: Some(wanted), ..
-            } => {
-                writeln!(
-                    advice,
-                    "  find {}, and name its file with --intermediates",
-                    wanted.subject
-                )?;
-            }
-            Finding::Untrusted { root: Some(root), .. } => {
-                writeln!(
-                    advice,
-                    "  name {} with --roots, if your clients trust it",
-                    root.subject()
-                )?;
-            }
-            Finding::Untrusted {
-                wanted: Some(wanted), ..
-            } => {
-                let subject = &wanted.subject;
-                writeln!(
-                    advice,
-                    "  name {subject} with --roots if it is a root, or else with --intermediates"
-                )?;
-            }
-            _ => {}
-        }
     }
     if !advice.is_empty() {
         write!(text, "\nto do\n{advice}")?;
     }
     Ok(())
+}
+
+/// What to look for where nobody here knows the issuer.
+fn write_search(advice: &mut String, finding: &Finding) -> fmt::Result {
+    match finding {
+        Finding::Incomplete {
+            wanted: Some(wanted), ..
+        } => writeln!(
+            advice,
+            "  find {}, and name its file with --intermediates",
+            wanted.subject
+        ),
+        Finding::Untrusted { root: Some(root), .. } => {
+            writeln!(
+                advice,
+                "  name {} with --roots, if your clients trust it",
+                root.subject()
+            )
+        }
+        Finding::Untrusted {
+            wanted: Some(wanted), ..
+        } => {
+            let subject = &wanted.subject;
+            writeln!(
+                advice,
+                "  find {subject}, and name its file with --roots if it is a root, or else with --intermediates"
+            )
+        }
+        _ => Ok(()),
+    }
 }
 
 fn is_out_of_order(review: &Review) -> bool {

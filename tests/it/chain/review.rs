@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use fullchain::chain::{Anchors, Context, Disallowed, Place, Policy, Review, ReviewError, Severity, Signatures, Store};
+use fullchain::chain::{
+    Anchors, Context, Disallowed, Expectations, Place, Policy, Review, ReviewError, Severity, Signatures, Store,
+};
 use rustls::pki_types::{CertificateDer, ServerName};
 
 use crate::rig::pki::{Authority, Entity, ca, day, server};
