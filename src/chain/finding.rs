@@ -209,7 +209,12 @@ impl Finding {
                 write!(f, "the certificate names no host (no subjectAltName), let alone {name}")
             }
             Self::NameMismatch { name, names } => {
-                write!(f, "the certificate is not for {name} but for {}", names.join(", "))
+                let (shown, others) = names.split_at(names.len().min(MOST_NAMES));
+                write!(f, "the certificate is not for {name} but for {}", shown.join(", "))?;
+                match others.len() {
+                    0 => Ok(()),
+                    others => write!(f, " and {others} more"),
+                }
             }
             Self::SelfSigned => f.write_str("the certificate is its own issuer, and no configured root"),
             Self::Untrusted { root, wanted } => match (root, wanted) {
@@ -248,6 +253,9 @@ impl Finding {
         }
     }
 }
+
+/// Names that a line has room for.
+const MOST_NAMES: usize = 5;
 
 /// Whom nobody here knows.
 fn write_unknown(f: &mut fmt::Formatter<'_>, wanted: &Wanted) -> fmt::Result {

@@ -174,3 +174,39 @@ impl Look {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn the_next_address_is_asked_where_one_does_not_answer() {
+        let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let last = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addresses = [closed, silent.local_addr().unwrap(), last.local_addr().unwrap()];
+        let server = thread::spawn(move || {
+            let (mut stream, _) = last.accept().unwrap();
+            // Read first, or closing would reset the connection under the answer.
+            let _ = stream.read(&mut [0; 16 * 1024]).unwrap();
+            stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+        });
+        let name = ServerName::try_from("a.test").unwrap();
+        let seen = look(&addresses, &name, Instant::now() + Duration::from_secs(2));
+        assert!(
+            matches!(seen, Err(LookError::Present(PresentError::PlainHttp))),
+            "{seen:?}"
+        );
+        server.join().unwrap();
+        let seen = look(&addresses[..1], &name, Instant::now() + Duration::from_secs(2));
+        assert!(
+            matches!(seen, Err(LookError::Present(PresentError::Connect { .. }))),
+            "{seen:?}"
+        );
+    }
+}

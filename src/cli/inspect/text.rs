@@ -74,6 +74,19 @@ fn write_section(text: &mut String, inspection: &Inspection<'_>, shown: &Shown, 
     for sent in &review.sent {
         write_sent(text, sent, review, width)?;
     }
+    write_handshakes(text, inspection, shown)?;
+    let is_as_it_should_be =
+        review.add().next().is_none() && review.remove().next().is_none() && !is_out_of_order(review);
+    let heading = match (inspection.is_found(review), is_as_it_should_be) {
+        (true, true) => "the chain",
+        (true, false) => "should be sent",
+        (false, _) => "the best that can be made of it",
+    };
+    write!(text, "\n{heading}\n{}", tree(&review.best, inspection.at, false))
+}
+
+/// What was agreed on in each handshake, and which failed.
+fn write_handshakes(text: &mut String, inspection: &Inspection<'_>, shown: &Shown) -> fmt::Result {
     for (offer, seen) in &shown.handshakes {
         let stapled = seen.ocsp_response.as_ref().map(|_| "OCSP response stapled".to_owned());
         let agreed = [&seen.cipher_suite, &seen.group, &seen.protocol, &stapled];
@@ -89,14 +102,7 @@ fn write_section(text: &mut String, inspection: &Inspection<'_>, shown: &Shown, 
     for (version, error) in inspection.look.failed.iter().filter(|_| is_first) {
         writeln!(text, "  {}: no handshake: {}", version.as_str(), with_causes(error))?;
     }
-    let is_as_it_should_be =
-        review.add().next().is_none() && review.remove().next().is_none() && !is_out_of_order(review);
-    let heading = match (inspection.is_found(review), is_as_it_should_be) {
-        (true, true) => "the chain",
-        (true, false) => "should be sent",
-        (false, _) => "the best that can be made of it",
-    };
-    write!(text, "\n{heading}\n{}", tree(&review.best, inspection.at, false))
+    Ok(())
 }
 
 /// What has to change, certificate by certificate.
