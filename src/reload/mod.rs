@@ -6,6 +6,7 @@
 mod error;
 mod guard;
 mod handle;
+mod lack;
 mod prepare;
 mod read;
 mod report;
@@ -17,6 +18,7 @@ mod watch;
 
 pub use error::{Error, Unservable};
 pub use handle::{Handle, Outcome};
+pub use lack::Lack;
 pub use served::{Generation, Served};
 pub use settings::{Plan, Settings};
 pub use survey::{Prospect, Survey};
