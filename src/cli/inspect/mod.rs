@@ -5,6 +5,7 @@ mod look;
 mod target;
 mod text;
 
+use std::error::Error;
 use std::time::{Duration, Instant};
 
 use rustls_pki_types::{ServerName, UnixTime};
@@ -38,17 +39,9 @@ pub(super) fn run(arguments: &InspectArguments) -> Ending {
         Some(name) => ServerName::DnsName(name.clone()),
         None => arguments.target.server_name(),
     };
-    let deadline = Instant::now() + arguments.timeout;
-    let addresses = match arguments.target.resolve(deadline) {
-        Ok(addresses) => addresses,
-        Err(error) => return complain(&error),
-    };
-    let look = match look(&addresses, &name, deadline) {
+    let look = match shake_hands(arguments, &name) {
         Ok(look) => look,
-        Err(error) => {
-            eprintln!("{}: {}", arguments.target, super::with_causes(&error));
-            return Ending::Bad;
-        }
+        Err(ending) => return ending,
     };
     let at = arguments.at.unwrap_or_else(UnixTime::now);
     let context = Context {
@@ -62,16 +55,10 @@ pub(super) fn run(arguments: &InspectArguments) -> Ending {
         allow_ca_leaf: false,
         send_intermediate_anchor: true,
     };
-    let mut reviews = Vec::with_capacity(look.shown.len());
-    for shown in &look.shown {
-        match review(shown, &name, &inventory.store, arguments, &context) {
-            Ok(review) => reviews.push(review),
-            Err(error) => {
-                eprintln!("{}: {}", arguments.target, super::with_causes(&error));
-                return Ending::Bad;
-            }
-        }
-    }
+    let reviews = match reviews(&look, &name, &inventory.store, arguments, &context) {
+        Ok(reviews) => reviews,
+        Err(error) => return complain_of(arguments, &error),
+    };
     let inspection = Inspection {
         arguments,
         name: &name,
@@ -176,18 +163,34 @@ fn read(arguments: &InspectArguments) -> Result<(Inventory, Origins), certs::Err
     Ok((inventory, Origins::read(&settings.intermediates, &files)))
 }
 
-fn review(
-    shown: &Shown,
+/// Asks the server; an error has been told of.
+fn shake_hands(arguments: &InspectArguments, name: &ServerName<'static>) -> Result<Look, Ending> {
+    let deadline = Instant::now() + arguments.timeout;
+    let addresses = arguments.target.resolve(deadline).map_err(|error| complain(&error))?;
+    look(&addresses, name, deadline).map_err(|error| complain_of(arguments, &error))
+}
+
+fn complain_of(arguments: &InspectArguments, error: &dyn Error) -> Ending {
+    eprintln!("{}: {}", arguments.target, super::with_causes(error));
+    Ending::Bad
+}
+
+/// One review for each different list of certificates.
+fn reviews(
+    look: &Look,
     name: &ServerName<'static>,
     store: &Store,
     arguments: &InspectArguments,
     context: &Context<'_>,
-) -> Result<Review, ReviewError> {
-    let expectations = Expectations {
-        name: Some(name),
-        strict_order: shown.is_tls12(),
-        anchored: arguments.roots != Roots::None,
-        within: arguments.within.unwrap_or(SOON),
+) -> Result<Vec<Review>, ReviewError> {
+    let review = |shown: &Shown| {
+        let expectations = Expectations {
+            name: Some(name),
+            strict_order: shown.is_tls12(),
+            anchored: arguments.roots != Roots::None,
+            within: arguments.within.unwrap_or(SOON),
+        };
+        Review::of(&shown.certificates, store, &expectations, context)
     };
-    Review::of(&shown.certificates, store, &expectations, context)
+    look.shown.iter().map(review).collect()
 }
