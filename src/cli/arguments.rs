@@ -189,8 +189,12 @@ pub(super) struct InspectArguments {
     pub(super) format: InspectFormat,
 
     /// Whether missing intermediates are fetched from where certificates say they are (AIA).
-    #[arg(long, value_enum, default_value_t = Aia::Off)]
+    #[arg(long, value_name = "off|missing", default_value = "off", value_parser = aia())]
     pub(super) aia: Aia,
+
+    /// Fetch them from addresses of this machine and its neighbourhood too.
+    #[arg(long)]
+    pub(super) aia_allow_private: bool,
 
     /// How long to wait for the server, all handshakes together.
     #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
@@ -206,6 +210,7 @@ Examples:
   fullchain inspect www.example.org
   fullchain inspect 192.0.2.1:8443 --sni www.example.org --roots root.pem
   fullchain inspect www.example.org --within 14d --format json
+  fullchain inspect www.example.org --aia missing
   fullchain inspect www.example.org --intermediates store/ --format pem > fullchain.pem
 
 Exit codes: 0 clients find nothing wrong, 1 not reached or unreadable input,

@@ -131,6 +131,42 @@ fn what_is_to_be_added_is_named_with_the_file_it_is_in() {
 }
 
 #[test]
+fn with_aia_what_is_missing_comes_from_where_the_leaf_says() {
+    let scene = Scene::new();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/issuing.cer", listener.local_addr().unwrap());
+    let answer = scene.family.issuing.certificate.der().to_vec();
+    // It ends with the test.
+    thread::spawn(move || {
+        for mut stream in listener.incoming().map_while(Result::ok) {
+            let _ = stream.read(&mut [0; 16 * 1024]);
+            let head = format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                answer.len()
+            );
+            let _ = stream.write_all(&[head.as_bytes(), &answer].concat());
+        }
+    });
+    let leaf = leaf(NAME).published_at(&url).signed_by(&scene.family.issuing);
+    let Some(peer) = Peer::nginx(&[&leaf]) else { return };
+    let seen = scene.look(peer.address, &["--aia", "missing", "--aia-allow-private"]);
+    let issuing = &scene.family.issuing.certificate;
+    assert!(
+        seen.out.starts_with(&format!("incomplete: add {issuing}\n")),
+        "{}\n{}",
+        seen.out,
+        seen.err
+    );
+    assert!(seen.out.contains(&format!(") from {url}\n")), "{}", seen.out);
+    assert_eq!((seen.code, seen.err.as_str()), (Some(3), ""));
+    // An address of this machine is not asked unless that is allowed.
+    let refused = scene.look(peer.address, &["--aia", "missing"]);
+    assert_eq!(refused.code, Some(3));
+    assert!(refused.out.contains("neither sent nor known here"), "{}", refused.out);
+    assert!(refused.err.contains(&url), "{}", refused.err);
+}
+
+#[test]
 fn pem_is_the_chain_to_send_instead_and_the_verdict_goes_aside() {
     let scene = Scene::new();
     let Some(peer) = Peer::haproxy(&[&scene.leaf]) else {

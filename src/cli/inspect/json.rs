@@ -8,7 +8,7 @@
 //! | `chains[]`                              | each different list of certificates that the server sends                 |
 //! | `chains[].complete`                     | whether no finding is an error                                            |
 //! | `chains[].findings[]`                   | `kind`, `severity` (`error`, `warning`, `note`), `text`, `sha256`         |
-//! | `chains[].add[]`, `chains[].remove[]`   | what should be sent (`from` which file) and is not; what should not be    |
+//! | `chains[].add[]`, `chains[].remove[]`   | what should be sent (`from` which file or URL) and is not; what should not be    |
 //! | `chains[].handshakes[]`                 | to whom it is sent, and what was agreed on                                |
 //! | `chains[].sent[]`                       | the certificates in their order, with `place`                             |
 //! | `chains[].should_send`                  | the best chain, as `chain --format json` prints it                        |
@@ -42,7 +42,7 @@ pub(super) fn json(inspection: &Inspection<'_>) -> Value {
 fn chain(inspection: &Inspection<'_>, shown: &Shown, review: &Review) -> Value {
     let add = review.add().map(|certificate| {
         let mut value = admin::certificate(certificate);
-        value["from"] = json!(inspection.origins.of(certificate));
+        value["from"] = json!(inspection.origin(certificate));
         value
     });
     let sent = review.sent.iter().map(|sent| {

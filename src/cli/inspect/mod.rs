@@ -6,6 +6,7 @@ mod target;
 mod text;
 
 use std::error::Error;
+use std::io;
 use std::time::{Duration, Instant};
 
 use rustls_pki_types::{ServerName, UnixTime};
@@ -13,21 +14,20 @@ use rustls_pki_types::{ServerName, UnixTime};
 pub(super) use target::Target;
 
 use self::look::{Look, Shown, look};
-use super::arguments::{Aia, InspectArguments, InspectFormat};
+use super::arguments::{InspectArguments, InspectFormat};
 use super::chain::{is_of_no_use, pem};
-use super::{Ending, complain, print};
+use super::{Ending, aia, complain, print};
 use crate::certs::{self, Files, Inventory, Origins, Roots};
 use crate::chain::{
-    Context, Disallowed, Expectations, Finding, Review, ReviewError, Severity, Signatures, Status, Store,
+    Certificate, Context, Disallowed, Expectations, Finding, Review, ReviewError, Severity, Signatures, Status, Store,
 };
+use crate::fetch::{Aia, Cache, Client, Found, Issuers, Outcome};
 use crate::tls;
 
 /// What is told of without being asked for: certificates that are renewed in time never get there.
 const SOON: Duration = Duration::from_secs(30 * 86_400);
 
 pub(super) fn run(arguments: &InspectArguments) -> Ending {
-    // The one value there is.
-    let Aia::Off = arguments.aia;
     let (inventory, origins) = match read(arguments) {
         Ok(read) => read,
         Err(problem) => return complain(&problem),
@@ -55,16 +55,30 @@ pub(super) fn run(arguments: &InspectArguments) -> Ending {
         allow_ca_leaf: false,
         send_intermediate_anchor: true,
     };
-    let reviews = match reviews(&look, &name, &inventory.store, arguments, &context) {
+    let mut reviewed = match reviews(&look, &name, &inventory.store, arguments, &context) {
         Ok(reviews) => reviews,
         Err(error) => return complain_of(arguments, &error),
     };
+    let fetched = match fetched(&reviewed, &inventory.store, arguments, &context) {
+        Ok(fetched) => fetched,
+        Err(error) => return complain(&error),
+    };
+    aia::complain_of(&fetched);
+    if !fetched.found.is_empty() {
+        let mut store = inventory.store.clone();
+        store.extend(fetched.found.iter().map(|found| found.certificate.clone()));
+        reviewed = match reviews(&look, &name, &store, arguments, &context) {
+            Ok(reviews) => reviews,
+            Err(error) => return complain_of(arguments, &error),
+        };
+    }
     let inspection = Inspection {
         arguments,
         name: &name,
         look: &look,
-        reviews: &reviews,
+        reviews: &reviewed,
         origins: &origins,
+        fetched: &fetched,
         at,
     };
     match print(&inspection.formatted()) {
@@ -83,6 +97,7 @@ struct Inspection<'a> {
     /// One for each of [`Look::shown`].
     reviews: &'a [Review],
     origins: &'a Origins,
+    fetched: &'a Outcome,
     at: UnixTime,
 }
 
@@ -94,6 +109,13 @@ impl Inspection<'_> {
             finding => finding.severity() < Severity::Note,
         };
         !self.reviews.iter().flat_map(|review| &review.findings).any(is_fault)
+    }
+
+    /// The file or the URL that `certificate` is from, where it is not sent.
+    fn origin(&self, certificate: &Certificate) -> Option<String> {
+        let file = self.origins.of(certificate).map(|path| path.display().to_string());
+        let url = |found: &Found| (*found.certificate == *certificate).then(|| found.url.escape_default().to_string());
+        file.or_else(|| self.fetched.found.iter().find_map(url))
     }
 
     /// Each list of certificates with what there is to say of it.
@@ -173,6 +195,25 @@ fn shake_hands(arguments: &InspectArguments, name: &ServerName<'static>) -> Resu
 fn complain_of(arguments: &InspectArguments, error: &dyn Error) -> Ending {
     eprintln!("{}: {}", arguments.target, super::with_causes(error));
     Ending::Bad
+}
+
+/// The issuers that are neither sent nor in the store, where they may be fetched. Nothing is kept: whoever looks need not
+/// be the one who serves.
+fn fetched(
+    reviews: &[Review],
+    store: &Store,
+    arguments: &InspectArguments,
+    context: &Context<'_>,
+) -> io::Result<Outcome> {
+    if arguments.aia == Aia::Off {
+        return Ok(Outcome::default());
+    }
+    let leaves: Vec<_> = reviews.iter().map(|review| review.best.chain.leaf().clone()).collect();
+    let mut store = store.clone();
+    let sent = reviews.iter().flat_map(|review| &review.sent);
+    store.extend(sent.map(|sent| sent.certificate.clone()));
+    let issuers = Issuers::new(Client::new(arguments.aia_allow_private), Cache::in_memory());
+    aia::wait_for(issuers.find(&leaves, store, context))
 }
 
 /// One review for each different list of certificates.

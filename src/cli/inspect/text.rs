@@ -113,8 +113,8 @@ fn write_advice(text: &mut String, inspection: &Inspection<'_>, review: &Review)
     }
     let length = advice.len();
     for certificate in review.add() {
-        let from = inspection.origins.of(certificate);
-        let from = from.map_or_else(String::new, |path| format!(" from {}", path.display()));
+        let from = inspection.origin(certificate);
+        let from = from.map_or_else(String::new, |from| format!(" from {from}"));
         writeln!(advice, "  add {}{from}", in_full(certificate))?;
     }
     for sent in review.remove() {
