@@ -2,7 +2,6 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::slice;
 use std::sync::Arc;
 
 use rustls_pki_types::UnixTime;
@@ -24,7 +23,7 @@ pub(super) fn run(arguments: &ChainArguments) -> Ending {
     inventory.problems.retain(|problem| !is_at_fault(problem));
     inventory.problems.splice(0..0, beside.problems);
     let beside: Vec<_> = beside.store.iter().cloned().collect();
-    let named = [slice::from_ref(&arguments.leaf), &arguments.intermediates].concat();
+    let named = [std::slice::from_ref(&arguments.leaf), &arguments.intermediates].concat();
     let is_of_no_use = |problem: &&certs::Error| is_of_no_use(problem, &named, &arguments.roots);
     if let Some(problem) = inventory.problems.iter().find(is_of_no_use) {
         return complain(problem);
