@@ -58,7 +58,7 @@ fn chain(chain: &Chain) -> Value {
     })
 }
 
-/// One certificate.
+/// A certificate: what tells it from others, and how long it is valid.
 pub fn certificate(certificate: &Certificate) -> Value {
     json!({
         "subject": certificate.subject().to_string(),

@@ -211,22 +211,21 @@ fn json_has_findings_handshakes_and_both_chains() {
 fn a_second_certificate_for_clients_of_another_kind_of_key_is_found_and_judged_too() {
     let scene = Scene::new();
     let rsa = leaf(NAME).rsa().signed_by(&scene.family.issuing);
-    let chains: [&[&Entity]; 2] = [&[&scene.leaf, &scene.family.issuing], &[&rsa]];
+    // The root in between is out of order, which matters here as it does in the other list.
+    let (issuing, root) = (&scene.family.issuing, &scene.family.root);
+    let chains: [&[&Entity]; 2] = [&[&scene.leaf, issuing], &[&rsa, root, issuing]];
     let Some(peer) = Peer::nginx_with(&chains) else { return };
     let seen = scene.look(peer.address, &[]);
     assert_eq!(seen.code, Some(3));
-    assert_eq!(
-        kinds(&seen.out),
-        ["TLSv1.3 to clients of RSA alone", "TLSv1.3 and TLSv1.2"],
-        "{}",
-        seen.out
-    );
-    assert!(
-        seen.out.contains("TLSv1.3 to clients of RSA alone: incomplete"),
-        "{}",
-        seen.out
-    );
-    assert!(seen.out.contains("TLSv1.3 and TLSv1.2: complete"), "{}", seen.out);
+    let lines: Vec<&str> = seen.out.lines().take_while(|line| !line.is_empty()).collect();
+    for (line, expected) in [
+        (0, "TLSv1.3 and TLSv1.2: complete: "),
+        (1, "TLSv1.3 to clients of RSA alone: wrong order: "),
+        (2, "TLSv1.3 to clients of RSA alone: complete: "),
+        (3, "TLSv1.3 to clients of RSA alone: superfluous root: "),
+    ] {
+        assert!(lines[line].starts_with(expected), "{expected}\n{}", seen.out);
+    }
 }
 
 #[test]

@@ -62,11 +62,6 @@ fn hint(newer: &Failure, older: &Failure, has_name: bool) -> &'static str {
 }
 
 impl Shown {
-    /// Whether the order of certificates matters to clients of the version (RFC 5246 section 7.4.2).
-    pub(super) fn is_tls12(&self) -> bool {
-        self.handshakes.iter().any(|(offer, _)| offer.version == Version::Tls12)
-    }
-
     /// To whom it was shown, in a few words.
     pub(super) fn label(&self) -> String {
         let labels: Vec<String> = self.handshakes.iter().map(|(offer, _)| label(*offer)).collect();
@@ -139,6 +134,16 @@ fn first_to_answer(
 }
 
 impl Look {
+    /// Whether `shown` is sent in TLS 1.2, where the order of certificates matters (RFC 5246 section 7.4.2). What was seen
+    /// with the other kind of key in one version is sent in the other as well.
+    pub(super) fn is_for_tls12(&self, shown: &Shown) -> bool {
+        let is_tls12 = |(offer, _): &(Offer, Presented)| offer.version == Version::Tls12;
+        let speaks_it = self.shown.iter().any(|shown| shown.handshakes.iter().any(is_tls12));
+        let is_for_one_key = |(offer, _): &(Offer, Presented)| offer.key.is_some();
+        let handshakes = &shown.handshakes;
+        handshakes.iter().any(is_tls12) || speaks_it && handshakes.iter().any(is_for_one_key)
+    }
+
     fn add(&mut self, offer: Offer, seen: Presented) {
         let same = |shown: &&mut Shown| shown.certificates == seen.certificates;
         match self.shown.iter_mut().find(same) {

@@ -227,7 +227,7 @@ fn reviews(
     let review = |shown: &Shown| {
         let expectations = Expectations {
             name: Some(name),
-            strict_order: shown.is_tls12(),
+            strict_order: look.is_for_tls12(shown),
             anchored: arguments.roots != Roots::None,
             within: arguments.within.unwrap_or(SOON),
         };
