@@ -7,9 +7,10 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, ValueEnum, ValueHint};
 use clap_complete::Shell;
-use rustls_pki_types::UnixTime;
+use rustls_pki_types::{DnsName, UnixTime};
 
 use super::flags::{AdminArguments, ConfigArguments};
+use super::inspect::Target;
 use super::moment::parse_moment;
 use crate::certs::Roots;
 use crate::chain::Policy;
@@ -30,9 +31,10 @@ Examples:
   fullchain serve --pfx site.pfx --password-file site.password --upstream http://a:8080
   fullchain check -c /etc/fullchain/fullchain.toml
   fullchain chain --leaf tls.crt --intermediates store/ > chain.pem
+  fullchain inspect www.example.org
 
 Exit codes: 0 well, 1 bad configuration or unreadable input, 2 wrong usage,
-3 a chain is not complete.";
+3 a chain is not complete, or a server sends a wrong one.";
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Subcommand {
@@ -42,6 +44,8 @@ pub(super) enum Subcommand {
     Check(CheckArguments),
     /// Assemble the chain of a certificate and print it.
     Chain(ChainArguments),
+    /// Look at the certificates that a server sends, and say what is wrong with them.
+    Inspect(InspectArguments),
     /// Show everything at work, with certificates and a backend made on the spot.
     Demo(DemoArguments),
     /// Ask a running fullchain whether it is ready.
@@ -176,6 +180,80 @@ pub(super) enum ChainFormat {
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = INSPECT_EXAMPLES)]
+pub(super) struct InspectArguments {
+    /// The server; port 443 unless told otherwise. An IPv6 address stands in brackets.
+    #[arg(value_name = "HOST:PORT", value_hint = ValueHint::Hostname)]
+    pub(super) target: Target,
+
+    /// The name that is asked for and that the certificate must be for, instead of HOST.
+    #[arg(long, value_name = "NAME", value_parser = server_name)]
+    pub(super) sni: Option<DnsName<'static>>,
+
+    /// File or directory with intermediates that the server could send; may be given several times.
+    #[arg(long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    pub(super) intermediates: Vec<PathBuf>,
+
+    /// The roots that clients trust; with none, it does not matter where the chain ends.
+    #[arg(long, value_name = "FILE|system|none", default_value = "system", value_parser = roots, value_hint = ValueHint::AnyPath)]
+    pub(super) roots: Roots,
+
+    /// Judge as of this time instead of now, such as 2030-01-01T00:00:00Z.
+    #[arg(long, value_name = "RFC3339", value_parser = parse_moment)]
+    pub(super) at: Option<UnixTime>,
+
+    /// Which of several complete chains the server should send: the shortest, or one that old clients find a root for.
+    #[arg(long, default_value = "short", value_parser = policy())]
+    pub(super) policy: Policy,
+
+    /// A certificate that expires within this time is a fault. Without it, 30 days ahead are told and no fault.
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub(super) within: Option<Duration>,
+
+    /// What is printed: the verdict and the tree, for people or programs, or the chain that the server should send.
+    #[arg(long, value_enum, default_value_t = InspectFormat::Text)]
+    pub(super) format: InspectFormat,
+
+    /// Whether missing intermediates are fetched from where certificates say they are (AIA).
+    #[arg(long, value_name = "off|missing", default_value = "off", value_parser = aia())]
+    pub(super) aia: Aia,
+
+    /// Fetch them from addresses of this machine and its neighbourhood too.
+    #[arg(long)]
+    pub(super) aia_allow_private: bool,
+
+    /// How long to wait for the server, all handshakes together.
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = parse_duration)]
+    pub(super) timeout: Duration,
+}
+
+const INSPECT_EXAMPLES: &str = "\
+The server is judged by what it sends alone. One handshake is made with TLS 1.3, one
+with TLS 1.2, and one that accepts only the other kind of key (RSA or ECDSA); no
+request is sent.
+
+Examples:
+  fullchain inspect www.example.org
+  fullchain inspect 192.0.2.1:8443 --sni www.example.org --roots root.pem
+  fullchain inspect www.example.org --within 14d --format json
+  fullchain inspect www.example.org --aia missing
+  fullchain inspect www.example.org --intermediates store/ --format pem > fullchain.pem
+
+Exit codes: 0 clients find nothing wrong, 1 not reached or unreadable input,
+3 some or all clients find something wrong (or it expires within --within).";
+
+/// What `inspect` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum InspectFormat {
+    /// The verdict, what is sent, and the tree of what should be sent, for people.
+    Text,
+    /// The same for programs.
+    Json,
+    /// The chain that the server should send as PEM, and nothing else; the verdict goes to standard error.
+    Pem,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct DemoArguments {
     /// Do one round, check the outcome and end: exit code 0 if all went well.
     #[arg(long)]
@@ -232,6 +310,11 @@ fn roots(text: &str) -> Result<Roots, Infallible> {
         "none" => Roots::None,
         path => Roots::Files(vec![PathBuf::from(path)]),
     })
+}
+
+fn server_name(text: &str) -> Result<DnsName<'static>, String> {
+    let name = DnsName::try_from(text.to_owned());
+    name.map_err(|_| "not a DNS name; write one such as www.example.org, in ASCII".to_owned())
 }
 
 fn policy() -> impl TypedValueParser<Value = Policy> {

@@ -23,11 +23,9 @@ pub(super) fn run(arguments: &ChainArguments) -> Ending {
     inventory.problems.retain(|problem| !is_at_fault(problem));
     inventory.problems.splice(0..0, beside.problems);
     let beside: Vec<_> = beside.store.iter().cloned().collect();
-    if let Some(problem) = inventory
-        .problems
-        .iter()
-        .find(|problem| is_of_no_use(problem, arguments))
-    {
+    let named = [std::slice::from_ref(&arguments.leaf), &arguments.intermediates].concat();
+    let is_of_no_use = |problem: &&certs::Error| is_of_no_use(problem, &named, &arguments.roots);
+    if let Some(problem) = inventory.problems.iter().find(is_of_no_use) {
         return complain(problem);
     }
     let Some(leaf) = leaf_among(&beside) else {
@@ -74,16 +72,15 @@ fn read(paths: Vec<PathBuf>, roots: Roots) -> Inventory {
     Inventory::read(&settings, &Files::read(&settings), &|_| None)
 }
 
-/// Whether `problem` leaves nothing of a path that was named. What is broken inside a file or a directory is skipped.
-fn is_of_no_use(problem: &certs::Error, arguments: &ChainArguments) -> bool {
+/// Whether `problem` leaves nothing of a path that was named, of the store or of `roots`. What is broken inside a file or a directory is skipped.
+pub(super) fn is_of_no_use(problem: &certs::Error, named: &[PathBuf], roots: &Roots) -> bool {
     use certs::Error::{Contents, NoCertificate, Read};
-    let roots = match &arguments.roots {
+    let roots = match roots {
         Roots::Files(paths) => paths.as_slice(),
         Roots::None | Roots::System => &[],
     };
-    let mut named = arguments.intermediates.iter().chain(roots).chain([&arguments.leaf]);
     matches!(problem, Contents { .. } | NoCertificate { .. } | Read { .. })
-        && named.any(|path| problem.path() == Some(path))
+        && named.iter().chain(roots).any(|path| problem.path() == Some(path))
 }
 
 /// The leaf of a file without a key: what is no CA certificate, or else the first.

@@ -12,6 +12,7 @@ mod completions;
 mod demo;
 mod flags;
 mod healthcheck;
+mod inspect;
 mod man;
 mod moment;
 mod outlook;
@@ -52,6 +53,7 @@ pub fn run(
         Subcommand::Serve(arguments) => serve::run(arguments, &environment),
         Subcommand::Check(arguments) => check::run(arguments, &environment),
         Subcommand::Chain(arguments) => chain::run(arguments),
+        Subcommand::Inspect(arguments) => inspect::run(arguments),
         Subcommand::Demo(arguments) => demo::run(arguments),
         Subcommand::Healthcheck(arguments) => healthcheck::run(arguments, &environment),
         Subcommand::Reload(arguments) => reload::run(arguments, &environment),
@@ -69,7 +71,7 @@ enum Ending {
     Well,
     /// 1: bad configuration, unreadable input, or whoever was asked says no.
     Bad,
-    /// 3: a chain is not complete.
+    /// 3: a chain is not complete, or clients find something wrong with the one that a server sends.
     Incomplete,
 }
 

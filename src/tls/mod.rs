@@ -6,6 +6,7 @@ mod handshake;
 mod identity;
 mod names;
 mod old_windows;
+mod presented;
 mod public_key;
 mod resolver;
 #[cfg(test)]
@@ -20,6 +21,7 @@ pub use error::Error;
 pub use handshake::{Accepted, ApplicationProtocol, HandshakeError, Handshaker, Hello};
 pub use identity::Identity;
 pub use old_windows::OutOfReach;
+pub use presented::{KeyKind, Offer, PresentError, Presented, Version, presented};
 pub use public_key::public_key;
 pub use settings::Settings;
 pub use signature_algorithms::{WEAK_ALGORITHMS, signature_algorithms};

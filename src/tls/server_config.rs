@@ -46,7 +46,7 @@ fn provider() -> CryptoProvider {
 }
 
 /// Post-quantum first: what is recorded today may be opened in ten years.
-const GROUPS: &[&dyn SupportedKxGroup] = &[
+pub(super) const GROUPS: &[&dyn SupportedKxGroup] = &[
     kx_group::X25519MLKEM768,
     kx_group::X25519,
     kx_group::SECP256R1,

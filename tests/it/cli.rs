@@ -55,6 +55,7 @@ fn help_and_version_end_well() {
         "serve",
         "check",
         "chain",
+        "inspect",
         "demo",
         "healthcheck",
         "reload",

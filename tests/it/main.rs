@@ -17,6 +17,7 @@ mod documented_json;
 mod drop_in;
 mod ending;
 mod identities;
+mod inspect_command;
 mod proxying;
 mod renewal;
 mod rig;

@@ -8,6 +8,7 @@ mod limbo;
 mod missing;
 mod order;
 mod random_graph;
+mod review;
 mod time;
 mod trail;
 mod traps;

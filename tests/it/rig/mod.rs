@@ -8,6 +8,7 @@ pub(crate) mod family;
 pub(crate) mod handshake;
 pub(crate) mod house;
 pub(crate) mod openssl;
+pub(crate) mod peer;
 pub(crate) mod pki;
 pub(crate) mod proxy;
 pub(crate) mod responder;
