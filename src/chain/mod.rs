@@ -90,6 +90,6 @@ pub use name::Name;
 pub use policy::Policy;
 pub use refusal::Refusal;
 pub use sha256::{ParseSha256Error, Sha256};
-pub use signatures::Signatures;
+pub use signatures::{SignatureCheck, Signatures, Signed};
 pub use store::Store;
 pub use trail::{Step, Trail, Verdict};

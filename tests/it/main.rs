@@ -12,6 +12,7 @@ mod check_command;
 mod cli;
 mod config;
 mod ending;
+mod ocsp;
 mod proxying;
 mod renewal;
 mod rig;

@@ -6,6 +6,7 @@ pub(crate) mod directory;
 pub(crate) mod family;
 pub(crate) mod handshake;
 pub(crate) mod house;
+pub(crate) mod ocsp;
 pub(crate) mod pki;
 pub(crate) mod proxy;
 pub(crate) mod upstream;

@@ -216,6 +216,19 @@ impl Recipe {
         self
     }
 
+    /// extendedKeyUsage with OCSPSigning alone.
+    pub fn for_ocsp(mut self) -> Self {
+        self.params.extended_key_usages = vec![ExtendedKeyUsagePurpose::OcspSigning];
+        self
+    }
+
+    /// The TLS feature extension with status_request (RFC 7633).
+    pub fn must_staple(mut self) -> Self {
+        let extension = CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 24], vec![0x30, 3, 2, 1, 5]);
+        self.params.custom_extensions.push(extension);
+        self
+    }
+
     pub fn permits(mut self, name: &str) -> Self {
         let permitted_subtrees = vec![GeneralSubtree::DnsName(name.into())];
         self.params.name_constraints = Some(NameConstraints {
@@ -254,10 +267,21 @@ impl Recipe {
     }
 
     /// Where the issuer's certificate is published.
-    pub fn published_at(mut self, url: &str) -> Self {
+    pub fn published_at(self, url: &str) -> Self {
         // caIssuers, RFC 5280 section 4.2.2.1.
-        let method = tlv(6, &[0x2b, 6, 1, 5, 5, 7, 0x30, 2]);
-        let content = tlv(0x30, &tlv(0x30, &[method, tlv(0x86, url.as_bytes())].concat()));
+        self.accessible_at(2, &[url])
+    }
+
+    /// Where OCSP responders answer for the issuer.
+    pub fn responders_at(self, urls: &[&str]) -> Self {
+        // id-ad-ocsp, RFC 6960 section 3.1.
+        self.accessible_at(1, urls)
+    }
+
+    fn accessible_at(mut self, method: u8, urls: &[&str]) -> Self {
+        let method = tlv(6, &[0x2b, 6, 1, 5, 5, 7, 0x30, method]);
+        let description = |url: &&str| tlv(0x30, &[method.clone(), tlv(0x86, url.as_bytes())].concat());
+        let content = tlv(0x30, &urls.iter().flat_map(description).collect::<Vec<u8>>());
         let extension = CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 1], content);
         self.params.custom_extensions.push(extension);
         self
