@@ -9,7 +9,7 @@
 //! F5  config                   file + environment + flags -> every room's Settings
 //! F4  admin                    /livez /readyz /certificates /reload
 //! F3  reload    proxy          disk -> snapshot        |  socket -> request -> upstream
-//! F2  tls                      rustls glue, snapshot
+//! F2  fetch     tls            missing issuers and OCSP over HTTP | rustls glue, snapshot
 //! F1  certs     ocsp           files -> certificates   |  OCSP, pure
 //! F0  chain  live  telemetry   pure assembly | one cell | logging
 //! ```
@@ -32,6 +32,8 @@ pub mod app;
 pub mod cli;
 #[cfg(feature = "proxy")]
 pub mod config;
+#[cfg(feature = "proxy")]
+pub mod fetch;
 #[cfg(feature = "proxy")]
 pub mod live;
 #[cfg(feature = "proxy")]

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[&[&str]] = &[
     &["chain", "live", "telemetry"],
     &["certs", "ocsp"],
-    &["tls"],
+    &["fetch", "tls"],
     &["proxy", "reload"],
     &["admin"],
     &["config"],
