@@ -64,6 +64,7 @@ mod tests {
             certificate: directory.join(certificate),
             key: Some(directory.join(key)),
             password_file: None,
+            staple: None,
             allow_ca_leaf: false,
         };
         Settings {

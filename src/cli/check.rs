@@ -8,7 +8,7 @@ use super::arguments::CheckArguments;
 use super::tree::tree;
 use super::{Ending, complain, print};
 use crate::certs::Files;
-use crate::chain::{Signatures, Status};
+use crate::chain::{Signatures, Status, rfc3339};
 use crate::config::{self, Environment, Machine};
 use crate::reload::Survey;
 
@@ -32,6 +32,12 @@ pub(super) fn run(arguments: &CheckArguments, environment: &Environment) -> Endi
                 // Writing to a String cannot fail.
                 let _ = writeln!(text, "{}", source.certificate.display());
                 text.push_str(&tree(assembly, now, assembly.status != Status::Complete));
+                if let Some(staple) = &prospect.stapled.staple {
+                    let _ = writeln!(text, "  OCSP staple: good until {}", rfc3339(staple.good_until()));
+                }
+                if let Some(problem) = &prospect.stapled.problem {
+                    let _ = writeln!(text, "  warning: no OCSP staple: {problem}");
+                }
                 for unused in assembly.unused(&prospect.bundle.beside) {
                     let _ = writeln!(text, "  unused: {unused}");
                 }

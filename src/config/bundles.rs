@@ -86,6 +86,7 @@ impl Description<'_> {
         let key = self.one(|part| &part.key, faults);
         let pfx = self.one(|part| &part.pfx, faults);
         let password_file = self.one(|part| &part.password_file, faults);
+        let staple = self.one(|part| &part.staple, faults);
         let allow_ca_leaf = self.one(|part| &part.allow_ca_leaf, faults);
         if faults.len() > before {
             return None;
@@ -108,7 +109,12 @@ impl Description<'_> {
                     .at(key),
             ),
             (None, None, None) => {
-                let place = self.place.clone().or_else(|| place(&password_file)).or(switch);
+                let place = self
+                    .place
+                    .clone()
+                    .or_else(|| place(&password_file))
+                    .or_else(|| place(&staple))
+                    .or(switch);
                 let problem = Problem::new("no certificate file is given");
                 let problem = problem.hint("give cert and key, or pfx and password_file");
                 Some(problem.at(place.unwrap_or(Place::Missing("certificate"))))
@@ -119,6 +125,7 @@ impl Description<'_> {
             certificate: certificate.or(pfx)?.path(),
             key: key.map(Given::path),
             password_file: password_file.map(Given::path),
+            staple: staple.map(Given::path),
             allow_ca_leaf: allow_ca_leaf.is_some_and(|given| given.value),
         })
     }

@@ -147,6 +147,11 @@ pub(super) struct Certificate {
     /// There is no key and no flag for the password itself: it would show in process lists and backups.
     pub(super) password_file: Setting<PathBuf>,
 
+    /// File with an OCSP response (DER) to staple, in place of one fetched.
+    ///
+    /// It is checked as a fetched one is, and not stapled beyond its nextUpdate: whoever wrote it writes the next one in time.
+    pub(super) staple: Setting<PathBuf>,
+
     /// Serve a leaf even though it is a CA certificate.
     #[schemars(extend("default" = false))]
     pub(super) allow_ca_leaf: Setting<bool>,

@@ -8,6 +8,7 @@ mod client;
 mod error;
 mod location;
 mod network;
+pub mod staples;
 
 pub use client::{Client, Deadlines};
 pub use error::Error;

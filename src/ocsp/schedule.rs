@@ -43,6 +43,11 @@ impl Schedule {
         self.failures
     }
 
+    /// Whether to ask at the instant `now`. Where the last time lies ahead, the clock has been set back.
+    pub fn is_due(&self, staple: Option<&Staple>, now: UnixTime) -> bool {
+        now >= self.next(staple) || self.asked_at.is_some_and(|asked_at| now < asked_at)
+    }
+
     /// When to ask next, `staple` being what there is.
     pub fn next(&self, staple: Option<&Staple>) -> UnixTime {
         let refresh_at = staple.map_or(UnixTime::since_unix_epoch(Duration::ZERO), Staple::refresh_at);
@@ -106,5 +111,13 @@ mod tests {
         }
         assert_eq!(schedule.next(None), at(1_000 + HOUR));
         assert_eq!(schedule.answered(at(9)).failures(), 0);
+    }
+
+    #[test]
+    fn a_clock_set_back_delays_nothing() {
+        let failed = Schedule::default().failed(at(1_000_000));
+        assert!(!failed.is_due(None, at(1_000_059)));
+        assert!(failed.is_due(None, at(1_000_060)));
+        assert!(failed.is_due(None, at(5)));
     }
 }

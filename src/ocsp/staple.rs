@@ -88,7 +88,7 @@ impl Staple {
 
     /// One that is good from `this_update` to `good_until`, for tests of what goes by that alone.
     #[cfg(test)]
-    pub(super) fn spanning(this_update: u64, good_until: u64) -> Self {
+    pub(crate) fn spanning(this_update: u64, good_until: u64) -> Self {
         let instant = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
         Self {
             der: Box::default(),

@@ -10,7 +10,7 @@ use rustls::pki_types::UnixTime;
 use super::guard::{lost_key_type, what_is_worse};
 use super::served::Served;
 use super::survey::{Prospect, Survey};
-use super::{Error, Settings, Unservable};
+use super::{Error, Settings, Stapled, Unservable};
 use crate::certs::BundleSettings;
 use crate::chain::{Assembly, Certificate, Status};
 use crate::tls;
@@ -34,6 +34,8 @@ pub(super) enum Event {
     Replaced(usize),
     /// The same as before though the disk says otherwise.
     Kept(usize),
+    /// The same as before with another staple, or one less.
+    Stapled(usize),
     /// The same as before, and the disk says so again.
     Restored(usize),
     /// No longer configured.
@@ -71,7 +73,7 @@ pub(super) fn first(survey: Survey, settings: &Settings, at: UnixTime) -> Result
     }
     let events = (0..served.len()).map(Event::Added).collect();
     Ok(Prepared {
-        until: next_boundary(served.iter().map(|served| &served.assembly), at),
+        until: next_boundary(served.iter().map(|served| (&served.assembly, &served.stapled)), at),
         served,
         events,
         refused: Vec::new(),
@@ -86,7 +88,7 @@ pub(super) fn again(survey: Survey, previous: &[Served], settings: &Settings, fo
     let boundary_on_disk = {
         let prospects = survey.prospects.iter();
         let sound = prospects.filter_map(|(_, prospect)| prospect.as_ref().ok());
-        next_boundary(sound.map(|prospect| &prospect.assembly), at)
+        next_boundary(sound.map(|prospect| (&prospect.assembly, &prospect.stapled)), at)
     };
     let mut gone: VecDeque<_> = vanished(&survey, previous).collect();
     let decided = decide(survey, previous, settings, force, at);
@@ -112,14 +114,15 @@ pub(super) fn again(survey: Survey, previous: &[Served], settings: &Settings, fo
     {
         // Each keeps its place: the first of all is what a client gets that names no host.
         while gone.front().is_some_and(|(place, _)| *place <= prepared.served.len()) {
-            prepared.keep_vanished(gone.pop_front().map(|(_, served)| served));
+            prepared.keep_vanished(gone.pop_front().map(|(_, served)| served), at);
         }
-        prepared.add(fresh, before);
+        prepared.add(fresh, before, at);
     }
     for (_, served) in gone {
-        prepared.keep_vanished(Some(served));
+        prepared.keep_vanished(Some(served), at);
     }
-    let boundary = next_boundary(prepared.served.iter().map(|served| &served.assembly), at);
+    let served = prepared.served.iter();
+    let boundary = next_boundary(served.map(|served| (&served.assembly, &served.stapled)), at);
     prepared.until = [boundary, boundary_on_disk]
         .into_iter()
         .flatten()
@@ -190,12 +193,14 @@ fn decide<'p>(
 }
 
 impl Prepared {
-    fn add(&mut self, fresh: Result<Served, String>, before: Option<&Served>) {
+    fn add(&mut self, fresh: Result<Served, String>, before: Option<&Served>, at: UnixTime) {
         let place = self.served.len();
         match (fresh, before) {
             (Ok(fresh), Some(before)) if fresh.identity.chain() == before.identity.chain() => {
                 if before.kept_because.is_some() {
                     self.events.push(Event::Restored(place));
+                } else if before.stapled != fresh.stapled {
+                    self.events.push(Event::Stapled(place));
                 }
                 self.served.push(Served {
                     since: before.since,
@@ -210,25 +215,32 @@ impl Prepared {
                 });
                 self.served.push(fresh);
             }
-            (Err(reason), Some(before)) => self.keep(before, reason),
+            (Err(reason), Some(before)) => self.keep(before, reason, at),
             // It is among `refused`.
             (Err(_), None) => {}
         }
     }
 
-    fn keep(&mut self, served: &Served, reason: String) {
+    fn keep(&mut self, served: &Served, reason: String, at: UnixTime) {
         self.events.push(Event::Kept(self.served.len()));
+        let stapled = served.stapled.at(at, &served.assembly.chain);
+        let identity = match stapled == served.stapled {
+            true => served.identity.clone(),
+            false => served.identity.with_staple(stapled.der()),
+        };
         self.served.push(Served {
+            identity,
+            stapled,
             kept_because: Some(reason),
             ..served.clone()
         });
     }
 
-    fn keep_vanished(&mut self, served: Option<&Served>) {
+    fn keep_vanished(&mut self, served: Option<&Served>, at: UnixTime) {
         let Some(served) = served else { return };
         let file = served.source.certificate.display();
         let reason = format!("{file} is no longer configured, but {}", self.refused.join("; "));
-        self.keep(served, reason);
+        self.keep(served, reason, at);
     }
 }
 
@@ -264,17 +276,22 @@ fn next_leaves(survey: &Survey, previous: &[Served]) -> Vec<(BundleSettings, Arc
     survey.prospects.iter().filter_map(leaf).collect()
 }
 
-/// The first instant after `at` at which a certificate of these chains becomes valid, or is so no more.
-fn next_boundary<'a>(assemblies: impl Iterator<Item = &'a Assembly>, at: UnixTime) -> Option<UnixTime> {
-    let certificates = assemblies.flat_map(|assembly| &assembly.chain.certificates);
-    certificates
-        // The last second of validity is part of it (RFC 5280 section 4.1.2.5).
-        .flat_map(|certificate| {
+/// The first instant after `at` at which a certificate of these chains becomes valid, or is so no more, or a staple is no
+/// longer good.
+fn next_boundary<'a>(chains: impl Iterator<Item = (&'a Assembly, &'a Stapled)>, at: UnixTime) -> Option<UnixTime> {
+    let boundaries = |(assembly, stapled): (&'a Assembly, &'a Stapled)| {
+        let certificates = assembly.chain.certificates.iter().flat_map(|certificate| {
+            // The last second of validity is part of it (RFC 5280 section 4.1.2.5).
             [
                 certificate.not_before().as_secs(),
                 certificate.not_after().as_secs().saturating_add(1),
             ]
-        })
+        });
+        let staple = stapled.staple.iter().map(|staple| staple.good_until().as_secs());
+        certificates.chain(staple)
+    };
+    chains
+        .flat_map(boundaries)
         .filter(|boundary| *boundary > at.as_secs())
         .min()
         .map(|seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds)))
@@ -314,13 +331,21 @@ fn shortcomings(assembly: &Assembly) -> String {
 }
 
 fn serve(source: BundleSettings, prospect: Prospect, at: UnixTime) -> Result<Served, tls::Error> {
-    let Prospect { bundle, assembly } = prospect;
+    let Prospect {
+        bundle,
+        assembly,
+        stapled,
+    } = prospect;
     let names = super::guard::names(&bundle.leaf).into_iter().map(Into::into).collect();
-    let identity = tls::Identity::new(assembly.chain.to_der(), bundle.key.der(), names)?;
+    let mut identity = tls::Identity::new(assembly.chain.to_der(), bundle.key.der(), names)?;
+    if let Some(staple) = stapled.der() {
+        identity = identity.with_staple(Some(staple));
+    }
     Ok(Served {
         source,
         assembly,
         identity,
+        stapled,
         since: at,
         kept_because: None,
     })

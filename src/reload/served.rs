@@ -4,6 +4,7 @@ use std::fmt;
 
 use rustls::pki_types::UnixTime;
 
+use super::Stapled;
 use crate::certs::BundleSettings;
 use crate::chain::{Assembly, Certificate};
 use crate::tls;
@@ -17,6 +18,8 @@ pub struct Served {
     pub assembly: Assembly,
     /// What handshakes use.
     pub identity: tls::Identity,
+    /// The OCSP response that goes with it.
+    pub stapled: Stapled,
     /// When it was first served.
     pub since: UnixTime,
     /// Why what lies on disk by now is not served instead.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustls::pki_types::UnixTime;
 
-use super::{Settings, Unservable};
+use super::{Settings, Stapled, Unservable};
 use crate::certs::{self, Bundle, BundleSettings, Files, Inventory, Roots};
 use crate::chain::{Assembly, Certificate, Context, Disallowed, Signatures, assemble};
 use crate::tls;
@@ -32,6 +32,8 @@ pub struct Prospect {
     pub bundle: Bundle,
     /// The chain for the leaf.
     pub assembly: Assembly,
+    /// The staple of the operator's file.
+    pub stapled: Stapled,
 }
 
 impl Survey {
@@ -59,7 +61,12 @@ impl Survey {
                 send_intermediate_anchor: settings.send_intermediate_anchor,
             };
             let assembly = assemble(&bundle.leaf, &inventory.store, &context);
-            Prospect { bundle, assembly }
+            let stapled = Stapled::of_file(configured, &bundle, &assembly.chain, at);
+            Prospect {
+                bundle,
+                assembly,
+                stapled,
+            }
         };
         let may_be_served = |configured: &BundleSettings, bundle: Bundle| {
             if disallowed.contains(&bundle.leaf) {

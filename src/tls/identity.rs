@@ -48,6 +48,24 @@ impl Identity {
         })
     }
 
+    /// The same with `staple`, the DER of an OCSP response, or without any. The key is shared, the chain is copied.
+    #[must_use]
+    pub fn with_staple(&self, staple: Option<Vec<u8>>) -> Self {
+        let certified_key = CertifiedKey {
+            ocsp: staple,
+            ..CertifiedKey::clone(&self.certified_key)
+        };
+        Self {
+            certified_key: Arc::new(certified_key),
+            ..self.clone()
+        }
+    }
+
+    /// The OCSP response that goes with the chain.
+    pub fn staple(&self) -> Option<&[u8]> {
+        self.certified_key.ocsp.as_deref()
+    }
+
     /// The certificates as sent, leaf first.
     pub fn chain(&self) -> &[CertificateDer<'static>] {
         &self.certified_key.cert
@@ -127,6 +145,16 @@ mod tests {
         assert_eq!(rsa.algorithm(), SignatureAlgorithm::RSA);
         assert!(rsa.schemes().contains(&SignatureScheme::RSA_PSS_SHA256));
         assert!(!rsa.schemes().contains(&SignatureScheme::ECDSA_NISTP256_SHA256));
+    }
+
+    #[test]
+    fn a_staple_is_put_on_and_taken_off_and_all_else_stays() {
+        let identity = Pki::new().identity(&["a.test"]);
+        let stapled = identity.with_staple(Some(vec![7]));
+        assert_eq!((identity.staple(), stapled.staple()), (None, Some(&[7][..])));
+        assert_eq!(stapled.chain(), identity.chain());
+        assert!(Arc::ptr_eq(&stapled.certified_key.key, &identity.certified_key.key));
+        assert_eq!(stapled.with_staple(None).staple(), None);
     }
 
     #[test]
