@@ -20,6 +20,7 @@ use super::units::ByteSize;
 use super::value::Automatic;
 use crate::chain::{Policy, Sha256};
 use crate::proxy::UpstreamAddress;
+use crate::reload::Ocsp;
 use crate::telemetry::log::{Filter, Format};
 
 /// The configuration of fullchain.
@@ -100,6 +101,12 @@ pub(super) struct Raw {
     /// Roots say where a chain ends; they are never sent.
     #[schemars(extend("default" = "system"))]
     pub(super) roots: List<Root>,
+
+    /// Fetch OCSP responses for the certificates that name a responder, and staple them; or "off".
+    ///
+    /// In the background, ahead of time and never in a handshake. A certificate with a `staple` file has that instead.
+    #[schemars(extend("default" = "staple"))]
+    pub(super) ocsp: Setting<Ocsp>,
 
     /// SHA-256 of certificates and public keys that are never used.
     #[schemars(extend("default" = []))]

@@ -20,6 +20,7 @@ use super::{Config, Drain};
 use crate::certs::{self, Roots};
 use crate::chain::Policy;
 use crate::proxy::UpstreamAddress;
+use crate::reload::Ocsp;
 use crate::telemetry::log;
 use crate::{admin, proxy, reload, tls};
 
@@ -250,6 +251,7 @@ fn reload(said: &mut Layers) -> reload::Settings {
         strict: one(said, |raw| &raw.strict, false),
         policy: one(said, |raw| &raw.policy, Policy::Short),
         send_intermediate_anchor: one(said, |raw| &raw.send_intermediate_anchor, true),
+        ocsp: one(said, |raw| &raw.ocsp, Ocsp::Staple),
         watch: one(said, |raw| &raw.reload.watch, true),
         poll_interval: duration(
             said,

@@ -67,7 +67,11 @@ impl Staple {
             }
         }
         let ends = [
-            Some(answer.next_update.unwrap_or(later(this_update, WITHOUT_NEXT_UPDATE))),
+            Some(
+                answer
+                    .next_update
+                    .unwrap_or_else(|| later(this_update, WITHOUT_NEXT_UPDATE)),
+            ),
             authorized_until,
             Some(subject.leaf.not_after()),
         ];

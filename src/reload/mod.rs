@@ -19,7 +19,7 @@ mod watch;
 pub use error::{Error, Unservable};
 pub use handle::{Handle, Outcome};
 pub use served::{Generation, Served};
-pub use settings::{Plan, Settings};
+pub use settings::{Ocsp, Plan, Settings};
 pub use stapled::Stapled;
 pub use survey::{Prospect, Survey};
 pub use task::{Reconfigure, Task};

@@ -1,5 +1,7 @@
 //! OCSP responses, sound and otherwise, written by hand: independent of the code under test.
 
+use std::time::Duration;
+
 use fullchain::ocsp::Subject;
 use rcgen::SigningKey;
 use rustls::pki_types::UnixTime;
@@ -8,6 +10,7 @@ use sha2::Sha256;
 use time::OffsetDateTime;
 
 use super::pki::{Entity, day, tlv};
+use super::upstream::Upstream;
 
 /// What is asked about `leaf`, which `issuer` issued.
 pub(crate) fn subject<'e>(leaf: &'e Entity, issuer: &'e Entity) -> Subject<'e> {
@@ -73,6 +76,11 @@ impl Response {
 
     pub(crate) fn unknown(self) -> Self {
         self.answer(|answer| answer.status = tlv(0x82, &[]))
+    }
+
+    /// Around this instant, and not that of the other tests: from an hour ago, for `hours` more.
+    pub(crate) fn around_now(self, hours: i64) -> Self {
+        self.from(in_hours(-1)).until(Some(in_hours(hours)))
     }
 
     pub(crate) fn from(mut self, this_update: UnixTime) -> Self {
@@ -240,4 +248,24 @@ fn generalized_time(time: UnixTime) -> Vec<u8> {
         clock.second()
     );
     tlv(0x18, text.as_bytes())
+}
+
+/// The instant `hours` from now: what is fetched, or served by the binary, is judged by the clock.
+pub(crate) fn in_hours(hours: i64) -> UnixTime {
+    let seconds = UnixTime::now().as_secs().saturating_add_signed(hours * 3_600);
+    UnixTime::since_unix_epoch(Duration::from_secs(seconds))
+}
+
+/// A responder that gives everybody the same answer.
+pub(crate) fn responder(der: &[u8]) -> Upstream {
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/ocsp-response\r\nContent-Length: {}\r\n\r\n",
+        der.len()
+    );
+    Upstream::answering([head.as_bytes(), der].concat())
+}
+
+/// Where `responder` answers.
+pub(crate) fn url(responder: &Upstream) -> String {
+    format!("http://{}/", responder.address)
 }
