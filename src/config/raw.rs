@@ -156,7 +156,8 @@ pub(super) struct Certificate {
 
     /// File with an OCSP response (DER) to staple, in place of one fetched.
     ///
-    /// It is checked as a fetched one is, and not stapled beyond its nextUpdate: whoever wrote it writes the next one in time.
+    /// It is checked as a fetched one is, and not stapled beyond its nextUpdate: whoever wrote it writes the next one in
+    /// time.
     pub(super) staple: Setting<PathBuf>,
 
     /// Serve a leaf even though it is a CA certificate.

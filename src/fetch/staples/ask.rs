@@ -39,8 +39,8 @@ impl Error {
     }
 }
 
-/// Asks the responders of the leaf of `subject` until one gives a staple that is good at the instant `at`, or says that the
-/// leaf is revoked.
+/// Asks the responders of the leaf of `subject` until one gives a staple that is good at the instant `at`, or says that
+/// the leaf is revoked.
 ///
 /// By POST, which every responder takes. RFC 5019 section 5 wants GET for requests this small, so that caches on the way
 /// can answer the millions of its browsers; whoever staples asks twice in the life of a response, and wants the newest

@@ -11,8 +11,8 @@ use crate::rig::house::House;
 use crate::rig::ocsp::{Response, subject};
 use crate::rig::pki::{Entity, server};
 
-/// The response that OpenSSL gives to our request for `leaf`, out of a database with this line and the leaf's serial number
-/// in place of `SERIAL`; `None` where there is no OpenSSL.
+/// The response that OpenSSL gives to our request for `leaf`, out of a database with this line and the leaf's serial
+/// number in place of `SERIAL`; `None` where there is no OpenSSL.
 fn answer(family: &Family, leaf: &Entity, signer: &Entity, line: &str) -> Option<Vec<u8>> {
     let directory = Directory::new();
     let serial = leaf.certificate.serial_text().to_uppercase();

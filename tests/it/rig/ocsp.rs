@@ -189,13 +189,13 @@ impl Response {
 
 impl Answer {
     fn der(&self) -> Vec<u8> {
-        let (algorithm, hash): (_, fn(&[u8]) -> Vec<u8>) = match self.sha256 {
-            true => (tlv(6, b"\x60\x86\x48\x01\x65\x03\x04\x02\x01"), |data| {
-                Sha256::digest(data).to_vec()
-            }),
-            false => ([tlv(6, b"\x2b\x0e\x03\x02\x1a"), tlv(5, &[])].concat(), |data| {
-                Sha1::digest(data).to_vec()
-            }),
+        let algorithm = match self.sha256 {
+            true => tlv(6, b"\x60\x86\x48\x01\x65\x03\x04\x02\x01"),
+            false => [tlv(6, b"\x2b\x0e\x03\x02\x1a"), tlv(5, &[])].concat(),
+        };
+        let hash = |data: &[u8]| match self.sha256 {
+            true => Sha256::digest(data).to_vec(),
+            false => Sha1::digest(data).to_vec(),
         };
         let id = [
             tlv(0x30, &algorithm),
