@@ -62,6 +62,7 @@ impl App {
         let reconfigure = reconfigure::plan_of(reconfigure, config.clone());
         let Config {
             certs,
+            fetch: _,
             tls,
             proxy,
             reload,

@@ -6,6 +6,7 @@
 //! access but in `files`.
 
 mod anchors;
+mod answer;
 mod bundle;
 mod certificates;
 mod contents;
@@ -30,6 +31,7 @@ mod store;
 mod testing;
 mod work;
 
+pub use answer::{AnswerError, certificates_in};
 pub use bundle::Bundle;
 pub use contents::ContentsError;
 pub use error::Error;

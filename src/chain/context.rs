@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use rustls_pki_types::{SignatureVerificationAlgorithm, UnixTime};
 
+use super::signatures::SignatureCheck;
 use super::{Anchors, Certificate, Policy, Sha256, Signatures};
 
 /// The arguments of [`assemble`](super::assemble()) besides the leaf and the store.
@@ -29,6 +30,17 @@ pub struct Context<'a> {
     /// Send an anchor that is not self-signed, being an intermediate of somebody else's root: other clients may need
     /// it.
     pub send_intermediate_anchor: bool,
+}
+
+impl Context<'_> {
+    /// Whether the key of `issuer` made the signature on `child`, with algorithms and a key that clients accept.
+    pub fn is_signed_by(&self, child: &Certificate, issuer: &Certificate) -> bool {
+        // The weak algorithms are among those tried, since what is found out is remembered for assembly too.
+        let algorithms = self.algorithms.iter().chain(self.weak_algorithms);
+        child.weak_signature().is_none()
+            && issuer.key_algorithm().weakness().is_none()
+            && self.signatures.check(child, issuer, algorithms) == SignatureCheck::Valid
+    }
 }
 
 /// Certificates and keys that are never used, as in the `Disallowed` store of Windows: SHA-256 of the whole

@@ -15,6 +15,7 @@ use super::flags::{AdminArguments, ConfigArguments};
 use crate::certs::Roots;
 use crate::chain::Policy;
 use crate::config::parse_duration;
+use crate::fetch::Aia;
 
 /// TLS in front of HTTP backends, with the certificate chain assembled, checked and renewed.
 #[derive(Debug, Parser)]
@@ -119,8 +120,12 @@ pub(super) struct ChainArguments {
     pub(super) policy: Policy,
 
     /// Whether missing intermediates are fetched from where certificates say they are (AIA).
-    #[arg(long, value_enum, default_value_t = Aia::Off)]
+    #[arg(long, value_name = "off|missing", default_value = "off", value_parser = aia())]
     pub(super) aia: Aia,
+
+    /// Fetch them from addresses of this machine and its neighbourhood too.
+    #[arg(long)]
+    pub(super) aia_allow_private: bool,
 }
 
 const CHAIN_EXAMPLES: &str = "\
@@ -128,6 +133,7 @@ Examples:
   fullchain chain --leaf tls.crt --intermediates store/ > chain.pem
   fullchain chain --leaf tls.crt --intermediates store/ --roots root.pem --format text
   fullchain chain --leaf tls.crt --intermediates store/ --at 2030-01-01T00:00:00Z
+  fullchain chain --leaf tls.crt --aia missing > chain.pem
 
 Exit codes: 0 complete (or ending at no known root with --roots none),
 1 unreadable input, 3 no such chain.";
@@ -141,13 +147,6 @@ pub(super) enum ChainFormat {
     Text,
     /// The same for programs.
     Json,
-}
-
-/// Whether certificates may be fetched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Aia {
-    /// No network access.
-    Off,
 }
 
 #[derive(Debug, Args)]
@@ -213,6 +212,13 @@ fn policy() -> impl TypedValueParser<Value = Policy> {
     PossibleValuesParser::new(["short", "compat"]).map(|text| match text.as_str() {
         "compat" => Policy::Compat,
         _ => Policy::Short,
+    })
+}
+
+fn aia() -> impl TypedValueParser<Value = Aia> {
+    PossibleValuesParser::new(["off", "missing"]).map(|text| match text.as_str() {
+        "missing" => Aia::Missing,
+        _ => Aia::Off,
     })
 }
 

@@ -1,20 +1,21 @@
 //! `chain`: the chain of one certificate, assembled and printed.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustls_pki_types::UnixTime;
+use serde_json::json;
 
-use super::arguments::{Aia, ChainArguments, ChainFormat};
+use super::arguments::{ChainArguments, ChainFormat};
 use super::tree::tree;
-use super::{Ending, complain, print};
+use super::{Ending, aia, complain, print};
 use crate::certs::{self, Files, Inventory, Roots};
 use crate::chain::{Anchors, Assembly, Certificate, Context, Disallowed, Signatures, Status, Store, assemble};
+use crate::fetch::{Aia, Cache, Client, Issuers, Outcome};
 use crate::{admin, tls};
 
 pub(super) fn run(arguments: &ChainArguments) -> Ending {
-    // The one value there is.
-    let Aia::Off = arguments.aia;
     let is_at_fault = |problem: &certs::Error| problem.path() == Some(arguments.leaf.as_path());
     let beside = read(vec![arguments.leaf.clone()], Roots::None);
     let mut inventory = read(arguments.intermediates.clone(), arguments.roots.clone());
@@ -43,7 +44,11 @@ pub(super) fn run(arguments: &ChainArguments) -> Ending {
     }
     inventory.store.extend(beside);
     let at = arguments.at.unwrap_or_else(UnixTime::now);
-    let assembly = assembled(&leaf, &inventory.store, &inventory.anchors, arguments, at);
+    let (assembly, fetched) = match assembled(&leaf, inventory.store, &inventory.anchors, arguments, at) {
+        Ok(assembled) => assembled,
+        Err(error) => return complain(&error),
+    };
+    aia::complain_of(&fetched);
     let is_found = match assembly.status {
         Status::Complete => true,
         Status::Unanchored | Status::SelfSigned => arguments.roots == Roots::None,
@@ -52,7 +57,7 @@ pub(super) fn run(arguments: &ChainArguments) -> Ending {
     if !is_found {
         complain_of(&assembly);
     }
-    match print(&formatted(&assembly, arguments.format, at, is_found)) {
+    match print(&formatted(&assembly, &fetched, arguments.format, at, is_found)) {
         Ending::Well if is_found => Ending::Well,
         Ending::Well => Ending::Incomplete,
         failed => failed,
@@ -88,13 +93,14 @@ fn leaf_among(certificates: &[Arc<Certificate>]) -> Option<Arc<Certificate>> {
     end_entity.or_else(|| certificates.first()).cloned()
 }
 
+/// The best chain there is, and what was fetched for it.
 fn assembled(
     leaf: &Arc<Certificate>,
-    store: &Store,
+    mut store: Store,
     anchors: &Anchors,
     arguments: &ChainArguments,
     at: UnixTime,
-) -> Assembly {
+) -> io::Result<(Assembly, Outcome)> {
     let context = Context {
         anchors,
         at,
@@ -106,19 +112,46 @@ fn assembled(
         allow_ca_leaf: false,
         send_intermediate_anchor: true,
     };
-    assemble(leaf, store, &context)
+    let without = assemble(leaf, &store, &context);
+    if arguments.aia == Aia::Off {
+        return Ok((without, Outcome::default()));
+    }
+    // Nothing is kept: whoever runs this need not be the one who serves.
+    let issuers = Issuers::new(Client::new(arguments.aia_allow_private), Cache::in_memory());
+    let fetched = aia::wait_for(issuers.find(std::slice::from_ref(leaf), store.clone(), &context))?;
+    store.extend(fetched.found.iter().map(|found| found.certificate.clone()));
+    let with = assemble(leaf, &store, &context);
+    let best = if with.status < without.status { without } else { with };
+    Ok((best, fetched))
 }
 
 /// Nothing goes to standard output as PEM unless it is the chain that was asked for.
-fn formatted(assembly: &Assembly, format: ChainFormat, at: UnixTime, is_found: bool) -> Vec<u8> {
+fn formatted(assembly: &Assembly, fetched: &Outcome, format: ChainFormat, at: UnixTime, is_found: bool) -> Vec<u8> {
     match format {
-        ChainFormat::Json => format!("{:#}\n", admin::assembly(assembly)).into_bytes(),
+        ChainFormat::Json => {
+            let mut value = admin::assembly(assembly);
+            let fetched = fetched
+                .found
+                .iter()
+                .map(|found| json!({ "sha256": found.certificate.fingerprint().to_string(), "url": found.url }));
+            value["fetched"] = fetched.collect();
+            format!("{value:#}\n").into_bytes()
+        }
         ChainFormat::Pem if is_found => {
+            eprint!("{}", aia::sources(assembly, fetched, ""));
             let blocks = assembly.chain.certificates.iter().map(|certificate| pem(certificate));
             blocks.collect::<String>().into_bytes()
         }
         ChainFormat::Pem => Vec::new(),
-        ChainFormat::Text => tree(assembly, at, true).into_bytes(),
+        ChainFormat::Text => {
+            let mut text = tree(assembly, at, true);
+            let sources = aia::sources(assembly, fetched, "  ");
+            if !sources.is_empty() {
+                text.push_str("\nfrom outside\n");
+                text.push_str(&sources);
+            }
+            text.into_bytes()
+        }
     }
 }
 

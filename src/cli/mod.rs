@@ -3,6 +3,7 @@
 //! The names, the flags and the exit codes are a contract: scripts rely on them.
 
 mod admin;
+mod aia;
 mod arguments;
 mod chain;
 mod check;

@@ -7,7 +7,7 @@ use schemars::{Schema, json_schema};
 use super::error::Problem;
 use super::value::Value;
 use crate::chain::{Policy, Sha256};
-use crate::reload::Ocsp;
+use crate::fetch::{Aia, Ocsp};
 use crate::telemetry::log::{Filter, Format};
 
 impl Value for Policy {
@@ -23,6 +23,22 @@ impl Value for Policy {
 
     fn schema() -> Schema {
         json_schema!({ "enum": ["short", "compat"] })
+    }
+}
+
+impl Value for Aia {
+    const NAME: &'static str = "off|missing";
+    const EXPECTED: &'static str = "\"off\" or \"missing\"";
+
+    fn parse(text: &str) -> Result<Self, Problem> {
+        [Self::Off, Self::Missing]
+            .into_iter()
+            .find(|aia| aia.to_string() == text)
+            .ok_or_else(|| Self::mismatch(text))
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "enum": ["off", "missing"] })
     }
 }
 
@@ -89,6 +105,35 @@ impl Value for Root {
     }
 }
 
+/// Where what was fetched is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum CacheDirectory {
+    /// Where the environment keeps such things.
+    Auto,
+    /// Nowhere but in memory.
+    Off,
+    /// Here.
+    At(PathBuf),
+}
+
+impl Value for CacheDirectory {
+    const NAME: &'static str = "auto|off|PATH";
+    const EXPECTED: &'static str = "\"auto\", \"off\" or a path";
+
+    fn parse(text: &str) -> Result<Self, Problem> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "off" => Ok(Self::Off),
+            "" => Err(Self::mismatch(text)),
+            _ => Ok(Self::At(PathBuf::from(text))),
+        }
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "type": "string", "minLength": 1 })
+    }
+}
+
 impl Value for Sha256 {
     const NAME: &'static str = "SHA256";
     const EXPECTED: &'static str = "a SHA-256 digest: 64 hexadecimal digits, with or without colons";
@@ -125,6 +170,9 @@ mod tests {
         assert_eq!(Policy::parse("compat"), Ok(Policy::Compat));
         assert!(Policy::parse("Short").is_err());
         assert_eq!(Ocsp::parse("off"), Ok(Ocsp::Off));
+        assert_eq!(Aia::parse("missing"), Ok(Aia::Missing));
+        assert!(Aia::parse("on").is_err());
+        assert_eq!(CacheDirectory::parse("off"), Ok(CacheDirectory::Off));
         assert_eq!(Format::parse("json"), Ok(Format::Json));
         assert!(Format::parse("logfmt").is_err());
         assert_eq!(Filter::parse("info"), Ok(Filter::default()));

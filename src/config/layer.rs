@@ -13,7 +13,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
 
-use super::choices::Root;
+use super::choices::{CacheDirectory, Root};
 use super::environment::{Environment, PREFIX};
 use super::error::{Error, Fault, Place, Problem};
 use super::flags::Flags;
@@ -78,6 +78,17 @@ impl Given<Root> {
         match self.value {
             Root::File(path) => Some(self.directory.join(path)),
             Root::System | Root::None => None,
+        }
+    }
+}
+
+impl Given<CacheDirectory> {
+    /// The directory, if there is to be one: see [`Given::path`]. `auto` is the one that the environment names.
+    pub(super) fn directory(self, auto: Option<PathBuf>) -> Option<PathBuf> {
+        match self.value {
+            CacheDirectory::At(path) => Some(self.directory.join(path)),
+            CacheDirectory::Auto => auto,
+            CacheDirectory::Off => None,
         }
     }
 }

@@ -25,7 +25,7 @@ mod value;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use crate::{admin, certs, proxy, reload, telemetry, tls};
+use crate::{admin, certs, fetch, proxy, reload, telemetry, tls};
 
 pub use environment::Environment;
 pub use error::{Error, Fault, Place, Problem};
@@ -41,6 +41,8 @@ use precedence::Layers;
 pub struct Config {
     /// Certificate files, the store, the anchors.
     pub certs: certs::Settings,
+    /// What is fetched from outside.
+    pub fetch: fetch::Settings,
     /// The TLS handshake.
     pub tls: tls::Settings,
     /// Listeners, requests and upstreams.
@@ -77,7 +79,7 @@ pub fn load(flags: &Flags, environment: &Environment, machine: Machine) -> Resul
     if layers.are_silent() {
         return Err(Error::NothingSaid);
     }
-    resolve::config(layers, machine)
+    resolve::config(layers, environment, machine)
 }
 
 /// Like [`load`], but resolves only where the admin listener is: the rest may be absent.

@@ -14,13 +14,13 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::addresses::AdminAddress;
-use super::choices::Root;
+use super::choices::{CacheDirectory, Root};
 use super::setting::{List, Setting};
 use super::units::ByteSize;
 use super::value::Automatic;
 use crate::chain::{Policy, Sha256};
+use crate::fetch::{Aia, Ocsp};
 use crate::proxy::UpstreamAddress;
-use crate::reload::Ocsp;
 use crate::telemetry::log::{Filter, Format};
 
 /// The configuration of fullchain.
@@ -111,6 +111,23 @@ pub(super) struct Raw {
     /// SHA-256 of certificates and public keys that are never used.
     #[schemars(extend("default" = []))]
     pub(super) disallow: List<Sha256>,
+
+    /// Fetch intermediates that are missing from where certificates say they are published (AIA): "off" or "missing".
+    ///
+    /// In the background, over plain HTTP, from public addresses only; what comes counts if its key made the signature.
+    #[schemars(extend("default" = "off"))]
+    pub(super) aia: Setting<Aia>,
+
+    /// Fetch from addresses of this machine and its neighbourhood too: for a CA of one's own.
+    #[schemars(extend("default" = false))]
+    pub(super) aia_allow_private: Setting<bool>,
+
+    /// Directory in which what was fetched survives a restart: "auto", "off" or a path.
+    ///
+    /// "auto" is $CACHE_DIRECTORY as systemd sets it, else fullchain in $XDG_CACHE_HOME, else .cache/fullchain in $HOME. It
+    /// is made when there is something to keep; where it cannot be written, what was fetched ends with the process.
+    #[schemars(extend("default" = "auto"))]
+    pub(super) cache_dir: Setting<CacheDirectory>,
 
     /// The certificates to serve, one table each; the first is served where a client names no host.
     #[schemars(with = "Vec<Certificate>")]

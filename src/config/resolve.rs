@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::addresses::AdminAddress;
 use super::bundles::bundles;
 use super::choices::Root;
+use super::environment::Environment;
 use super::error::{Error, Place, Problem};
 use super::layer::Given;
 use super::machine::Machine;
@@ -19,8 +20,8 @@ use super::value::Automatic;
 use super::{Config, Drain};
 use crate::certs::{self, Roots};
 use crate::chain::Policy;
+use crate::fetch::{self, Aia, Ocsp};
 use crate::proxy::UpstreamAddress;
-use crate::reload::Ocsp;
 use crate::telemetry::log;
 use crate::{admin, proxy, reload, tls};
 
@@ -45,12 +46,13 @@ const MOST_WORKERS: usize = 4_096;
 const MOST_CONNECTIONS: usize = 1 << 28;
 
 /// Resolves everything.
-pub(super) fn config(mut layers: Layers, machine: Machine) -> Result<Config, Error> {
+pub(super) fn config(mut layers: Layers, environment: &Environment, machine: Machine) -> Result<Config, Error> {
     let said = &mut layers;
     let certs = certs(said);
     let addresses = addresses(said);
     let config = Config {
         certs,
+        fetch: fetch(said, environment),
         tls: tls::Settings {
             handshake_timeout: timeout(said, |raw| &raw.timeouts.handshake, 10),
             strict_sni: one(said, |raw| &raw.strict_sni, false),
@@ -123,6 +125,19 @@ fn roots(said: &mut Layers) -> Roots {
         Some(_) => Roots::None,
         None if given.is_empty() => Roots::None,
         None => Roots::Files(given.into_iter().filter_map(Given::file).collect()),
+    }
+}
+
+fn fetch(said: &mut Layers, environment: &Environment) -> fetch::Settings {
+    let auto = environment.cache_directory();
+    fetch::Settings {
+        aia: one(said, |raw| &raw.aia, Aia::Off),
+        ocsp: one(said, |raw| &raw.ocsp, Ocsp::Staple),
+        allow_private: one(said, |raw| &raw.aia_allow_private, false),
+        cache_directory: match said.one(|raw| &raw.cache_dir) {
+            Some(given) => given.directory(auto),
+            None => auto,
+        },
     }
 }
 
@@ -251,7 +266,6 @@ fn reload(said: &mut Layers) -> reload::Settings {
         strict: one(said, |raw| &raw.strict, false),
         policy: one(said, |raw| &raw.policy, Policy::Short),
         send_intermediate_anchor: one(said, |raw| &raw.send_intermediate_anchor, true),
-        ocsp: one(said, |raw| &raw.ocsp, Ocsp::Staple),
         watch: one(said, |raw| &raw.reload.watch, true),
         poll_interval: duration(
             said,

@@ -44,6 +44,7 @@ impl Location {
         let uri: Uri = Some(url)
             .filter(|url| url.len() <= LONGEST)
             .and_then(|url| url.parse().ok())
+            .filter(|uri: &Uri| uri.scheme().is_some())
             .ok_or_else(no_url)?;
         let authority = uri.authority().ok_or_else(no_url)?;
         if authority.as_str().contains('@') {

@@ -6,6 +6,7 @@
 mod error;
 mod guard;
 mod handle;
+mod lack;
 mod prepare;
 mod read;
 mod report;
@@ -18,8 +19,9 @@ mod watch;
 
 pub use error::{Error, Unservable};
 pub use handle::{Handle, Outcome};
+pub use lack::Lack;
 pub use served::{Generation, Served};
-pub use settings::{Ocsp, Plan, Settings};
+pub use settings::{Plan, Settings};
 pub use stapled::Stapled;
 pub use survey::{Prospect, Survey};
 pub use task::{Reconfigure, Task};

@@ -1,6 +1,5 @@
 //! What the operator says about renewal.
 
-use std::fmt;
 use std::time::Duration;
 
 use crate::chain::Policy;
@@ -17,25 +16,6 @@ pub struct Plan {
     pub reload: Settings,
 }
 
-/// What is done about OCSP responses. A staple that the operator gives as a file is served either way.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Ocsp {
-    /// They are fetched for every leaf that names a responder, and stapled, as IIS does.
-    #[default]
-    Staple,
-    /// No responder is asked.
-    Off,
-}
-
-impl fmt::Display for Ocsp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Staple => "staple",
-            Self::Off => "off",
-        })
-    }
-}
-
 /// Everything the reload room is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -45,8 +25,6 @@ pub struct Settings {
     pub policy: Policy,
     /// Send an anchor that is not self-signed, being an intermediate of somebody else's root.
     pub send_intermediate_anchor: bool,
-    /// Whether OCSP responses are fetched.
-    pub ocsp: Ocsp,
     /// Whether files are watched and polled at all.
     pub watch: bool,
     /// How often files are read besides: NFS and bind mounts send no events.

@@ -1,12 +1,10 @@
 //! A survey: every configured certificate with the best chain for it, as the files are at one moment.
 
-use std::sync::Arc;
-
 use rustls::pki_types::UnixTime;
 
 use super::{Settings, Stapled, Unservable};
 use crate::certs::{self, Bundle, BundleSettings, Files, Inventory, Roots};
-use crate::chain::{Assembly, Certificate, Context, Disallowed, Signatures, assemble};
+use crate::chain::{Anchors, Assembly, Context, Disallowed, Signatures, Store, assemble};
 use crate::tls;
 
 /// What the files hold and what would be served of it.
@@ -17,7 +15,9 @@ pub struct Survey {
     /// What is broken in the store or the roots and was skipped.
     pub problems: Vec<certs::Error>,
     /// The certificates of the store, those beside the leaves included.
-    pub store: Vec<Arc<Certificate>>,
+    pub store: Store,
+    /// Where chains may end.
+    pub anchors: Anchors,
     /// Whether a chain that ends at no anchor lacks something: everywhere but where the operator wants no roots. That
     /// the configured ones cannot be read, or that the operating system has none, is no excuse.
     pub wants_anchor: bool,
@@ -50,15 +50,8 @@ impl Survey {
         let disallowed: Disallowed = certificates.disallowed.iter().copied().collect();
         let prospect = |configured: &BundleSettings, bundle: Bundle| {
             let context = Context {
-                anchors: &inventory.anchors,
-                at,
-                policy: settings.policy,
-                disallowed: &disallowed,
-                algorithms: tls::signature_algorithms(),
-                weak_algorithms: tls::WEAK_ALGORITHMS,
-                signatures,
                 allow_ca_leaf: configured.allow_ca_leaf,
-                send_intermediate_anchor: settings.send_intermediate_anchor,
+                ..context(&inventory.anchors, &disallowed, settings, at, signatures)
             };
             let assembly = assemble(&bundle.leaf, &inventory.store, &context);
             let stapled = Stapled::of_file(configured, &bundle, &assembly.chain, at);
@@ -90,9 +83,31 @@ impl Survey {
         Self {
             prospects,
             problems: inventory.problems,
-            store: inventory.store.iter().cloned().collect(),
+            store: inventory.store,
+            anchors: inventory.anchors,
             wants_anchor: certificates.roots != Roots::None,
             disallowed,
         }
+    }
+}
+
+/// What every chain is assembled for, whatever its leaf.
+pub(super) fn context<'a>(
+    anchors: &'a Anchors,
+    disallowed: &'a Disallowed,
+    settings: &Settings,
+    at: UnixTime,
+    signatures: &'a Signatures,
+) -> Context<'a> {
+    Context {
+        anchors,
+        at,
+        policy: settings.policy,
+        disallowed,
+        algorithms: tls::signature_algorithms(),
+        weak_algorithms: tls::WEAK_ALGORITHMS,
+        signatures,
+        allow_ca_leaf: false,
+        send_intermediate_anchor: settings.send_intermediate_anchor,
     }
 }

@@ -289,7 +289,7 @@ mod tests {
     use super::*;
     use crate::certs::{self, BundleSettings, Roots};
     use crate::chain::Policy;
-    use crate::reload::{Ocsp, Settings};
+    use crate::reload::Settings;
 
     fn plan(directory: &Path) -> Plan {
         Plan {
@@ -312,7 +312,6 @@ mod tests {
                 strict: false,
                 policy: Policy::Short,
                 send_intermediate_anchor: true,
-                ocsp: Ocsp::Off,
                 watch: false,
                 poll_interval: Duration::from_secs(30),
                 debounce: Duration::ZERO,

@@ -119,7 +119,7 @@ fn show_store(pki: &Pki, config: &Config) -> Result<(), Box<dyn Error>> {
         pki.path("tls.crt").display(),
         pki.path("store").display()
     ));
-    for certificate in &survey.store {
+    for certificate in survey.store.iter() {
         say(&format!("  {certificate}, issued by {}", certificate.issuer()));
     }
     for (_, prospect) in &survey.prospects {

@@ -3,13 +3,12 @@
 //! Nothing in it is trusted: what is read is verified like what is fetched.
 
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use tempfile::NamedTempFile;
-
 use crate::chain::Sha256;
+use crate::fetch::directory::Directory;
 use crate::ocsp::MOST_BYTES;
 
 /// No response counts for as long: the CA/Browser Forum's baseline (4.9.10) allows ten days.
@@ -18,42 +17,42 @@ const OLDEST: Duration = Duration::from_secs(60 * 24 * 60 * 60);
 /// The directory with the files.
 #[derive(Clone, Debug)]
 pub(super) struct Cache {
-    directory: PathBuf,
+    directory: Directory,
 }
 
 impl Cache {
     /// The files in `directory`, which need not exist yet.
     pub(super) fn new(directory: PathBuf) -> Self {
-        Self { directory }
+        Self {
+            directory: Directory::new(directory),
+        }
     }
 
     /// What is kept for `leaf`. Whatever is wrong with a file, the responder has another.
     pub(super) fn read(&self, leaf: Sha256) -> Option<Vec<u8>> {
-        let file = File::open(self.path(leaf)).ok()?;
+        let path = self.directory.path().join(name(leaf));
+        // Opening a pipe would wait for its other end.
+        fs::symlink_metadata(&path).ok().filter(fs::Metadata::is_file)?;
+        let file = File::open(path).ok()?;
         let mut der = Vec::new();
         // One more than a staple may have: that one is told to be too large.
         file.take(MOST_BYTES as u64 + 1).read_to_end(&mut der).ok()?;
         Some(der)
     }
 
-    /// Keeps `der` for `leaf`: written aside and renamed, so that no reader sees a part of it.
+    /// Keeps `der` for `leaf`.
     pub(super) fn write(&self, leaf: Sha256, der: &[u8]) -> io::Result<()> {
-        fs::create_dir_all(&self.directory)?;
-        let mut aside = NamedTempFile::new_in(&self.directory)?;
-        aside.write_all(der)?;
-        aside.persist(self.path(leaf)).map_err(|error| error.error)?;
-        Ok(())
+        self.directory.write(&name(leaf), der)
     }
 
     /// Forgets what is kept for `leaf`.
     pub(super) fn remove(&self, leaf: Sha256) {
-        // It may never have been there.
-        let _ = fs::remove_file(self.path(leaf));
+        self.directory.remove(&name(leaf));
     }
 
     /// Removes what no leaf can have use for any more: files not written for [`OLDEST`] before `now`.
     pub(super) fn sweep(&self, now: SystemTime) {
-        let Ok(entries) = fs::read_dir(&self.directory) else {
+        let Ok(entries) = fs::read_dir(self.directory.path()) else {
             return;
         };
         for entry in entries.flatten() {
@@ -65,10 +64,10 @@ impl Cache {
             }
         }
     }
+}
 
-    fn path(&self, leaf: Sha256) -> PathBuf {
-        self.directory.join(format!("{leaf}.ocsp"))
-    }
+fn name(leaf: Sha256) -> String {
+    format!("{leaf}.ocsp")
 }
 
 #[cfg(test)]
@@ -97,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_directory_that_cannot_be_is_an_error_of_writing_alone() {
-        let file = NamedTempFile::new().unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
         let cache = Cache::new(file.path().join("below"));
         let leaf = Sha256::of(b"leaf");
         assert!(cache.write(leaf, b"x").is_err());

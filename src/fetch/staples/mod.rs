@@ -6,4 +6,4 @@ mod entry;
 mod stapler;
 
 pub use ask::{Error, ask};
-pub use stapler::{Link, Settings, Stapler};
+pub use stapler::{Link, Stapler};

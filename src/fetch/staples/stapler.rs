@@ -1,7 +1,7 @@
 //! Keeps a staple for each leaf that is served, ahead of time and in the background.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -22,17 +22,6 @@ const MOST_AT_ONCE: usize = 8;
 const GATHER: Duration = Duration::from_secs(1);
 /// The longest sleep. Timers do not notice a clock that is set, nor a machine that was suspended.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
-
-/// What a [`Stapler`] works with.
-#[derive(Clone)]
-pub struct Settings {
-    /// Who asks.
-    pub client: Client,
-    /// The directory for the files of the cache; without one, every start asks anew.
-    pub cache: Option<PathBuf>,
-    /// By what a response may be signed.
-    pub algorithms: &'static [&'static dyn SignatureVerificationAlgorithm],
-}
 
 /// A leaf and the certificate that issued it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,8 +52,9 @@ impl Link {
 
 /// Keeps a staple for each leaf that it is told of.
 pub struct Stapler {
-    settings: Settings,
+    client: Client,
     cache: Option<Cache>,
+    algorithms: &'static [&'static dyn SignatureVerificationAlgorithm],
     /// By the fingerprint of the leaf.
     entries: HashMap<Sha256, Entry>,
     asking: JoinSet<Result<Staple, Error>>,
@@ -75,15 +65,21 @@ pub struct Stapler {
 }
 
 impl Stapler {
-    /// Knows no leaf yet.
-    pub fn new(settings: Settings) -> Self {
-        let cache = settings.cache.clone().map(Cache::new);
+    /// Knows no leaf yet. `client` asks, a response may be signed by one of `algorithms`, and staples are kept below
+    /// `cache_directory`; without one, every start asks anew.
+    pub fn new(
+        client: Client,
+        cache_directory: Option<&Path>,
+        algorithms: &'static [&'static dyn SignatureVerificationAlgorithm],
+    ) -> Self {
+        let cache = cache_directory.map(|directory| Cache::new(directory.join("staples")));
         if let Some(cache) = &cache {
             cache.sweep(SystemTime::now());
         }
         Self {
-            settings,
+            client,
             cache,
+            algorithms,
             entries: HashMap::new(),
             asking: JoinSet::new(),
             asked: HashMap::new(),
@@ -180,9 +176,10 @@ impl Stapler {
             .filter(|entry| entry.is_due(now) && !self.is_asked(entry));
         let due: Vec<Link> = due.take(room).map(|entry| entry.link.clone()).collect();
         for link in due {
-            let (settings, cache, asked) = (self.settings.clone(), self.cache.clone(), link.clone());
+            let (client, algorithms) = (self.client.clone(), self.algorithms);
+            let (cache, asked) = (self.cache.clone(), link.clone());
             let round = self.asking.spawn(async move {
-                let staple = ask(&settings.client, &link.subject(), settings.algorithms, now).await;
+                let staple = ask(&client, &link.subject(), algorithms, now).await;
                 match (cache, staple) {
                     (Some(cache), Ok(staple)) => Ok(keep(cache, link.leaf.fingerprint(), staple).await),
                     (_, staple) => staple,
@@ -225,7 +222,7 @@ impl Stapler {
     /// What the last process kept for the leaf of `link`, if that is good still.
     fn cached(&self, link: &Link, now: UnixTime) -> Option<Staple> {
         let der = self.cache.as_ref()?.read(link.leaf.fingerprint())?;
-        Staple::verify(&der, &link.subject(), self.settings.algorithms, now)
+        Staple::verify(&der, &link.subject(), self.algorithms, now)
             .inspect_err(
                 |error| tracing::debug!(names = names(&link.leaf), %error, "a cached OCSP response is of no use"),
             )

@@ -1,13 +1,13 @@
 //! Staples fetched from responders, and kept on disk.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fullchain::chain::{Chain, End};
 use fullchain::fetch::Client;
-use fullchain::fetch::staples::{Link, Settings, Stapler};
+use fullchain::fetch::staples::{Link, Stapler};
 use fullchain::ocsp::{Staple, request};
 use fullchain::tls::signature_algorithms;
 use rustls::pki_types::UnixTime;
@@ -32,14 +32,16 @@ fn link(leaf: &Entity, family: &Family) -> Link {
 }
 
 /// A stapler that follows one leaf.
-fn stapler(link: &Link, cache: Option<PathBuf>) -> Stapler {
-    let mut stapler = Stapler::new(Settings {
-        client: Client::new(true),
-        cache,
-        algorithms: signature_algorithms(),
-    });
+fn stapler(link: &Link, cache: Option<&Path>) -> Stapler {
+    let mut stapler = Stapler::new(Client::new(true), cache, signature_algorithms());
     stapler.follow([link.clone()], UnixTime::now());
     stapler
+}
+
+/// The file in which `cache` keeps the staple of `leaf`.
+fn cached(cache: &Path, leaf: &Entity) -> PathBuf {
+    fs::create_dir_all(cache.join("staples")).unwrap();
+    cache.join(format!("staples/{}.ocsp", leaf.certificate.fingerprint()))
 }
 
 /// Waits until `stapler` has something to say.
@@ -171,13 +173,13 @@ fn a_revoked_leaf_has_no_staple_and_nobody_else_is_asked() {
     late.answers(good.clone().revoked(in_hours(-2), Some(4)).der());
     other.answers(good.der());
     let cache = TempDir::new().unwrap();
-    let file = cache.path().join(format!("{}.ocsp", leaf.certificate.fingerprint()));
+    let file = cached(cache.path(), &leaf);
     // The last staple is past its half, so that it is not waited with.
     let old = Response::good(&leaf, &family.issuing)
         .from(in_hours(-30))
         .until(Some(in_hours(5)));
     fs::write(&file, old.der()).unwrap();
-    let mut stapler = stapler(&link(&leaf, &family), Some(cache.path().to_owned()));
+    let mut stapler = stapler(&link(&leaf, &family), Some(cache.path()));
     assert!(staple(&stapler, &leaf).is_some());
     wait(&mut stapler);
     assert!(staple(&stapler, &leaf).is_none());
@@ -195,9 +197,10 @@ fn a_restart_has_the_staple_that_was_fetched_before_without_asking() {
     let der = Response::good(&leaf, &family.issuing).around_now(24).der();
     late.answers(der.clone());
     let directory = TempDir::new().unwrap();
-    let cache = Some(directory.path().join("staples"));
-    wait(&mut stapler(&link(&leaf, &family), cache.clone()));
-    let again = stapler(&link(&leaf, &family), cache.clone());
+    // It need not be there yet.
+    let cache = directory.path().join("fullchain");
+    wait(&mut stapler(&link(&leaf, &family), Some(&cache)));
+    let again = stapler(&link(&leaf, &family), Some(&cache));
     assert_eq!(staple(&again, &leaf).unwrap().der(), der);
     assert_eq!(late.upstream.connections(), 1);
 }
@@ -221,7 +224,7 @@ fn a_cached_file_that_is_damaged_or_of_another_leaf_is_not_stapled_but_replaced(
             .path()
             .join(format!("{}.ocsp", leaf.certificate.fingerprint()));
         fs::write(&file, useless).unwrap();
-        let mut stapler = stapler(&link(&leaf, &family), Some(directory.path().to_owned()));
+        let mut stapler = stapler(&link(&leaf, &family), Some(directory.path()));
         assert!(staple(&stapler, &leaf).is_none());
         wait(&mut stapler);
         assert!(staple(&stapler, &leaf).is_some());
@@ -236,7 +239,7 @@ fn a_cache_that_cannot_be_written_costs_nothing_but_the_cache() {
     let leaf = leaf_of(&family, &[&late.url()]);
     late.answers(Response::good(&leaf, &family.issuing).around_now(24).der());
     let file = tempfile::NamedTempFile::new().unwrap();
-    let mut stapler = stapler(&link(&leaf, &family), Some(file.path().join("below")));
+    let mut stapler = stapler(&link(&leaf, &family), Some(&file.path().join("below")));
     wait(&mut stapler);
     assert!(staple(&stapler, &leaf).is_some());
 }
