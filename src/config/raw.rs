@@ -102,7 +102,7 @@ pub(super) struct Raw {
     #[schemars(extend("default" = "system"))]
     pub(super) roots: List<Root>,
 
-    /// Fetch OCSP responses for the certificates that name a responder, and staple them; or "off".
+    /// OCSP responses are fetched and stapled where a certificate names a responder, or "off".
     ///
     /// In the background, ahead of time and never in a handshake. A certificate with a `staple` file has that instead.
     #[schemars(extend("default" = "staple"))]
@@ -171,7 +171,7 @@ pub(super) struct Certificate {
     /// There is no key and no flag for the password itself: it would show in process lists and backups.
     pub(super) password_file: Setting<PathBuf>,
 
-    /// File with an OCSP response (DER) to staple, in place of one fetched.
+    /// File with an OCSP response (DER) to staple in place of a fetched one.
     ///
     /// It is checked as a fetched one is, and not stapled beyond its nextUpdate: whoever wrote it writes the next one in
     /// time.
