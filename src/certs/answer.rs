@@ -19,8 +19,8 @@ pub enum AnswerError {
     Certificate(#[from] ParseError),
 }
 
-/// Every certificate in `bytes`, whether DER, PEM or PKCS#7 (RFC 5280 section 4.2.2.1 has servers answer with DER or a
-/// "certs-only" CMS message, RFC 5272; many answer with PEM). One that is broken does not hide the others.
+/// Every certificate in `bytes`, whether DER, PEM or PKCS#7 (RFC 5280 section 4.2.2.1 has servers answer with DER or
+/// a "certs-only" CMS message, RFC 5272; many answer with PEM). One that is broken does not hide the others.
 ///
 /// # Errors
 ///

@@ -73,8 +73,8 @@ pub(super) fn run(arguments: &CheckArguments, environment: &Environment) -> Endi
     }
 }
 
-/// The issuers that are missing, where they are to be fetched. What the running proxy keeps on disk is looked at and not
-/// touched.
+/// The issuers that are missing, where they are to be fetched. What the running proxy keeps on disk is looked at and
+/// not touched.
 fn fetched(config: &Config, survey: &Survey, now: UnixTime, signatures: &Signatures) -> io::Result<Outcome> {
     match Issuers::looking_on(&config.fetch).zip(survey.lack(&config.reload, now)) {
         Some((issuers, lack)) => aia::wait_for(lack.fetch(&issuers, signatures)),

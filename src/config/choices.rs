@@ -124,7 +124,8 @@ impl Value for CacheDirectory {
         match text {
             "auto" => Ok(Self::Auto),
             "off" => Ok(Self::Off),
-            "" => Err(Self::mismatch(text)),
+            // No file system has a name with a zero byte in it.
+            _ if text.is_empty() || text.contains('\0') => Err(Self::mismatch(text)),
             _ => Ok(Self::At(PathBuf::from(text))),
         }
     }

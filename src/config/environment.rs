@@ -11,7 +11,8 @@ pub struct Environment(BTreeMap<String, String>);
 /// What the names of fullchain's variables start with.
 pub(super) const PREFIX: &str = "FULLCHAIN_";
 
-/// Set by systemd where the unit has `CacheDirectory=`; several directories are separated by colons (systemd.exec(5)).
+/// Set by systemd where the unit has `CacheDirectory=`; several directories are separated by colons
+/// (systemd.exec(5)).
 const CACHE_DIRECTORY: &str = "CACHE_DIRECTORY";
 /// From the XDG Base Directory Specification: where a user's caches are, `.cache` in the home directory by default.
 const XDG_CACHE_HOME: &str = "XDG_CACHE_HOME";
@@ -24,7 +25,8 @@ impl Environment {
         self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
-    /// Where this process is meant to keep what it can fetch again. A container without a home directory has no such place.
+    /// Where this process is meant to keep what it can fetch again. A container without a home directory has no such
+    /// place.
     pub(super) fn cache_directory(&self) -> Option<PathBuf> {
         // The specification has relative paths ignored.
         let absolute = |name| Some(PathBuf::from(self.value(name)?)).filter(|path| path.is_absolute());
@@ -47,8 +49,8 @@ impl Environment {
 }
 
 impl<K: Into<OsString>, V: Into<OsString>> FromIterator<(K, V)> for Environment {
-    /// Keeps the variables whose name starts with `FULLCHAIN_` and those that say where caches are; what is not UTF-8 in a
-    /// value is replaced.
+    /// Keeps the variables whose name starts with `FULLCHAIN_` and those that say where caches are; what is not UTF-8
+    /// in a value is replaced.
     fn from_iter<I: IntoIterator<Item = (K, V)>>(variables: I) -> Self {
         let is_kept = |name: &String| {
             name.starts_with(PREFIX) || [CACHE_DIRECTORY, XDG_CACHE_HOME, HOME].contains(&name.as_str())

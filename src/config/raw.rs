@@ -112,9 +112,10 @@ pub(super) struct Raw {
     #[schemars(extend("default" = []))]
     pub(super) disallow: List<Sha256>,
 
-    /// Fetch intermediates that are missing from where certificates say they are published (AIA): "off" or "missing".
+    /// Whether missing intermediates are fetched from where certificates say they are published.
     ///
-    /// In the background, over plain HTTP, from public addresses only; what comes counts if its key made the signature.
+    /// "missing" fetches them (authorityInfoAccess, AIA) in the background, over plain HTTP, from public addresses
+    /// only. What comes counts if its key made the signature.
     #[schemars(extend("default" = "off"))]
     pub(super) aia: Setting<Aia>,
 
@@ -124,8 +125,9 @@ pub(super) struct Raw {
 
     /// Directory in which what was fetched survives a restart: "auto", "off" or a path.
     ///
-    /// "auto" is $CACHE_DIRECTORY as systemd sets it, else fullchain in $XDG_CACHE_HOME, else .cache/fullchain in $HOME. It
-    /// is made when there is something to keep; where it cannot be written, what was fetched ends with the process.
+    /// "auto" is $CACHE_DIRECTORY as systemd sets it, else fullchain in $XDG_CACHE_HOME, else .cache/fullchain in
+    /// $HOME. It is made when there is something to keep; where it cannot be written, what was fetched ends with the
+    /// process.
     #[schemars(extend("default" = "auto"))]
     pub(super) cache_dir: Setting<CacheDirectory>,
 

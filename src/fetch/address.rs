@@ -1,16 +1,16 @@
 //! Which addresses may be asked: those of the public Internet.
 //!
-//! Where to ask stands in certificates, and a certificate may be anybody's. Without this rule, whoever gets one into the
-//! store could have this machine send requests to its own neighbours: an admin interface on loopback, the metadata
-//! service of a cloud. The rule judges addresses and not names, since a name may resolve to anything.
+//! Where to ask stands in certificates, and a certificate may be anybody's. Without this rule, whoever gets one into
+//! the store could have this machine send requests to its own neighbours: an admin interface on loopback, the
+//! metadata service of a cloud. The rule judges addresses and not names, since a name may resolve to anything.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A block of addresses and what it is for.
 type Block<A> = (A, u32, &'static str);
 
-/// Everything that the IANA IPv4 Special-Purpose Address Registry (RFC 6890) does not call globally reachable, multicast,
-/// and what clouds keep for themselves.
+/// Everything that the IANA IPv4 Special-Purpose Address Registry (RFC 6890) does not call globally reachable,
+/// multicast, and what clouds keep for themselves.
 const IPV4: &[Block<Ipv4Addr>] = &[
     (Ipv4Addr::new(0, 0, 0, 0), 8, "an address of this network"),
     (Ipv4Addr::new(10, 0, 0, 0), 8, "a private address"),
@@ -112,8 +112,8 @@ fn refusal_of_ipv6(address: Ipv6Addr) -> Option<&'static str> {
     special.or_else(|| (!within(&&GLOBAL_UNICAST)).then_some("no global unicast address"))
 }
 
-/// The IPv4 address that a packet for `address` ends at, where it is mapped (RFC 4291 section 2.5.5.2), translated (NAT64,
-/// RFC 6052: in a network without IPv4 every IPv4 host has such an address) or tunnelled (6to4, RFC 3056).
+/// The IPv4 address that a packet for `address` ends at, where it is mapped (RFC 4291 section 2.5.5.2), translated
+/// (NAT64, RFC 6052: in a network without IPv4 every IPv4 host has such an address) or tunnelled (6to4, RFC 3056).
 fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let last = || Ipv4Addr::from_bits(address.to_bits() as u32);
     match address.segments() {

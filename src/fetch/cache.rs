@@ -1,7 +1,7 @@
 //! What earlier questions gave: in memory, and where there is a directory, on disk too.
 //!
-//! A CA is asked once and not at every start; one that does not answer is asked less and less often. Nothing is trusted
-//! for being here: what was found is judged again each time it is used, and a damaged file is no file.
+//! A CA is asked once and not at every start; one that does not answer is asked less and less often. Nothing is
+//! trusted for being here: what was found is judged again each time it is used, and a damaged file is no file.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -66,8 +66,8 @@ impl Cache {
         })
     }
 
-    /// What was found by whoever writes to `directory`, and a memory of its own: for a look by another user. What was not
-    /// found is asked again, since somebody is looking.
+    /// What was found by whoever writes to `directory`, and a memory of its own: for a look by another user. What was
+    /// not found is asked again, since somebody is looking.
     pub fn reading(directory: PathBuf) -> Self {
         let directory = Directory::new(directory);
         Self::with(Disk::Unread {
@@ -219,4 +219,42 @@ fn size(entry: &Entry) -> usize {
         Came::Nothing { reason, .. } => reason.len(),
     };
     entry.url.len() + came
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::chain::Sha256;
+
+    fn key(number: usize) -> Key {
+        Key::of_file(&format!("{}.json", Sha256::of(&number.to_be_bytes()))).unwrap()
+    }
+
+    fn at(seconds: usize) -> UnixTime {
+        UnixTime::since_unix_epoch(Duration::from_secs(seconds as u64))
+    }
+
+    #[test]
+    fn the_oldest_entries_make_room_in_memory_and_on_disk() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut cache = Cache::at(directory.path().to_owned());
+        cache.load();
+        for number in 0..MOST_ENTRIES + 5 {
+            cache.note_failure(key(number), "http://ca.test/", String::new(), at(number));
+        }
+        let known = |number| !matches!(cache.look_up(key(number), at(number)), Known::Nothing);
+        assert_eq!((known(4), known(5), cache.entries.len()), (false, true, MOST_ENTRIES));
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), MOST_ENTRIES);
+    }
+
+    #[test]
+    fn entries_make_room_by_their_size_too() {
+        let mut cache = Cache::in_memory();
+        for number in 0..5 {
+            cache.note_failure(key(number), "http://ca.test/", "a".repeat(MOST_BYTES / 4), at(number));
+        }
+        assert_eq!(cache.entries.len(), 3);
+    }
 }

@@ -40,8 +40,8 @@ pub struct Deadlines {
 }
 
 impl Default for Deadlines {
-    /// Nobody waits for the answer, so they are long enough for a slow CA and short enough to come to an end: one lost
-    /// packet costs a second.
+    /// Nobody waits for the answer, so they are long enough for a slow CA and short enough to come to an end: one
+    /// lost packet costs a second.
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(3),
@@ -50,7 +50,8 @@ impl Default for Deadlines {
     }
 }
 
-/// A certificate takes 2 KiB, a PKCS#7 file with every cross-certificate of a large CA some 50 KiB; an OCSP response takes 2.
+/// A certificate takes 2 KiB, a PKCS#7 file with every cross-certificate of a large CA some 50 KiB; an OCSP response
+/// takes 2.
 const LARGEST_ANSWER: usize = 64 << 10;
 /// Two for the CA's own moves, one for its content delivery network.
 const MOST_REDIRECTS: usize = 3;
@@ -133,8 +134,8 @@ impl Client {
         Err(Error::Redirects(MOST_REDIRECTS))
     }
 
-    /// A connection to one of the addresses that `location` may be asked at. The name is resolved once, and what was judged
-    /// is what is connected to.
+    /// A connection to one of the addresses that `location` may be asked at. The name is resolved once, and what was
+    /// judged is what is connected to.
     async fn connect(&self, location: &Location) -> Result<TcpStream, Error> {
         let Location { host, port, .. } = location;
         let host_text = match host {

@@ -1,4 +1,5 @@
-//! A directory of small files that nobody else depends on: whatever goes wrong with it costs a question to the network.
+//! A directory of small files that nobody else depends on: whatever goes wrong with it costs a question to the
+//! network.
 
 use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Write};
@@ -20,8 +21,8 @@ impl Directory {
         &self.path
     }
 
-    /// The names and contents of at most `most` regular files of at most `largest` bytes whose name `is_ours`. A directory
-    /// that is not there is empty.
+    /// The names and contents of at most `most` regular files of at most `largest` bytes whose name `is_ours`. A
+    /// directory that is not there is empty.
     pub(super) fn read(
         &self,
         is_ours: impl Fn(&str) -> bool,

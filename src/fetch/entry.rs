@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::certs::certificates_in;
 use crate::chain::{Certificate, Sha256, Wanted};
 
-/// A question as the cache knows it: the URL, and the name and key identifier of the issuer that is wanted there. Every
-/// certificate of one CA asks the same; those of a CA that changed its key ask another.
+/// A question as the cache knows it: the URL, and the name and key identifier of the issuer that is wanted there.
+/// Every certificate of one CA asks the same; those of a CA that changed its key ask another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Key(Sha256);
 

@@ -32,7 +32,7 @@ pub enum Error {
     #[error("no whole answer within {0:?}")]
     Deadline(Duration),
     /// The other side does not speak HTTP, or stopped in the middle.
-    #[error("expected an HTTP response, found something else")]
+    #[error("expected an HTTP response, found something else: {0}")]
     Http(#[from] hyper::Error),
     /// A redirect without a readable Location.
     #[error("redirected without saying where to")]

@@ -1,7 +1,7 @@
 //! The issuers that are missing, asked for where certificates say that they are published (RFC 5280 section 4.2.2.1).
 //!
-//! `quest` says what to ask, `judge` what counts, `search` keeps the books; here is the coming and going between them, the
-//! network and the cache.
+//! `quest` says what to ask, `judge` what counts, `search` keeps the books; here is the coming and going between
+//! them, the network and the cache.
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -56,17 +56,18 @@ impl Issuers {
         }
     }
 
-    /// Lets everything be asked again that gave no answer: somebody may have mended it. May take as long as a slow file
-    /// system does.
+    /// Lets everything be asked again that gave no answer: somebody may have mended it. May take as long as a slow
+    /// file system does.
     pub fn forget_failures(&self) {
         lock(&self.cache).forget_failures();
     }
 
-    /// Looks for what is missing above each of `leaves`, as of the instant of `context`: assembles, asks where an issuer is
-    /// wanted, adds what counts to `store`, and so on until nothing is missing or there is nothing left to ask.
+    /// Looks for what is missing above each of `leaves`, as of the instant of `context`: assembles, asks where an
+    /// issuer is wanted, adds what counts to `store`, and so on until nothing is missing or there is nothing left to
+    /// ask.
     ///
-    /// Everything is bounded: the questions for each leaf, the time and size of each answer. Each URL is asked at most
-    /// once, whoever wants it. Answers that do not count leave nothing behind but a [`Failure`].
+    /// Everything is bounded: the questions for each leaf, the time and size of each answer. Each URL is asked at
+    /// most once, whoever wants it. Answers that do not count leave nothing behind but a [`Failure`].
     pub async fn find(&self, leaves: &[Arc<Certificate>], store: Store, context: &Context<'_>) -> Outcome {
         let at = context.at;
         let mut search = Search::new(leaves, store, context);

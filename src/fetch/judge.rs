@@ -46,8 +46,8 @@ impl fmt::Display for Dismissal {
     }
 }
 
-/// Those of `answer` that issued `child`: their subject is the issuer wanted, and their key made its signature. There may be
-/// several, each certified by another CA.
+/// Those of `answer` that issued `child`: their subject is the issuer wanted, and their key made its signature. There
+/// may be several, each certified by another CA.
 ///
 /// # Errors
 ///

@@ -35,8 +35,9 @@ impl Quest {
         }
     }
 
-    /// What to ask next, now that `assembly` is the best there is, and for whose issuer; `None` where nothing is missing or
-    /// every way has been tried. The same question is never returned twice and their number is bounded, so it ends.
+    /// What to ask next, now that `assembly` is the best there is, and for whose issuer; `None` where nothing is
+    /// missing or every way has been tried. The same question is never returned twice and their number is bounded, so
+    /// it ends.
     ///
     /// Without `has_anchors` nobody can tell whether an intermediate's unknown issuer is a root. Where the operator's
     /// files end, the chain is meant to end; but what was `fetched` is followed up to its root.
@@ -68,8 +69,8 @@ impl Quest {
     }
 }
 
-/// The URLs that are asked. Other schemes than http are passed over and do not use up the places; where there is nothing
-/// else, one of them stands for all, so that it is said why nothing is asked.
+/// The URLs that are asked. Other schemes than http are passed over and do not use up the places; where there is
+/// nothing else, one of them stands for all, so that it is said why nothing is asked.
 fn urls(published: &[String]) -> impl Iterator<Item = &str> {
     let is_http = |url: &&String| url.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http:"));
     let other = published.first().filter(|_| !published.iter().any(|url| is_http(&url)));

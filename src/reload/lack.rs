@@ -38,8 +38,8 @@ impl Survey {
         })
     }
 
-    /// Assembles the chains that want an issuer once more, with `fetched` beside the store. A chain that wants none stays as
-    /// it is: nothing from outside has a say in it. Neither does it where the chain would be worth less.
+    /// Assembles the chains that want an issuer once more, with `fetched` beside the store. A chain that wants none
+    /// stays as it is: nothing from outside has a say in it. Neither does it where the chain would be worth less.
     pub fn add<'c>(
         &mut self,
         fetched: impl IntoIterator<Item = &'c Arc<Certificate>>,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use fullchain::certs::Roots;
 use fullchain::chain::Policy;
 use fullchain::config::{self, Config, Environment, Flags, Kind, Machine, keys};
+use fullchain::fetch::Aia;
 use fullchain::{admin, telemetry};
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -492,4 +493,39 @@ proptest! {
     fn no_value_makes_it_panic(text in "\\PC*", key in prop::sample::select(keys())) {
         let _ = load_with(LEAST, &[], &environment(&[(&key.variable, &text)]));
     }
+}
+
+#[test]
+fn what_is_fetched_is_kept_where_the_operator_says_or_where_the_environment_has_such_things() {
+    let directory = |text: &str, variables: &[(&str, &str)]| {
+        let config = load_with(&format!("{text}{LEAST}"), &[], &environment(variables)).unwrap();
+        assert_eq!((config.fetch.aia, config.fetch.allow_private), (Aia::Off, false));
+        config.fetch.cache_directory
+    };
+    let home = &[("HOME", "/home/a")][..];
+    assert_eq!(directory("", home), Some("/home/a/.cache/fullchain".into()));
+    assert_eq!(directory("cache_dir = \"auto\"\n", home), directory("", home));
+    assert_eq!(directory("cache_dir = \"off\"\n", home), None);
+    assert_eq!(directory("cache_dir = \"/cache\"\n", home), Some("/cache".into()));
+    assert_eq!(directory("", &[]), None);
+    // A relative path starts at the file, which lies in a directory of its own.
+    assert!(directory("cache_dir = \"cache\"\n", home).unwrap().is_absolute());
+}
+
+#[test]
+fn a_container_says_by_variables_that_missing_issuers_are_fetched_and_where_they_are_kept() {
+    let variables = [
+        ("FULLCHAIN_AIA", "missing"),
+        ("FULLCHAIN_AIA_ALLOW_PRIVATE", "true"),
+        ("FULLCHAIN_CACHE_DIR", "/cache"),
+        ("HOME", "/root"),
+    ];
+    let fetch = load_with(LEAST, &[], &environment(&variables)).unwrap().fetch;
+    assert_eq!((fetch.aia, fetch.allow_private), (Aia::Missing, true));
+    assert_eq!(fetch.cache_directory, Some("/cache".into()));
+    let error = load(&format!("aia = \"on\"\n{LEAST}")).unwrap_err();
+    assert!(
+        error.contains("expected \"off\" or \"missing\", found \"on\""),
+        "{error}"
+    );
 }

@@ -6,6 +6,7 @@
     reason = "a test fails by panicking, and its rig is read, not published"
 )]
 
+mod aia;
 mod chain;
 mod chain_command;
 mod check_command;

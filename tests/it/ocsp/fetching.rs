@@ -220,9 +220,7 @@ fn a_cached_file_that_is_damaged_or_of_another_leaf_is_not_stapled_but_replaced(
         .der();
     for useless in [&b""[..], &good[1..], &of_another, &expired, &[0x30; 100_000]] {
         let directory = TempDir::new().unwrap();
-        let file = directory
-            .path()
-            .join(format!("{}.ocsp", leaf.certificate.fingerprint()));
+        let file = cached(directory.path(), &leaf);
         fs::write(&file, useless).unwrap();
         let mut stapler = stapler(&link(&leaf, &family), Some(directory.path()));
         assert!(staple(&stapler, &leaf).is_none());

@@ -300,9 +300,12 @@ fn what_is_no_response_is_refused() {
 fn the_leaf_says_who_answers_and_whether_a_staple_is_a_must() {
     let issuer = ca("Issuing").self_signed();
     let urls = ["http://one.test/", "http://two.test/ocsp"];
-    let leaf = server("a.test").responders_at(&urls).must_staple().signed_by(&issuer);
+    let leaf = server("a.test")
+        .published_at("http://ca.test/ca.der")
+        .responders_at(&urls);
+    let leaf = leaf.must_staple().signed_by(&issuer);
     assert_eq!(leaf.certificate.ocsp_responders(), urls);
-    assert_eq!(leaf.certificate.ca_issuers(), [""; 0]);
+    assert_eq!(leaf.certificate.ca_issuers(), ["http://ca.test/ca.der"]);
     assert!(leaf.certificate.must_staple());
     let plain = server("a.test")
         .published_at("http://ca.test/ca.der")

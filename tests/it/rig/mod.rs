@@ -9,6 +9,7 @@ pub(crate) mod house;
 pub(crate) mod ocsp;
 pub(crate) mod pki;
 pub(crate) mod proxy;
+pub(crate) mod responder;
 pub(crate) mod upstream;
 
 use std::time::{Duration, Instant};

@@ -79,6 +79,8 @@ pub struct Recipe {
     basic_constraints: Option<Vec<u8>>,
     subject_key_id: KeyIdentifier,
     authority_key_id: Authority,
+    published_at: Vec<String>,
+    responders_at: Vec<String>,
 }
 
 /// What stands in subjectKeyIdentifier.
@@ -132,6 +134,8 @@ impl Recipe {
             basic_constraints: None,
             subject_key_id: KeyIdentifier::OfKey,
             authority_key_id: Authority::OfIssuer,
+            published_at: Vec::new(),
+            responders_at: Vec::new(),
         }
         .valid(from, until)
     }
@@ -266,24 +270,15 @@ impl Recipe {
         self
     }
 
-    /// Where the issuer's certificate is published.
-    pub fn published_at(self, url: &str) -> Self {
-        // caIssuers, RFC 5280 section 4.2.2.1.
-        self.accessible_at(2, &[url])
+    /// Where the issuer's certificate is published; one more place with each call.
+    pub fn published_at(mut self, url: &str) -> Self {
+        self.published_at.push(url.to_owned());
+        self
     }
 
     /// Where OCSP responders answer for the issuer.
-    pub fn responders_at(self, urls: &[&str]) -> Self {
-        // id-ad-ocsp, RFC 6960 section 3.1.
-        self.accessible_at(1, urls)
-    }
-
-    fn accessible_at(mut self, method: u8, urls: &[&str]) -> Self {
-        let method = tlv(6, &[0x2b, 6, 1, 5, 5, 7, 0x30, method]);
-        let description = |url: &&str| tlv(0x30, &[method.clone(), tlv(0x86, url.as_bytes())].concat());
-        let content = tlv(0x30, &urls.iter().flat_map(description).collect::<Vec<u8>>());
-        let extension = CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 1], content);
-        self.params.custom_extensions.push(extension);
+    pub fn responders_at(mut self, urls: &[&str]) -> Self {
+        self.responders_at.extend(urls.iter().map(|url| (*url).to_owned()));
         self
     }
 
@@ -344,6 +339,16 @@ impl Recipe {
         };
         if let Some(content) = authority {
             add(&[2, 5, 29, 35], false, tlv(0x30, &content));
+        }
+        // id-ad-ocsp and id-ad-caIssuers, RFC 5280 section 4.2.2.1.
+        let places = |method: u8, urls: &[String]| -> Vec<u8> {
+            let method = tlv(6, &[0x2b, 6, 1, 5, 5, 7, 0x30, method]);
+            let place = |url: &String| tlv(0x30, &[method.clone(), tlv(0x86, url.as_bytes())].concat());
+            urls.iter().flat_map(place).collect()
+        };
+        let places = [places(1, &self.responders_at), places(2, &self.published_at)].concat();
+        if !places.is_empty() {
+            add(&[1, 3, 6, 1, 5, 5, 7, 1, 1], false, tlv(0x30, &places));
         }
         let issuer = Issuer::from_params(issuer, issuer_key);
         let issued = self.params.signed_by(&*key, &issuer).unwrap();
@@ -447,6 +452,11 @@ impl Scene {
     }
 
     pub fn assemble(&self) -> Assembly {
+        self.with(assemble)
+    }
+
+    /// What `job` makes of the scene.
+    pub fn with<T>(&self, job: impl FnOnce(&Arc<Certificate>, &Store, &Context<'_>) -> T) -> T {
         static PROVIDER: LazyLock<rustls::crypto::CryptoProvider> =
             LazyLock::new(rustls::crypto::aws_lc_rs::default_provider);
         let context = Context {
@@ -460,7 +470,7 @@ impl Scene {
             allow_ca_leaf: self.allow_ca_leaf,
             send_intermediate_anchor: self.send_intermediate_anchor,
         };
-        assemble(&self.leaf, &self.store, &context)
+        job(&self.leaf, &self.store, &context)
     }
 }
 
