@@ -6,7 +6,7 @@ use super::Error;
 
 pub(super) const BOOLEAN: u8 = 0x01;
 pub(super) const INTEGER: u8 = 0x02;
-pub(super) const BIT_STRING: u8 = 0x03;
+const BIT_STRING: u8 = 0x03;
 pub(super) const OCTET_STRING: u8 = 0x04;
 pub(super) const OBJECT_IDENTIFIER: u8 = 0x06;
 pub(super) const ENUMERATED: u8 = 0x0a;
@@ -47,6 +47,15 @@ impl<'a> Elements<'a> {
     /// The next element, which has `tag`.
     pub(super) fn expect(&mut self, tag: u8, name: &'static str) -> Result<Element<'a>, Error> {
         self.optional(tag, name)?.ok_or(Error::Malformed(name))
+    }
+
+    /// The octets of the next element, a BIT STRING of whole octets such as a signature.
+    pub(super) fn octets(&mut self, name: &'static str) -> Result<&'a [u8], Error> {
+        match self.expect(BIT_STRING, name)?.content {
+            // How many bits of the last octet are unused.
+            [0, octets @ ..] => Ok(octets),
+            _ => Err(Error::Malformed(name)),
+        }
     }
 
     /// The elements inside the next element, which has `tag`.

@@ -4,6 +4,7 @@ use rustls_pki_types::{SignatureVerificationAlgorithm, UnixTime};
 
 use super::Error;
 use super::certificate_id::sha1;
+use super::der::{Elements, SEQUENCE};
 use super::response::{ResponderId, Response};
 use crate::chain::{Certificate, SignatureCheck};
 
@@ -24,7 +25,7 @@ pub(super) fn authorized_until(
     }
     // The size of the whole bounds their number. What cannot be read is not what signed.
     let certificates = response.certificates.iter();
-    let certificates = certificates.filter_map(|der| Certificate::from_der(der.to_vec()).ok());
+    let certificates = certificates.filter_map(|der| certificate(der).ok());
     for responder in certificates.filter(|certificate| response.responder.is(certificate)) {
         let checked = authorize(&responder, issuer, algorithms, at)
             .and_then(|()| verified(response.signed.check(&responder, algorithms)));
@@ -36,6 +37,18 @@ pub(super) fn authorized_until(
         }
     }
     Err(refusal)
+}
+
+/// The certificate that `der` is. What lies around its signed part is read more strictly than elsewhere: it is passed on
+/// to clients, and no signature covers it.
+fn certificate(der: &[u8]) -> Result<Certificate, Error> {
+    const NAME: &str = "certs";
+    let mut parts = Elements::of(der).enter(SEQUENCE, NAME)?;
+    parts.expect(SEQUENCE, NAME)?;
+    parts.expect(SEQUENCE, NAME)?;
+    parts.octets(NAME)?;
+    parts.end(NAME)?;
+    Certificate::from_der(der.to_vec()).map_err(|_| Error::Malformed(NAME))
 }
 
 /// Whether `issuer` lets `responder` answer for it, at the instant `at`.

@@ -4,8 +4,8 @@ use rustls_pki_types::UnixTime;
 
 use super::answer::Answer;
 use super::der::{
-    BIT_STRING, BOOLEAN, ENUMERATED, Element, Elements, GENERALIZED_TIME, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING,
-    SEQUENCE, context,
+    BOOLEAN, ENUMERATED, Element, Elements, GENERALIZED_TIME, INTEGER, OBJECT_IDENTIFIER, OCTET_STRING, SEQUENCE,
+    context,
 };
 use super::generalized_time::generalized_time;
 use super::{Error, ResponseStatus};
@@ -65,11 +65,7 @@ impl<'a> Response<'a> {
     fn read_basic(mut basic: Elements<'a>) -> Result<Self, Error> {
         let data = basic.expect(SEQUENCE, "tbsResponseData")?;
         let algorithm = basic.expect(SEQUENCE, "signatureAlgorithm")?;
-        let signature = basic.expect(BIT_STRING, "signature")?;
-        // A signature is whole octets: none of the bits of the last is unused.
-        let [0, signature @ ..] = signature.content else {
-            return Err(Error::Malformed("signature"));
-        };
+        let signature = basic.octets("signature")?;
         let mut certificates = Vec::new();
         if let Some(list) = basic.optional_inside(context(0), SEQUENCE, "certs")? {
             let mut list = Elements::of(list.content);

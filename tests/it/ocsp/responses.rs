@@ -321,17 +321,30 @@ fn a_certificate_in_place_of_a_response_is_refused() {
     assert!(matches!(error, Error::Malformed(_)), "{error}");
 }
 
+/// A response by a responder with a certificate of its own.
+fn delegated() -> (Pair, Vec<u8>) {
+    let pair = Pair::new();
+    let der = pair.good().by_delegate(&pair.responder()).der();
+    (pair, der)
+}
+
+#[test]
+fn a_response_with_any_bit_flipped_is_not_believed() {
+    let (pair, good) = delegated();
+    for at in 0..8 * good.len() {
+        let mut damaged = good.clone();
+        damaged[at / 8] ^= 1 << (at % 8);
+        assert!(pair.verify(&damaged).is_err(), "bit {at} of {:02x?}", damaged);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn a_damaged_response_is_never_believed(at in 0_usize..4_000, flip in 1_u8.., cut in 0_usize..4_000) {
+    fn a_response_with_other_octets_or_cut_short_is_not_believed(at in 0_usize..4_000, flip in 1_u8.., cut in 0_usize..4_000) {
         thread_local! {
-            static GOOD: (Pair, Vec<u8>) = {
-                let pair = Pair::new();
-                let der = pair.good().by_delegate(&pair.responder()).der();
-                (pair, der)
-            };
+            static GOOD: (Pair, Vec<u8>) = delegated();
         }
         GOOD.with(|(pair, good)| {
             let mut damaged = good.clone();
