@@ -2,18 +2,20 @@
 
 use std::sync::{Arc, Mutex};
 
+use fullchain::admin::client;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme, SupportedProtocolVersion};
+use serde_json::Value;
 
 use crate::rig::command::fullchain;
-use crate::rig::eventually;
 use crate::rig::family::{Family, NAME, leaf};
 use crate::rig::handshake::handshake;
 use crate::rig::house::{House, Running};
 use crate::rig::ocsp::{Response, in_hours};
 use crate::rig::pki::Entity;
+use crate::rig::{PATIENCE, eventually};
 
 /// Verifies as usual and keeps the staple that came.
 #[derive(Debug)]
@@ -78,6 +80,13 @@ fn stapled_in(house: &Running, family: &Family, versions: &[&'static SupportedPr
 
 fn stapled(house: &Running, family: &Family) -> Vec<u8> {
     stapled_in(house, family, rustls::ALL_VERSIONS)
+}
+
+/// What `/certificates` shows of the one certificate.
+fn shown(house: &Running) -> Value {
+    let answer = client::get(house.admin(), "/certificates", PATIENCE).unwrap();
+    let shown: Value = serde_json::from_str(&answer.body).unwrap();
+    shown["certificates"][0].clone()
 }
 
 /// A house with a staple file.
@@ -161,10 +170,19 @@ fn a_leaf_that_demands_a_staple_and_has_none_is_a_warning() {
     let demanding = leaf(NAME).must_staple().signed_by(&family.issuing);
     let house = House::of(&family, &demanding).start();
     house.wait_for_log(&["WARN", "no OCSP staple", "the leaf demands a staple"]);
+    let shown = shown(&house);
+    assert!(shown["staple"].is_null(), "{shown}");
+    let problem = shown["staple_problem"].as_str().unwrap();
+    assert!(problem.starts_with("the leaf demands a staple"), "{problem}");
     let file = house_with(&family, &demanding, &good(&family, &demanding));
     let satisfied = file.start();
     assert!(!stapled(&satisfied, &family).is_empty());
     assert!(!satisfied.has_logged(&["demands a staple"]));
+    let shown = self::shown(&satisfied);
+    assert!(
+        shown["staple"]["good_until"].is_string() && shown["staple_problem"].is_null(),
+        "{shown}"
+    );
 }
 
 #[test]
