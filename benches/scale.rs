@@ -26,6 +26,7 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, criterion_group, criterion_main};
 use fullchain::certs::{self, BundleSettings, Roots};
 use fullchain::chain::{Policy, Status};
+use fullchain::fetch;
 use fullchain::reload::{Clock, Handle, Plan, Settings, Task};
 use fullchain::tls;
 use tempfile::TempDir;
@@ -103,6 +104,7 @@ impl Files {
             certificate: leaf_path(directory, number),
             key: None,
             password_file: None,
+            staple: None,
             allow_ca_leaf: false,
             policy: None,
         };
@@ -125,6 +127,10 @@ impl Files {
                 poll_interval: Duration::from_secs(3_600),
                 debounce: Duration::ZERO,
                 allow_worse: false,
+            },
+            fetch: fetch::Settings {
+                ocsp: fetch::Ocsp::Off,
+                ..fetch::Settings::default()
             },
         }
     }

@@ -9,18 +9,20 @@
 //! F5  config                   file + environment + flags -> every room's Settings
 //! F4  admin                    /livez /readyz /certificates /reload
 //! F3  reload    proxy          disk -> snapshot        |  socket -> request -> upstream
-//! F2  fetch     tls            missing issuers over HTTP | rustls glue, snapshot
-//! F1  certs                    files -> certificates
+//! F2  fetch     tls            missing issuers and OCSP over HTTP | rustls glue, snapshot
+//! F1  certs     ocsp           files -> certificates   |  OCSP, pure
 //! F0  chain  live  telemetry   pure assembly | one cell | logging
 //! ```
 //!
 //! With `default-features = false` only [`chain`] is left: no tokio, no hyper, no file access. The feature `certs` adds
-//! the reading of certificate and key files.
+//! the reading of certificate and key files, and [`ocsp`].
 
 pub mod chain;
 
 #[cfg(feature = "certs")]
 pub mod certs;
+#[cfg(feature = "certs")]
+pub mod ocsp;
 
 #[cfg(feature = "proxy")]
 pub mod admin;

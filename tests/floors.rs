@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// Lowest floor first. Rooms on one floor are neighbours and do not import each other.
 const FLOORS: &[&[&str]] = &[
     &["chain", "live", "telemetry"],
-    &["certs"],
+    &["certs", "ocsp"],
     &["fetch", "tls"],
     &["proxy", "reload"],
     &["admin"],

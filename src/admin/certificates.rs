@@ -20,6 +20,11 @@ pub fn certificates(generation: &Generation) -> Value {
         value["file"] = json!(served.source.certificate);
         value["host"] = json!(served.source.host().map(HostName::as_str));
         value["served_since"] = json!(rfc3339(served.since));
+        value["staple"] = json!(served.stapled.staple.as_ref().map(|staple| json!({
+            "this_update": rfc3339(staple.this_update()),
+            "good_until": rfc3339(staple.good_until()),
+        })));
+        value["staple_problem"] = json!(served.stapled.problem);
         value["kept_because"] = json!(served.kept_because);
         value
     });

@@ -62,7 +62,7 @@ impl App {
         let reconfigure = reconfigure::plan_of(reconfigure, config.clone());
         let Config {
             certs,
-            fetch: _,
+            fetch,
             tls,
             proxy,
             reload,
@@ -75,6 +75,7 @@ impl App {
             certificates: certs,
             tls,
             reload,
+            fetch,
         };
         let tickets = tls::Tickets::new()?;
         let (task, reload) = reload::Task::start(plan, reconfigure, tickets, reload::Clock::of_machine())?;

@@ -18,6 +18,7 @@ pub(super) fn plan_of(mut reconfigure: Reconfigure, running: Config) -> reload::
             certificates: config.certs,
             tls: config.tls,
             reload: config.reload,
+            fetch: config.fetch,
         })
     })
 }

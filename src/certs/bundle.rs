@@ -32,6 +32,8 @@ pub struct Bundle {
     /// The CERTIFICATE PROPERTIES that stand before the leaf (draft-ietf-tls-trust-anchor-ids), as they are: kept for
     /// when TLS stacks ask for them, and not read.
     pub properties: Option<Vec<u8>>,
+    /// The OCSP response for the leaf, as it lies on disk: nothing of it is checked.
+    pub staple: Option<Vec<u8>>,
     /// The files that all this is from.
     pub sources: Vec<PathBuf>,
 }
@@ -57,7 +59,8 @@ struct Pair {
 }
 
 impl Bundle {
-    /// Pairs a key with its leaf. Certificates beside it that cannot be read go to `problems`.
+    /// Pairs a key with its leaf. Certificates beside it that cannot be read go to `problems`, and so does a staple: the
+    /// leaf is served without it.
     pub(super) fn load(
         settings: &BundleSettings,
         files: &Files,
@@ -90,6 +93,7 @@ impl Bundle {
             key,
             beside,
             properties,
+            staple: staple(settings, files, problems),
             sources: sources(settings),
         })
     }
@@ -101,6 +105,7 @@ fn sources(settings: &BundleSettings) -> Vec<PathBuf> {
         Some(&settings.certificate),
         settings.key.as_ref(),
         settings.password_file.as_ref(),
+        settings.staple.as_ref(),
     ];
     let mut sources: Vec<PathBuf> = Vec::new();
     for path in paths.into_iter().flatten() {
@@ -281,6 +286,14 @@ fn contents(
     })
 }
 
+fn staple(settings: &BundleSettings, files: &Files, problems: &mut Vec<Error>) -> Option<Vec<u8>> {
+    let bytes = files.bytes(settings.staple.as_deref()?);
+    bytes
+        .map(|bytes| bytes.to_vec())
+        .map_err(|error| problems.push(error))
+        .ok()
+}
+
 fn password(path: &Path, files: &Files) -> Result<Password, Error> {
     Password::first_line(&files.bytes(path)?).map_err(|source| Error::Password {
         path: path.to_owned(),
@@ -317,6 +330,7 @@ mod tests {
                 certificate: path(certificate),
                 key: key.map(path),
                 password_file: password_file.map(path),
+                staple: None,
                 allow_ca_leaf: false,
                 policy: None,
             }

@@ -69,6 +69,7 @@ impl Found {
                 certificate: directory.join(&bundle.certificate),
                 key: bundle.key.as_ref().map(|key| directory.join(key)),
                 password_file: settings.directory_password_file.clone(),
+                staple: None,
                 allow_ca_leaf: false,
                 policy: None,
             }));
@@ -174,6 +175,7 @@ mod tests {
             certificate: directory.path().join("certs/b.test.pfx"),
             key: None,
             password_file: settings.directory_password_file.clone(),
+            staple: None,
             allow_ca_leaf: false,
             policy: None,
         });

@@ -37,7 +37,7 @@ pub type LoadedBundle = Result<Arc<Bundle>, Error>;
 #[derive(Debug)]
 struct Loaded {
     /// Of its files, in a fixed order; `None` where one cannot be read.
-    digests: [Option<Sha256>; 3],
+    digests: [Option<Sha256>; 4],
     bundle: LoadedBundle,
     problems: Vec<Error>,
     is_in_use: bool,
@@ -96,6 +96,7 @@ impl Inventory {
                 Some(&settings.certificate),
                 settings.key.as_ref(),
                 settings.password_file.as_ref(),
+                settings.staple.as_ref(),
             ]
             .map(|path| path.and_then(|path| files.digest(path)));
             let is_same = |loaded: &Loaded| loaded.bundle.is_ok() && loaded.digests == digests;
@@ -163,6 +164,7 @@ mod tests {
             certificate: directory.join(certificate),
             key: Some(directory.join(key)),
             password_file: None,
+            staple: None,
             allow_ca_leaf: false,
             policy: None,
         };

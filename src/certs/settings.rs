@@ -33,6 +33,8 @@ pub struct BundleSettings {
     pub key: Option<PathBuf>,
     /// A file whose first line is the password of the key or the PKCS#12 file.
     pub password_file: Option<PathBuf>,
+    /// A file with the DER of an OCSP response for the leaf.
+    pub staple: Option<PathBuf>,
     /// A leaf that is itself a CA certificate is served all the same.
     pub allow_ca_leaf: bool,
     /// Which of several complete chains is served for it, where that is not what holds for all.

@@ -100,6 +100,14 @@ impl Chain {
         &self.certificates[1..]
     }
 
+    /// The certificate that issued the leaf: the next one, or the root where that is not sent.
+    pub fn issuer(&self) -> Option<&Arc<Certificate>> {
+        self.intermediates().first().or(match &self.end {
+            End::Anchor(issuer) | End::SelfSigned(issuer) => Some(issuer),
+            End::Cycle | End::Leaf | End::Open => None,
+        })
+    }
+
     /// The certificates as rustls takes them.
     pub fn to_der(&self) -> Vec<CertificateDer<'static>> {
         self.certificates

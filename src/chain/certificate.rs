@@ -12,7 +12,7 @@ use x509_parser::public_key::PublicKey;
 use x509_parser::time::ASN1Time;
 
 use super::extensions::{AuthorityKeyIdentifier, BasicConstraints, Extensions, GeneralName, NameConstraints};
-use super::{Name, Sha256};
+use super::{Name, Sha256, Signed};
 
 /// An X.509 certificate (RFC 5280 section 4). Two are equal where their whole DER is.
 #[derive(Clone)]
@@ -200,6 +200,21 @@ impl Certificate {
         &self.extensions.ca_issuers
     }
 
+    /// The URLs of the issuer's OCSP responders (authorityInfoAccess, id-ad-ocsp).
+    pub fn ocsp_responders(&self) -> &[String] {
+        &self.extensions.ocsp_responders
+    }
+
+    /// Whether clients may insist on a stapled OCSP response (the TLS feature extension with status_request, RFC 7633).
+    pub fn must_staple(&self) -> bool {
+        self.extensions.must_staple
+    }
+
+    /// Whether extendedKeyUsage lets the key sign OCSP responses for its issuer (RFC 6960 section 4.2.2.2).
+    pub fn may_sign_ocsp(&self) -> bool {
+        self.extensions.ocsp_signing
+    }
+
     /// Whether basicConstraints says that this is a CA certificate.
     pub fn is_ca(&self) -> bool {
         self.extensions
@@ -220,6 +235,25 @@ impl Certificate {
     /// What the authorityKeyIdentifier says of the issuer's key and certificate.
     pub fn authority_key_id(&self) -> &AuthorityKeyIdentifier {
         &self.extensions.authority_key_id
+    }
+
+    /// The certified key itself: the content of the BIT STRING.
+    pub fn key(&self) -> &[u8] {
+        &self.der[self.parts.key.clone()]
+    }
+
+    /// The signature on this certificate, and what it was made over.
+    pub fn signed(&self) -> Signed<'_> {
+        Signed {
+            message: &self.der[self.parts.tbs.clone()],
+            algorithm: &self.der[self.parts.signature_algorithm.clone()],
+            signature: &self.der[self.parts.signature.clone()],
+        }
+    }
+
+    /// The first critical extension that this crate does not process, as dotted decimals.
+    pub fn unknown_critical_extension(&self) -> Option<&str> {
+        self.extensions.unknown_critical.as_deref()
     }
 
     pub(super) fn basic_constraints(&self) -> Option<BasicConstraints> {
@@ -245,37 +279,14 @@ impl Certificate {
         &self.extensions.subject_alt_names
     }
 
-    /// The first critical extension that this crate does not process, as dotted decimals.
-    pub(super) fn unknown_critical_extension(&self) -> Option<&str> {
-        self.extensions.unknown_critical.as_deref()
-    }
-
     /// The name of the algorithm of the signature on this certificate, where it is one that clients refuse.
     pub(super) fn weak_signature(&self) -> Option<&'static str> {
         self.weak_signature
     }
 
-    pub(super) fn tbs(&self) -> &[u8] {
-        &self.der[self.parts.tbs.clone()]
-    }
-
-    /// The content of the AlgorithmIdentifier beside the signature.
-    pub(super) fn signature_algorithm(&self) -> &[u8] {
-        &self.der[self.parts.signature_algorithm.clone()]
-    }
-
-    pub(super) fn signature(&self) -> &[u8] {
-        &self.der[self.parts.signature.clone()]
-    }
-
     /// The content of the AlgorithmIdentifier of the certified key.
     pub(super) fn key_algorithm_identifier(&self) -> &[u8] {
         &self.der[self.parts.key_algorithm.clone()]
-    }
-
-    /// The certified key itself: the content of the BIT STRING.
-    pub(super) fn key(&self) -> &[u8] {
-        &self.der[self.parts.key.clone()]
     }
 }
 

@@ -1,10 +1,15 @@
 //! The certificate extensions that chain assembly depends on (RFC 5280 section 4.2), read once.
 
-use x509_parser::asn1_rs::FromDer;
+use x509_parser::asn1_rs::{FromDer, Oid, oid};
 use x509_parser::extensions as x509;
 use x509_parser::oid_registry as oid;
 
 use super::{Name, ParseError};
+
+/// id-pe-tlsfeature (RFC 7633 section 6).
+const TLS_FEATURE: Oid<'static> = oid!(1.3.6.1.5.5.7.1.24);
+/// The number of the TLS extension status_request (RFC 6066 section 8).
+const STATUS_REQUEST: u32 = 5;
 
 /// What the extensions of one certificate say.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +24,11 @@ pub(super) struct Extensions {
     pub(super) subject_key_id: Option<Box<[u8]>>,
     pub(super) authority_key_id: AuthorityKeyIdentifier,
     pub(super) ca_issuers: Box<[String]>,
+    pub(super) ocsp_responders: Box<[String]>,
+    /// Whether extendedKeyUsage has OCSPSigning.
+    pub(super) ocsp_signing: bool,
+    /// Whether the TLS feature extension asks for status_request.
+    pub(super) must_staple: bool,
     pub(super) unknown_critical: Option<Box<str>>,
 }
 
@@ -96,6 +106,7 @@ impl Extensions {
             // anyExtendedKeyUsage does not count: rustls-webpki, Chromium and the CA/Browser Forum's baseline
             // (7.1.2.7) want serverAuth.
             self.server_auth = Some(usage.server_auth);
+            self.ocsp_signing = usage.ocsp_signing;
         } else if *id == oid::OID_X509_EXT_NAME_CONSTRAINTS {
             let constraints: x509::NameConstraints<'_> = whole(value, "nameConstraints")?;
             self.name_constraints = Some(Box::new(NameConstraints {
@@ -115,8 +126,14 @@ impl Extensions {
         } else if *id == oid::OID_PKIX_AUTHORITY_INFO_ACCESS {
             // Only a hint where to look: one that cannot be read is as good as none.
             if let Ok((_, access)) = x509::AuthorityInfoAccess::from_der(value) {
-                self.ca_issuers = ca_issuers(&access);
+                self.ca_issuers = locations(&access, &oid::OID_PKIX_ACCESS_DESCRIPTOR_CA_ISSUERS);
+                self.ocsp_responders = locations(&access, &oid::OID_PKIX_ACCESS_DESCRIPTOR_OCSP);
             }
+            return Ok(false);
+        } else if *id == TLS_FEATURE {
+            // What cannot be read asks for nothing. Clients refuse it where it is critical: they do not process it.
+            self.must_staple =
+                <Vec<u32>>::from_der(value).is_ok_and(|(_, features)| features.contains(&STATUS_REQUEST));
             return Ok(false);
         } else {
             // Key identifiers and access information must not be critical (RFC 5280 sections 4.2.1.1, 4.2.1.2,
@@ -150,10 +167,11 @@ fn subtrees(subtrees: Option<Vec<x509::GeneralSubtree<'_>>>) -> Box<[GeneralName
         .collect()
 }
 
-fn ca_issuers(access: &x509::AuthorityInfoAccess<'_>) -> Box<[String]> {
+/// The URLs that `access` gives for `method`.
+fn locations(access: &x509::AuthorityInfoAccess<'_>, method: &Oid<'_>) -> Box<[String]> {
     access
         .iter()
-        .filter(|description| description.access_method == oid::OID_PKIX_ACCESS_DESCRIPTOR_CA_ISSUERS)
+        .filter(|description| description.access_method == *method)
         .filter_map(|description| match &description.access_location {
             x509::GeneralName::URI(url) => Some((*url).to_owned()),
             _ => None,

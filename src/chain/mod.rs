@@ -97,7 +97,7 @@ pub use policy::Policy;
 pub use refusal::Refusal;
 pub use review::{Expectations, Purpose, Review, ReviewError, Sent};
 pub use sha256::{ParseSha256Error, Sha256};
-pub use signatures::Signatures;
+pub use signatures::{SignatureCheck, Signatures, Signed};
 pub use sought::Sought;
 pub use store::Store;
 pub use trail::{Step, Trail, Verdict};

@@ -14,10 +14,23 @@ pub struct Signatures {
     checked: Mutex<HashMap<(Sha256, Sha256), SignatureCheck>>,
 }
 
-/// Whether a key made the signature on a certificate.
+/// A message with the signature on it, as X.509 certificates and OCSP responses have them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum SignatureCheck {
+pub struct Signed<'a> {
+    /// The DER that was signed.
+    pub message: &'a [u8],
+    /// The content of the AlgorithmIdentifier.
+    pub algorithm: &'a [u8],
+    /// The content of the BIT STRING.
+    pub signature: &'a [u8],
+}
+
+/// Whether a key made a signature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignatureCheck {
+    /// It did.
     Valid,
+    /// It did not.
     Invalid,
     /// No algorithm at hand fits the signature and the key.
     Unsupported,
@@ -45,7 +58,7 @@ impl Signatures {
         if let Some(check) = self.checked.lock().unwrap_or_else(PoisonError::into_inner).get(&link) {
             return *check;
         }
-        let check = verify(child, issuer, algorithms);
+        let check = child.signed().check(issuer, algorithms);
         let mut checked = self.checked.lock().unwrap_or_else(PoisonError::into_inner);
         if checked.len() >= MOST_REMEMBERED {
             checked.clear();
@@ -55,25 +68,29 @@ impl Signatures {
     }
 }
 
-/// The algorithm is chosen by both identifiers together: the signature's names the digest, the key's the curve.
-fn verify<'a>(
-    child: &Certificate,
-    issuer: &Certificate,
-    algorithms: impl Iterator<Item = &'a &'a dyn SignatureVerificationAlgorithm>,
-) -> SignatureCheck {
-    let fits = |algorithm: &&&dyn SignatureVerificationAlgorithm| {
-        algorithm.signature_alg_id().as_ref() == child.signature_algorithm()
-            && algorithm.public_key_alg_id().as_ref() == issuer.key_algorithm_identifier()
-    };
-    let mut check = SignatureCheck::Unsupported;
-    for algorithm in algorithms.filter(fits) {
-        if algorithm
-            .verify_signature(issuer.key(), child.tbs(), child.signature())
-            .is_ok()
-        {
-            return SignatureCheck::Valid;
+impl Signed<'_> {
+    /// Whether the key of `signer` made the signature.
+    ///
+    /// The algorithm is chosen by both identifiers together: the signature's names the digest, the key's the curve.
+    pub fn check<'a>(
+        &self,
+        signer: &Certificate,
+        algorithms: impl IntoIterator<Item = &'a &'a dyn SignatureVerificationAlgorithm>,
+    ) -> SignatureCheck {
+        let fits = |algorithm: &&&dyn SignatureVerificationAlgorithm| {
+            algorithm.signature_alg_id().as_ref() == self.algorithm
+                && algorithm.public_key_alg_id().as_ref() == signer.key_algorithm_identifier()
+        };
+        let mut check = SignatureCheck::Unsupported;
+        for algorithm in algorithms.into_iter().filter(fits) {
+            if algorithm
+                .verify_signature(signer.key(), self.message, self.signature)
+                .is_ok()
+            {
+                return SignatureCheck::Valid;
+            }
+            check = SignatureCheck::Invalid;
         }
-        check = SignatureCheck::Invalid;
+        check
     }
-    check
 }

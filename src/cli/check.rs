@@ -152,6 +152,12 @@ fn text(survey: &Survey, fetched: &Outcome, outlook: Option<&Outlook>, count: &C
                 let _ = writeln!(text, "{}\n  file: {file}", headline(assembly));
                 text.push_str(&body(assembly, at, assembly.status != Status::Complete));
                 text.push_str(&aia::sources(assembly, fetched, "  "));
+                if let Some(staple) = &prospect.stapled.staple {
+                    let _ = writeln!(text, "  OCSP staple: good until {}", rfc3339(staple.good_until()));
+                }
+                if let Some(problem) = &prospect.stapled.problem {
+                    let _ = writeln!(text, "  warning: no OCSP staple: {problem}");
+                }
                 if let Some(host) = source.misses(&prospect.bundle.leaf) {
                     let _ = writeln!(
                         text,

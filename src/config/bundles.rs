@@ -90,6 +90,7 @@ impl Description<'_> {
         let key = self.one(|part| &part.key, faults);
         let pfx = self.one(|part| &part.pfx, faults);
         let password_file = self.one(|part| &part.password_file, faults);
+        let staple = self.one(|part| &part.staple, faults);
         let allow_ca_leaf = self.one(|part| &part.allow_ca_leaf, faults);
         let policy = self.one(|part| &part.policy, faults);
         if faults.len() > before {
@@ -118,6 +119,7 @@ impl Description<'_> {
                     .place
                     .clone()
                     .or_else(|| place(&password_file))
+                    .or_else(|| place(&staple))
                     .or(switch)
                     .or(choice);
                 let problem = Problem::new("no certificate file is given");
@@ -131,6 +133,7 @@ impl Description<'_> {
             certificate: certificate.or(pfx)?.path(),
             key: key.map(Given::path),
             password_file: password_file.map(Given::path),
+            staple: staple.map(Given::path),
             allow_ca_leaf: allow_ca_leaf.is_some_and(|given| given.value),
             policy: policy.map(|given| given.value),
         })

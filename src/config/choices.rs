@@ -7,7 +7,7 @@ use schemars::{Schema, json_schema};
 use super::error::Problem;
 use super::value::Value;
 use crate::chain::{Policy, Sha256};
-use crate::fetch::Aia;
+use crate::fetch::{Aia, Ocsp};
 use crate::telemetry::log::{Filter, Format};
 
 impl Value for Policy {
@@ -39,6 +39,22 @@ impl Value for Aia {
 
     fn schema() -> Schema {
         json_schema!({ "enum": ["off", "missing"] })
+    }
+}
+
+impl Value for Ocsp {
+    const NAME: &'static str = "staple|off";
+    const EXPECTED: &'static str = "\"staple\" or \"off\"";
+
+    fn parse(text: &str) -> Result<Self, Problem> {
+        [Self::Staple, Self::Off]
+            .into_iter()
+            .find(|ocsp| ocsp.to_string() == text)
+            .ok_or_else(|| Self::mismatch(text))
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "enum": ["staple", "off"] })
     }
 }
 
@@ -154,6 +170,7 @@ mod tests {
     fn every_word_of_a_choice_is_read_and_no_other() {
         assert_eq!(Policy::parse("compat"), Ok(Policy::Compat));
         assert!(Policy::parse("Short").is_err());
+        assert_eq!(Ocsp::parse("off"), Ok(Ocsp::Off));
         assert_eq!(Aia::parse("missing"), Ok(Aia::Missing));
         assert!(Aia::parse("on").is_err());
         assert_eq!(CacheDirectory::parse("off"), Ok(CacheDirectory::Off));

@@ -19,7 +19,7 @@ use super::setting::{List, Setting};
 use super::units::ByteSize;
 use super::value::Automatic;
 use crate::chain::{Policy, Sha256};
-use crate::fetch::Aia;
+use crate::fetch::{Aia, Ocsp};
 use crate::proxy::UpstreamAddress;
 use crate::telemetry::log::{Filter, Format};
 
@@ -103,6 +103,12 @@ pub(super) struct Raw {
     #[schemars(extend("default" = "system"))]
     pub(super) roots: List<Root>,
 
+    /// OCSP responses are fetched and stapled where a certificate names a responder, or "off".
+    ///
+    /// In the background, ahead of time and never in a handshake. A certificate with a `staple` file has that instead.
+    #[schemars(extend("default" = "staple"))]
+    pub(super) ocsp: Setting<Ocsp>,
+
     /// SHA-256 of certificates and public keys that are never used.
     #[schemars(extend("default" = []))]
     pub(super) disallow: List<Sha256>,
@@ -180,6 +186,12 @@ pub(super) struct Certificate {
     ///
     /// There is no key and no flag for the password itself: it would show in process lists and backups.
     pub(super) password_file: Setting<PathBuf>,
+
+    /// File with an OCSP response (DER) to staple in place of a fetched one.
+    ///
+    /// It is checked as a fetched one is, and not stapled beyond its nextUpdate: whoever wrote it writes the next one in
+    /// time.
+    pub(super) staple: Setting<PathBuf>,
 
     /// Serve a leaf even though it is a CA certificate.
     #[schemars(extend("default" = false))]

@@ -21,7 +21,7 @@ use super::value::Automatic;
 use super::{Config, Drain};
 use crate::certs::{self, Roots};
 use crate::chain::Policy;
-use crate::fetch::{self, Aia};
+use crate::fetch::{self, Aia, Ocsp};
 use crate::proxy::UpstreamAddress;
 use crate::telemetry::log;
 use crate::{admin, proxy, reload, tls};
@@ -150,6 +150,7 @@ fn fetch(said: &mut Layers, environment: &Environment) -> fetch::Settings {
     let auto = environment.cache_directory();
     fetch::Settings {
         aia: one(said, |raw| &raw.aia, Aia::Off),
+        ocsp: one(said, |raw| &raw.ocsp, Ocsp::Staple),
         allow_private: one(said, |raw| &raw.aia_allow_private, false),
         cache_directory: match said.one(|raw| &raw.cache_dir) {
             Some(given) => given.directory(auto),

@@ -41,6 +41,8 @@ pub(super) enum Event {
     Judged { place: usize, because: String },
     /// The same as before though the disk says otherwise.
     Kept(usize),
+    /// The same as before with another staple from its file, or one less.
+    Stapled(usize),
     /// The same as before, and the disk says so again.
     Restored(usize),
     /// No longer configured, or no longer in its directory.
@@ -96,7 +98,7 @@ pub(super) fn first(survey: Survey, settings: &Settings, at: UnixTime) -> Result
         }
     }
     let events = (0..served.len()).map(Event::Added).collect();
-    let boundaries = served.iter().filter_map(|served| served.assembly.until);
+    let boundaries = served.iter().flat_map(|served| served.boundaries());
     Ok(Prepared {
         until: boundaries.min_by_key(UnixTime::as_secs),
         served,
@@ -165,7 +167,7 @@ pub(super) fn again(
     for (_, served, reason) in kept {
         prepared.keep(served, reason, surveyor, at);
     }
-    boundaries.extend(prepared.served.iter().filter_map(|served| served.assembly.until));
+    boundaries.extend(prepared.served.iter().flat_map(|served| served.boundaries()));
     let later = boundaries
         .into_iter()
         .filter(|boundary| boundary.as_secs() > at.as_secs());
@@ -235,6 +237,7 @@ impl Judge<'_> {
         before.source == *source
             && before.kept_because.is_none()
             && Arc::ptr_eq(&before.assembly, &prospect.assembly)
+            && (source.staple.is_none() || before.stapled == prospect.stapled)
             && (self.force || is_enough(prospect, self.settings, self.wants_anchor))
     }
 
@@ -294,6 +297,8 @@ impl Prepared {
                 self.note_change(place, before, &fresh, at);
                 if before.kept_because.is_some() && fresh.identity.chain() == before.identity.chain() {
                     self.events.push(Event::Restored(place));
+                } else if fresh.source.staple.is_some() && before.stapled != fresh.stapled {
+                    self.events.push(Event::Stapled(place));
                 }
                 self.served.push(fresh);
             }
@@ -324,16 +329,14 @@ impl Prepared {
         let mut kept = Served::clone(served);
         kept.forget_unsound_chains(surveyor.disallowed(), at);
         if !surveyor.disallowed().contains(&served.bundle.leaf) {
-            let prospect = Prospect {
-                bundle: Arc::clone(&served.bundle),
-                assembly: surveyor.assemble(&served.source, &served.bundle, at),
-            };
+            let prospect = surveyor.prospect(&served.source, &served.bundle, at);
             let is_no_worse = what_is_worse(&served.assembly, &prospect.assembly, surveyor.disallowed(), at).is_empty();
             if is_no_worse && let Ok(refreshed) = with_chains(served, Arc::clone(&served.source), &prospect, at) {
                 self.note_change(place, served, &refreshed, at);
                 kept = refreshed;
             }
         }
+        kept.take_off_what_has_ended(at);
         self.events.push(Event::Kept(place));
         kept.kept_because = Some(reason);
         self.served.push(Arc::new(kept));
@@ -399,7 +402,11 @@ fn shortcomings(assembly: &Assembly) -> String {
 }
 
 fn serve(source: Arc<BundleSettings>, prospect: Prospect, at: UnixTime) -> Result<Served, tls::Error> {
-    let Prospect { bundle, assembly } = prospect;
+    let Prospect {
+        bundle,
+        assembly,
+        stapled,
+    } = prospect;
     let names = names(&bundle.leaf).into_iter().map(Into::into).collect();
     let others = assembly.to_other_anchors.iter().map(Chain::to_der).collect();
     let identity = tls::Identity::new(assembly.chain.to_der(), bundle.key.der(), names)?.with_other_chains(others)?;
@@ -407,11 +414,16 @@ fn serve(source: Arc<BundleSettings>, prospect: Prospect, at: UnixTime) -> Resul
         Some(host) => identity.made_for(host.as_str()),
         None => identity,
     };
+    let identity = match stapled.der() {
+        Some(staple) => identity.with_staple(Some(staple)),
+        None => identity,
+    };
     Ok(Served {
         source,
         bundle,
         assembly,
         identity,
+        stapled,
         since: at,
         kept_because: None,
     })
@@ -425,7 +437,8 @@ fn with_chains(
     at: UnixTime,
 ) -> Result<Served, tls::Error> {
     let sent = |assembly: &Assembly| assembly.chains().map(Chain::to_der).collect::<Vec<_>>();
-    if source == served.source && sent(&prospect.assembly) == sent(&served.assembly) {
+    let is_stapled_alike = source.staple.is_none() || prospect.stapled == served.stapled;
+    if source == served.source && is_stapled_alike && sent(&prospect.assembly) == sent(&served.assembly) {
         return Ok(Served {
             assembly: Arc::clone(&prospect.assembly),
             kept_because: None,

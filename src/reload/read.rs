@@ -2,10 +2,10 @@
 
 use rustls::pki_types::UnixTime;
 
-use super::Plan;
 use super::prepare::{self, Prepared};
 use super::served::Generation;
 use super::surveyor::Surveyor;
+use super::{Lack, Plan};
 use crate::certs::Look;
 
 /// Why files are read, or what is known of them judged anew.
@@ -15,24 +15,28 @@ pub(super) struct Occasion {
     pub(super) look: Look,
     /// Judge anew even if nothing has changed.
     pub(super) is_due: bool,
+    /// Tell what chains lack, so that it can be looked for.
+    pub(super) repairs: bool,
     /// Let what is worse take the place of what is served.
     pub(super) force: bool,
     /// The present instant.
     pub(super) at: UnixTime,
 }
 
-/// Reads what has changed and prepares what is to be served; `None` where nothing changes. With what is broken around
-/// it. Touches nothing else, and may take as long as a slow file system does.
-pub(super) fn read(
-    surveyor: &mut Surveyor,
-    plan: &Plan,
-    previous: &Generation,
-    occasion: &Occasion,
-) -> Option<(Prepared, Vec<String>)> {
+/// What is to be served, what is broken around it, and what it lacks.
+pub(super) struct Read {
+    pub(super) prepared: Prepared,
+    pub(super) problems: Vec<String>,
+    pub(super) lack: Option<Lack>,
+}
+
+/// Reads what has changed and prepares what is to be served; `None` where nothing changes. Touches nothing else, and may take as long as a slow file system does.
+pub(super) fn read(surveyor: &mut Surveyor, plan: &Plan, previous: &Generation, occasion: &Occasion) -> Option<Read> {
     let Occasion {
         look,
         is_due,
         force,
+        repairs,
         at,
     } = occasion;
     let has_changed = surveyor.look(&plan.certificates, &plan.reload, look);
@@ -41,6 +45,11 @@ pub(super) fn read(
     }
     let survey = surveyor.survey(*at);
     let problems = survey.all_problems();
+    let lack = repairs.then(|| surveyor.lack(&survey, *at)).flatten();
     let prepared = prepare::again(survey, surveyor, &previous.served, &plan.reload, *force, *at);
-    Some((prepared, problems))
+    Some(Read {
+        prepared,
+        problems,
+        lack,
+    })
 }

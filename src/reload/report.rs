@@ -20,6 +20,7 @@ pub(super) fn report(event: &Event, served: &[Arc<Served>]) -> String {
             Some(because),
         ),
         Event::Kept(place) => kept(&served[*place]),
+        Event::Stapled(place) => stapled(&served[*place]),
         Event::Restored(place) => log(&served[*place], "what lies on disk is what is served again", None),
         Event::Removed { leaf, source } => removed(leaf, source),
     }
@@ -97,11 +98,42 @@ fn remark(served: &Served) {
             "the issuer of {} is neither in the store nor among the roots", wanted.issuer_of
         );
     }
+    remark_staple(served);
     for flaw in &assembly.flaws {
         tracing::error!(%names, serial, %sha256, %flaw, "clients will refuse this certificate");
     }
     for warning in &assembly.warnings {
         tracing::warn!(%names, serial, %sha256, %warning, "some clients will refuse this certificate, or will before it expires");
+    }
+}
+
+/// That another staple goes with a chain that stays as it was, or none any more.
+fn stapled(served: &Served) -> String {
+    let leaf = served.assembly.chain.leaf();
+    let (names, serial, sha256) = (LogName(leaf), leaf.serial_text(), leaf.fingerprint());
+    match &served.stapled.staple {
+        Some(staple) => {
+            let good_until = rfc3339(staple.good_until());
+            tracing::info!(%names, serial, %sha256, good_until, "OCSP staple replaced");
+            format!("OCSP staple replaced: {names}, good until {good_until}")
+        }
+        None => {
+            remark_staple(served);
+            let problem = served.stapled.problem.as_deref().unwrap_or("no file any more");
+            format!("no OCSP staple: {names}: {problem}")
+        }
+    }
+}
+
+fn remark_staple(served: &Served) {
+    let leaf = served.assembly.chain.leaf();
+    let (names, serial, sha256) = (LogName(leaf), leaf.serial_text(), leaf.fingerprint());
+    match &served.stapled.problem {
+        Some(problem) if served.stapled.is_revoked => {
+            tracing::error!(%names, serial, %sha256, %problem, "the certificate is revoked: replace it");
+        }
+        Some(problem) => tracing::warn!(%names, serial, %sha256, %problem, "no OCSP staple"),
+        None => {}
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rustls::pki_types::UnixTime;
 
+use super::Stapled;
 use super::guard::is_valid;
 use crate::certs::{Bundle, BundleSettings};
 use crate::chain::{Assembly, Certificate, Chain, Disallowed, End};
@@ -21,6 +22,8 @@ pub struct Served {
     pub assembly: Arc<Assembly>,
     /// What handshakes use.
     pub identity: tls::Identity,
+    /// The OCSP response that goes with it.
+    pub stapled: Stapled,
     /// When it was first served.
     pub since: UnixTime,
     /// Why what lies on disk by now is not served instead.
@@ -28,6 +31,28 @@ pub struct Served {
 }
 
 impl Served {
+    /// The instants at which its chain or its staple may be another, or none.
+    pub(super) fn boundaries(&self) -> impl Iterator<Item = UnixTime> {
+        let staple = self.stapled.staple.as_ref().map(|staple| staple.good_until());
+        self.assembly.until.into_iter().chain(staple)
+    }
+
+    /// The same with what is known of its staple by now, if that is anything else.
+    pub(super) fn with_stapled(&self, stapled: Stapled) -> Option<Self> {
+        (stapled != self.stapled).then(|| Self {
+            identity: self.identity.with_staple(stapled.der()),
+            stapled,
+            ..self.clone()
+        })
+    }
+
+    /// Takes the staple off if it is no longer good at the instant `at`.
+    pub(super) fn take_off_what_has_ended(&mut self, at: UnixTime) {
+        if let Some(without) = self.with_stapled(self.stapled.at(at, &self.assembly.chain)) {
+            *self = without;
+        }
+    }
+
     /// Drops the chains to other anchors in which a certificate is not valid at the instant `at`, or disallowed. Of the
     /// chain that most clients get the last good one stays, whatever has become of it; these are extras.
     pub(super) fn forget_unsound_chains(&mut self, disallowed: &Disallowed, at: UnixTime) {
@@ -116,6 +141,7 @@ mod tests {
                 certificate: write("tls.crt", leaf.der()),
                 key: Some(write("tls.key", &key.serialize_der())),
                 password_file: None,
+                staple: None,
                 allow_ca_leaf: false,
                 policy: None,
             }],
@@ -148,6 +174,7 @@ mod tests {
                 certificate: "tls.crt".into(),
                 key: None,
                 password_file: None,
+                staple: None,
                 allow_ca_leaf: false,
                 policy: None,
             }),
@@ -166,6 +193,7 @@ mod tests {
                 sought: Sought::default(),
             }),
             identity,
+            stapled: Stapled::default(),
             since: NOW,
             kept_because: Some("worse".to_owned()),
         };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::chain::Policy;
-use crate::{certs, tls};
+use crate::{certs, fetch, tls};
 
 /// What a reload works by; reading the configuration again replaces it whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub struct Plan {
     pub tls: tls::Settings,
     /// How to reload.
     pub reload: Settings,
+    /// What is fetched.
+    pub fetch: fetch::Settings,
 }
 
 /// Everything the reload room is told.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::Unservable;
+use super::{Stapled, Unservable};
 use crate::certs::{self, Bundle, BundleSettings, Listing};
 use crate::chain::Assembly;
 
@@ -46,4 +46,6 @@ pub struct Prospect {
     pub bundle: Arc<Bundle>,
     /// The chain for the leaf.
     pub assembly: Arc<Assembly>,
+    /// The staple of the operator's file.
+    pub stapled: Stapled,
 }

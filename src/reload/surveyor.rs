@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustls::pki_types::UnixTime;
 
 use super::survey::{Prospect, Survey};
-use super::{Settings, Unservable};
+use super::{Settings, Stapled, Unservable};
 use crate::certs::{self, Bundle, BundleSettings, Files, Inventory, Look, Roots};
 use crate::chain::{
     Assembly, Certificate, Change, Context, Disallowed, Name, Policy, Sha256, Signatures, assemble, forecast,
@@ -128,8 +128,7 @@ impl Surveyor {
                         leaf: Arc::clone(&bundle.leaf),
                     });
                 }
-                let assembly = self.assemble(&source, &bundle, at);
-                Ok(Prospect { bundle, assembly })
+                Ok(self.prospect(&source, &bundle, at))
             });
             (source, prospect)
         });
@@ -144,8 +143,18 @@ impl Surveyor {
         survey
     }
 
+    /// What would be served of `bundle` at the instant `at`.
+    pub(super) fn prospect(&mut self, source: &BundleSettings, bundle: &Arc<Bundle>, at: UnixTime) -> Prospect {
+        let assembly = self.assemble(source, bundle, at);
+        Prospect {
+            stapled: Stapled::of_file(source, bundle, &assembly.chain, at),
+            bundle: Arc::clone(bundle),
+            assembly,
+        }
+    }
+
     /// The best chain for the leaf of `bundle` at the instant `at`.
-    pub fn assemble(&mut self, source: &BundleSettings, bundle: &Bundle, at: UnixTime) -> Arc<Assembly> {
+    fn assemble(&mut self, source: &BundleSettings, bundle: &Bundle, at: UnixTime) -> Arc<Assembly> {
         let policy = source.policy.unwrap_or(self.settings.policy);
         let question = (bundle.leaf.fingerprint(), policy, source.allow_ca_leaf);
         if let Some(answer) = self.assemblies.get_mut(&question).filter(|answer| answer.holds_at(at)) {

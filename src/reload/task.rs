@@ -10,15 +10,17 @@ use super::clock::Clock;
 use super::endings::Endings;
 use super::handle::{Handle, Outcome, Request, Requests};
 use super::prepare::{self, Event, Prepared};
-use super::read::{Occasion, read};
+use super::read::{Occasion, Read, read};
+use super::repair::Repair;
 use super::report::{report, report_out_of_reach};
 use super::served::{Generation, Served};
+use super::staples::Staples;
 use super::surveyor::Surveyor;
 use super::watch::Watch;
-use super::{Error, Plan};
+use super::{Error, Lack, Plan};
 use crate::certs::Look;
 use crate::live::Live;
-use crate::tls;
+use crate::{fetch, tls};
 
 /// How soon files are read again after a reload that kept something: a torn write heals by itself.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
@@ -38,6 +40,11 @@ pub struct Task {
     is_settled: bool,
     /// From this instant on, the same files may give another answer.
     until: Option<UnixTime>,
+    repair: Repair,
+    /// What the chains of the start lack, until the search for it begins.
+    lack: Option<Lack>,
+    /// `None` while a reload has them.
+    staples: Option<Staples>,
     endings: Endings,
     /// When there will be an end to speak of.
     next_ending: Option<UnixTime>,
@@ -57,6 +64,10 @@ enum Trigger {
     Asked(Request),
     /// The file system spoke, or the time for a look has come.
     Files(Look),
+    /// A search for missing issuers has ended.
+    Found(fetch::Outcome),
+    /// Staples were fetched, or are no longer good.
+    Staples,
     /// An instant has come from which the same files may give another answer.
     Time,
 }
@@ -80,7 +91,12 @@ impl Task {
         for problem in &problems {
             tracing::warn!(%problem, "skipped");
         }
-        let prepared = prepare::first(survey, &plan.reload, at)?;
+        let repair = Repair::new(&plan.fetch);
+        let lack = repair.is_wanted().then(|| surveyor.lack(&survey, at)).flatten();
+        let mut prepared = prepare::first(survey, &plan.reload, at)?;
+        let mut staples = Staples::new(&plan.fetch);
+        staples.follow(&prepared.served, at);
+        staples.put_on(&mut prepared.served, at);
         for problem in &prepared.refused {
             tracing::error!(%problem, "a certificate is not served");
         }
@@ -100,6 +116,9 @@ impl Task {
             surveyor: Some(surveyor),
             is_settled: true,
             until: prepared.until,
+            repair,
+            staples: Some(staples),
+            lack,
             endings,
             next_ending,
             refused: prepared.refused,
@@ -132,11 +151,14 @@ impl Task {
 
     /// Reloads whenever there is a reason to, until the last [`Handle`] is gone.
     pub async fn run(mut self) {
+        self.repair.start(self.lack.take());
         while let Some(trigger) = self.next().await {
             match trigger {
                 Trigger::Files(look) => {
                     self.reload(look, false).await;
                 }
+                Trigger::Found(outcome) => self.learn(outcome).await,
+                Trigger::Staples => self.put_on_staples(),
                 Trigger::Time => {
                     self.reload(Look::Nowhere, false).await;
                 }
@@ -159,11 +181,14 @@ impl Task {
                 false => std::future::pending().await,
             }
         };
-        let next_instant = self
-            .until
-            .into_iter()
-            .chain(self.next_ending)
-            .min_by_key(UnixTime::as_secs);
+        let instants = [self.until, self.next_ending, self.repair.retry_at];
+        let next_instant = instants.into_iter().flatten().min_by_key(UnixTime::as_secs);
+        let staples = async {
+            match &mut self.staples {
+                Some(staples) => staples.changed().await,
+                None => std::future::pending().await,
+            }
+        };
         let due = async {
             match next_instant {
                 Some(instant) => self.clock.reach(instant).await,
@@ -175,6 +200,8 @@ impl Task {
             look = self.watch.settled_change(settings.debounce) => Some(Trigger::Files(look)),
             () = poll => Some(Trigger::Files(Look::Everywhere)),
             () = due => Some(Trigger::Time),
+            outcome = self.repair.outcome() => Some(Trigger::Found(outcome)),
+            () = staples => Some(Trigger::Staples),
         }
     }
 
@@ -187,8 +214,15 @@ impl Task {
                     if plan.reload.watch != self.plan.reload.watch {
                         self.watch = Watch::new(plan.reload.watch);
                     }
+                    if plan.fetch != self.plan.fetch {
+                        self.repair = Repair::new(&plan.fetch);
+                        self.staples = Some(Staples::new(&plan.fetch));
+                    }
                     self.plan = plan;
                 }
+                let forget = self.repair.forget_failures();
+                // A panic there leaves what failed to be asked later.
+                let _ = tokio::task::spawn_blocking(forget).await;
             }
             Err(reason) => {
                 tracing::error!(%reason, "the configuration cannot be read: the one in use stays");
@@ -198,29 +232,68 @@ impl Task {
         self.reload(Look::Everywhere, force).await
     }
 
+    async fn learn(&mut self, outcome: fetch::Outcome) {
+        let found = outcome.found.into_iter().map(|found| found.certificate);
+        let is_news = self.surveyor.as_mut().is_some_and(|surveyor| surveyor.learn(found));
+        if is_news {
+            self.is_settled = false;
+            self.reload(Look::Nowhere, false).await;
+        }
+    }
+
+    /// The stapler has said what there is to say.
+    fn put_on_staples(&mut self) {
+        let (at, current) = (self.clock.now(), self.generation.current());
+        let mut served = current.served.clone();
+        let has_changed = self
+            .staples
+            .as_ref()
+            .is_some_and(|staples| staples.put_on(&mut served, at));
+        if !has_changed {
+            return;
+        }
+        match tls::Snapshot::new(identities(&served), &self.tickets, &self.plan.tls) {
+            Ok(snapshot) => {
+                self.snapshot.publish(snapshot);
+                self.generation.publish(Generation {
+                    served,
+                    ..Generation::clone(&current)
+                });
+            }
+            Err(error) => tracing::error!(%error, "staples are not replaced"),
+        }
+    }
+
     async fn reload(&mut self, look: Look, force: bool) -> Outcome {
         let previous = self.generation.current();
         let at = self.clock.now();
-        let is_due = self.until.is_some_and(|until| at.as_secs() >= until.as_secs());
+        let instants = self.until.into_iter().chain(self.repair.retry_at);
+        let is_due = instants.into_iter().any(|instant| at.as_secs() >= instant.as_secs());
         let occasion = Occasion {
             look,
             is_due: is_due || !self.is_settled,
             force,
+            repairs: self.repair.is_wanted(),
             at,
         };
         let (plan, served) = (self.plan.clone(), previous.clone());
-        let surveyor = self.surveyor.take();
+        let (surveyor, staples) = (self.surveyor.take(), self.staples.take());
         // Reading and verifying may take a while; the admin listener shares this thread.
-        let prepared = tokio::task::spawn_blocking(move || {
+        let read = tokio::task::spawn_blocking(move || {
             let mut surveyor = surveyor.unwrap_or_else(|| Surveyor::new(plan.certificates.clone(), plan.reload));
-            let prepared = read(&mut surveyor, &plan, &served, &occasion);
-            (surveyor, prepared, occasion.look)
+            let mut staples = staples.unwrap_or_else(|| Staples::new(&plan.fetch));
+            let mut read = read(&mut surveyor, &plan, &served, &occasion);
+            if let Some(Read { prepared, .. }) = &mut read {
+                staples.follow(&prepared.served, at);
+                staples.put_on(&mut prepared.served, at);
+            }
+            (surveyor, staples, read, occasion.look)
         });
-        let prepared = match prepared.await {
-            Ok((surveyor, prepared, look)) => {
+        let read = match read.await {
+            Ok((surveyor, staples, read, look)) => {
                 self.watch.follow(surveyor.directories_to_watch(), &look);
-                self.surveyor = Some(surveyor);
-                prepared
+                (self.surveyor, self.staples) = (Some(surveyor), Some(staples));
+                read
             }
             Err(panic) => {
                 self.is_settled = false;
@@ -228,11 +301,17 @@ impl Task {
                 return Outcome::Kept(vec!["the reload failed; see the log".to_owned()]);
             }
         };
-        let Some((prepared, mut problems)) = prepared else {
+        let Some(Read {
+            prepared,
+            mut problems,
+            lack,
+        }) = read
+        else {
             self.retry_after = self.retry_after.map(|retry| self.next_retry(retry));
             self.next_ending = self.endings.tell(&previous.served, at);
             return self.standing(&previous);
         };
+        self.repair.start(lack);
         let is_news = |problem: &&String| !previous.problems.contains(problem);
         for problem in problems.iter().filter(is_news) {
             tracing::warn!(%problem, "skipped");
@@ -350,6 +429,7 @@ mod tests {
                     certificate: directory.join("tls.crt"),
                     key: Some(directory.join("tls.key")),
                     password_file: None,
+                    staple: None,
                     allow_ca_leaf: false,
                     policy: None,
                 }],
@@ -368,6 +448,10 @@ mod tests {
                 poll_interval: Duration::from_secs(30),
                 debounce: Duration::ZERO,
                 allow_worse: false,
+            },
+            fetch: fetch::Settings {
+                ocsp: fetch::Ocsp::Off,
+                ..fetch::Settings::default()
             },
         }
     }

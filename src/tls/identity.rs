@@ -75,6 +75,25 @@ impl Identity {
         Ok(self)
     }
 
+    /// The same with `staple`, the DER of an OCSP response, or without any. The key is shared, the chains are copied.
+    #[must_use]
+    pub fn with_staple(&self, staple: Option<Vec<u8>>) -> Self {
+        Self {
+            default: self.default.with_staple(staple.clone()),
+            others: self
+                .others
+                .iter()
+                .map(|other| other.with_staple(staple.clone()))
+                .collect(),
+            ..self.clone()
+        }
+    }
+
+    /// The OCSP response that goes with the leaf.
+    pub fn staple(&self) -> Option<&[u8]> {
+        self.default.certified_key.ocsp.as_deref()
+    }
+
     /// The same, shown for `name` before all that were not made for it, and even if it is not among its names.
     pub fn made_for(self, name: &str) -> Self {
         Self {
@@ -166,6 +185,16 @@ impl IdentityChain {
         })
     }
 
+    fn with_staple(&self, staple: Option<Vec<u8>>) -> Self {
+        Self {
+            certified_key: Arc::new(CertifiedKey {
+                ocsp: staple,
+                ..CertifiedKey::clone(&self.certified_key)
+            }),
+            issuers: Arc::clone(&self.issuers),
+        }
+    }
+
     /// Whether one of `authorities` issued a certificate of the chain: "a root or a subordinate CA" may be named (RFC
     /// 8446 section 4.2.4). Names are compared byte for byte: a client takes them from the certificates that it has.
     fn is_from(&self, authorities: &[DistinguishedName]) -> bool {
@@ -223,6 +252,16 @@ mod tests {
         assert_eq!(rsa.algorithm(), SignatureAlgorithm::RSA);
         assert!(rsa.schemes().contains(&SignatureScheme::RSA_PSS_SHA256));
         assert!(!rsa.schemes().contains(&SignatureScheme::ECDSA_NISTP256_SHA256));
+    }
+
+    #[test]
+    fn a_staple_is_put_on_and_taken_off_and_all_else_stays() {
+        let identity = Pki::new().identity(&["a.test"]);
+        let stapled = identity.with_staple(Some(vec![7]));
+        assert_eq!((identity.staple(), stapled.staple()), (None, Some(&[7][..])));
+        assert_eq!(stapled.chain(), identity.chain());
+        assert!(Arc::ptr_eq(&stapled.default_chain().key, &identity.default_chain().key));
+        assert_eq!(stapled.with_staple(None).staple(), None);
     }
 
     #[test]

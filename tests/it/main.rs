@@ -18,6 +18,7 @@ mod drop_in;
 mod ending;
 mod identities;
 mod inspect_command;
+mod ocsp;
 mod proxying;
 mod renewal;
 mod rig;

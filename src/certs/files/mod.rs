@@ -284,6 +284,7 @@ mod tests {
             certificate: directory.join("tls.crt"),
             key: Some(directory.join("tls.key")),
             password_file: None,
+            staple: None,
             allow_ca_leaf: false,
             policy: None,
         };

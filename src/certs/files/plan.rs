@@ -61,6 +61,7 @@ impl Plan {
                 Some(&bundle.certificate),
                 bundle.key.as_ref(),
                 bundle.password_file.as_ref(),
+                bundle.staple.as_ref(),
             ];
             for path in files.into_iter().flatten() {
                 plan.add_file(&mut resolver, path, BUNDLE_FILE_LIMIT);

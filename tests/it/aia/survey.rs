@@ -65,6 +65,7 @@ impl Scene {
                 certificate: self.directory.path("tls.pem"),
                 key: None,
                 password_file: None,
+                staple: None,
                 allow_ca_leaf: false,
                 policy: None,
             }],

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use fullchain::certs::{self, BundleSettings, Roots};
 use fullchain::chain::{Policy, Status};
+use fullchain::fetch;
 use fullchain::live::Live;
 use fullchain::reload::{Clock, Generation, Handle, Plan, Settings, Task};
 use fullchain::tls;
@@ -118,6 +119,7 @@ fn bundle(directory: &Path, certificate: &str, key: &str) -> BundleSettings {
         certificate: directory.join(certificate),
         key: Some(directory.join(key)),
         password_file: None,
+        staple: None,
         allow_ca_leaf: false,
         policy: None,
     }
@@ -145,6 +147,7 @@ fn plan(directory: &Path, bundles: Vec<BundleSettings>, policy: Policy) -> Plan 
             debounce: Duration::ZERO,
             allow_worse: false,
         },
+        fetch: fetch::Settings::default(),
     }
 }
 

@@ -80,6 +80,7 @@ pub struct Recipe {
     subject_key_id: KeyIdentifier,
     authority_key_id: Authority,
     published_at: Vec<String>,
+    responders_at: Vec<String>,
 }
 
 /// What stands in subjectKeyIdentifier.
@@ -134,6 +135,7 @@ impl Recipe {
             subject_key_id: KeyIdentifier::OfKey,
             authority_key_id: Authority::OfIssuer,
             published_at: Vec::new(),
+            responders_at: Vec::new(),
         }
         .valid(from, until)
     }
@@ -222,6 +224,19 @@ impl Recipe {
         self
     }
 
+    /// extendedKeyUsage with OCSPSigning alone.
+    pub fn for_ocsp(mut self) -> Self {
+        self.params.extended_key_usages = vec![ExtendedKeyUsagePurpose::OcspSigning];
+        self
+    }
+
+    /// The TLS feature extension with status_request (RFC 7633).
+    pub fn must_staple(mut self) -> Self {
+        let extension = CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 24], vec![0x30, 3, 2, 1, 5]);
+        self.params.custom_extensions.push(extension);
+        self
+    }
+
     pub fn permits(mut self, name: &str) -> Self {
         let permitted_subtrees = vec![GeneralSubtree::DnsName(name.into())];
         self.params.name_constraints = Some(NameConstraints {
@@ -262,6 +277,12 @@ impl Recipe {
     /// Where the issuer's certificate is published; one more place with each call.
     pub fn published_at(mut self, url: &str) -> Self {
         self.published_at.push(url.to_owned());
+        self
+    }
+
+    /// Where OCSP responders answer for the issuer.
+    pub fn responders_at(mut self, urls: &[&str]) -> Self {
+        self.responders_at.extend(urls.iter().map(|url| (*url).to_owned()));
         self
     }
 
@@ -323,11 +344,14 @@ impl Recipe {
         if let Some(content) = authority {
             add(&[2, 5, 29, 35], false, tlv(0x30, &content));
         }
-        if !self.published_at.is_empty() {
-            // caIssuers, RFC 5280 section 4.2.2.1.
-            let method = tlv(6, &[0x2b, 6, 1, 5, 5, 7, 0x30, 2]);
+        // id-ad-ocsp and id-ad-caIssuers, RFC 5280 section 4.2.2.1.
+        let places = |method: u8, urls: &[String]| -> Vec<u8> {
+            let method = tlv(6, &[0x2b, 6, 1, 5, 5, 7, 0x30, method]);
             let place = |url: &String| tlv(0x30, &[method.clone(), tlv(0x86, url.as_bytes())].concat());
-            let places: Vec<u8> = self.published_at.iter().flat_map(place).collect();
+            urls.iter().flat_map(place).collect()
+        };
+        let places = [places(1, &self.responders_at), places(2, &self.published_at)].concat();
+        if !places.is_empty() {
             add(&[1, 3, 6, 1, 5, 5, 7, 1, 1], false, tlv(0x30, &places));
         }
         let issuer = Issuer::from_params(issuer, issuer_key);

@@ -1,0 +1,86 @@
+//! What is stapled to a certificate, and what is wrong where nothing is.
+
+use std::sync::Arc;
+
+use rustls::pki_types::UnixTime;
+
+use crate::certs::{Bundle, BundleSettings};
+use crate::chain::Chain;
+use crate::ocsp::{Staple, Subject};
+use crate::tls;
+
+/// What is stapled to one certificate.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stapled {
+    /// The OCSP response, while it is good.
+    pub staple: Option<Arc<Staple>>,
+    /// Why there is none, where there should be one.
+    pub problem: Option<String>,
+    /// Whether the CA says that the certificate is revoked.
+    pub is_revoked: bool,
+}
+
+impl Stapled {
+    /// The staple of the operator's file, as of the instant `at`.
+    pub(super) fn of_file(source: &BundleSettings, bundle: &Bundle, chain: &Chain, at: UnixTime) -> Self {
+        let Some(bytes) = &bundle.staple else {
+            return Self::none(chain, None);
+        };
+        let verified = match chain.issuer() {
+            Some(issuer) => {
+                let subject = Subject {
+                    leaf: chain.leaf(),
+                    issuer,
+                };
+                Staple::verify(bytes, &subject, tls::signature_algorithms(), at)
+            }
+            None => {
+                return Self::none(
+                    chain,
+                    Some("the issuer of the leaf is not there to verify it".to_owned()),
+                );
+            }
+        };
+        let path = source.staple.as_deref().unwrap_or(&source.certificate).display();
+        match verified {
+            Ok(staple) => Self {
+                staple: Some(Arc::new(staple)),
+                ..Self::default()
+            },
+            Err(error) => Self {
+                is_revoked: error.is_revocation(),
+                ..Self::none(chain, Some(format!("{path}: {error}")))
+            },
+        }
+    }
+
+    /// No staple, for this reason if there is one.
+    pub(super) fn none(chain: &Chain, reason: Option<String>) -> Self {
+        const DEMAND: &str = "the leaf demands a staple (TLS feature, RFC 7633): some clients will refuse it without";
+        let problem = match (reason, chain.leaf().must_staple()) {
+            (Some(reason), true) => Some(format!("{reason}; {DEMAND}")),
+            (None, true) => Some(DEMAND.to_owned()),
+            (reason, false) => reason,
+        };
+        Self {
+            problem,
+            ..Self::default()
+        }
+    }
+
+    /// What is left of it at the instant `at`.
+    #[must_use]
+    pub(super) fn at(&self, at: UnixTime, chain: &Chain) -> Self {
+        match &self.staple {
+            Some(staple) if !staple.is_good_at(at) => {
+                Self::none(chain, Some("the last OCSP response is no longer good".to_owned()))
+            }
+            _ => self.clone(),
+        }
+    }
+
+    /// The DER as a handshake sends it.
+    pub(super) fn der(&self) -> Option<Vec<u8>> {
+        self.staple.as_ref().map(|staple| staple.der().to_vec())
+    }
+}
