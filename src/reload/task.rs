@@ -242,7 +242,7 @@ impl Task {
     }
 
     /// The stapler has said what there is to say.
-    fn put_on_staples(&mut self) {
+    fn put_on_staples(&self) {
         let (at, current) = (self.clock.now(), self.generation.current());
         let mut served = current.served.clone();
         let has_changed = self
