@@ -121,6 +121,27 @@ impl Certificates {
         }
     }
 
+    /// Whether `file` is of the store or of the anchors.
+    pub(super) fn has_file(&self, file: &Path) -> bool {
+        self.files.contains_key(file)
+    }
+
+    /// Reads a file of the store again: its certificates before and now. `None` where there was or is a problem to tell.
+    pub(super) fn read_again(&mut self, file: &Path, files: &Files) -> Option<(Found, Found)> {
+        let before = self.files.get(file)?;
+        let (was_sound, before) = (before.is_sound(), before.certificates.clone());
+        let now = self.of_file(file, files);
+        let is_sound = was_sound && now.is_sound();
+        is_sound.then(|| (before, now.certificates.clone()))
+    }
+
+    /// Every file of the store and of the anchors with its certificates.
+    pub(super) fn files(&self) -> impl Iterator<Item = (&PathBuf, &[Arc<Certificate>])> {
+        self.files
+            .iter()
+            .map(|(file, parsed)| (file, parsed.certificates.as_slice()))
+    }
+
     /// Forgets files that were not asked for since the last call, and certificates that nobody else holds.
     pub(super) fn forget_unused(&mut self) {
         self.files
@@ -130,7 +151,13 @@ impl Certificates {
     }
 }
 
+type Found = Vec<Arc<Certificate>>;
+
 impl Parsed {
+    fn is_sound(&self) -> bool {
+        self.problems.is_empty() && self.nothing_but.is_none()
+    }
+
     /// It is read anew each time.
     fn unreadable(problems: Vec<Error>) -> Self {
         Self {

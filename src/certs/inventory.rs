@@ -10,6 +10,7 @@ use super::directories::Found;
 use super::files::Files;
 use super::key::KeyReader;
 use super::store::store;
+use super::uses::Uses;
 use super::{Bundle, BundleSettings, Error, Listing, Settings};
 use crate::chain::{Anchors, Certificate, Name, Sha256, Store};
 
@@ -26,8 +27,9 @@ pub struct Inventory {
     pub anchors: Anchors,
     /// What is broken and was skipped. Errors of a bundle are in `bundles`.
     pub problems: Vec<Error>,
-    certificates: Certificates,
+    pub(super) certificates: Certificates,
     loaded: HashMap<Arc<BundleSettings>, Loaded>,
+    pub(super) uses: Uses,
 }
 
 /// What came of loading a bundle.
@@ -63,6 +65,13 @@ impl Inventory {
     /// Reads what has changed in `files` since the last call. `settings` must be those the files were read for, and the
     /// same as in the last call.
     pub fn update(&mut self, settings: &Settings, files: &Files, public_key_of: &KeyReader<'_>) -> Change {
+        match self.update_at(files, public_key_of) {
+            Some(change) => change,
+            None => self.update_all(settings, files, public_key_of),
+        }
+    }
+
+    pub(super) fn update_all(&mut self, settings: &Settings, files: &Files, public_key_of: &KeyReader<'_>) -> Change {
         self.problems.clear();
         let found = Found::in_directories(settings, files, &mut self.problems);
         let certificates = &mut self.certificates;
@@ -81,6 +90,7 @@ impl Inventory {
         };
         self.anchors = anchors;
         self.certificates.forget_unused();
+        self.uses = Uses::of(settings, files, &self.bundles);
         change
     }
 
@@ -102,7 +112,7 @@ impl Inventory {
             let is_same = |loaded: &Loaded| loaded.bundle.is_ok() && loaded.digests == digests;
             let (settings, mut loaded) = match self.loaded.remove_entry(settings) {
                 Some((settings, loaded)) if is_same(&loaded) => (settings, loaded),
-                _ => {
+                before => {
                     let mut problems = Vec::new();
                     let bundle = Bundle::load(settings, files, public_key_of, &mut self.certificates, &mut problems);
                     let loaded = Loaded {
@@ -111,7 +121,8 @@ impl Inventory {
                         problems,
                         is_in_use: true,
                     };
-                    (Arc::new(settings.clone()), loaded)
+                    let known = before.map(|(settings, _)| settings);
+                    (known.unwrap_or_else(|| Arc::new(settings.clone())), loaded)
                 }
             };
             loaded.is_in_use = true;

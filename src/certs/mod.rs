@@ -33,6 +33,7 @@ mod settings;
 mod store;
 #[cfg(test)]
 mod testing;
+mod uses;
 mod work;
 
 pub use answer::{AnswerError, certificates_in};

@@ -122,3 +122,43 @@ impl Extend<Arc<Certificate>> for Store {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, DnType, KeyIdMethod, KeyPair};
+
+    use super::*;
+
+    fn certificate(name: &str, has_key_id: bool) -> Arc<Certificate> {
+        let mut params = CertificateParams::new([]).unwrap();
+        params.distinguished_name.push(DnType::CommonName, name);
+        if has_key_id {
+            params.is_ca = rcgen::IsCa::ExplicitNoCa;
+            params.key_identifier_method = KeyIdMethod::Sha256;
+        }
+        let der = params.self_signed(&KeyPair::generate().unwrap()).unwrap().der().clone();
+        Arc::new(Certificate::from_der(der).unwrap())
+    }
+
+    #[test]
+    fn what_is_taken_out_is_found_no_more_and_the_others_are() {
+        let certificates = [("A", true), ("A", false), ("A", true), ("B", true)];
+        let certificates = certificates.map(|(name, has_key_id)| certificate(name, has_key_id));
+        assert!(certificates[0].subject_key_id().is_some() && certificates[1].subject_key_id().is_none());
+        for gone in 0..certificates.len() {
+            let mut store: Store = certificates.iter().cloned().collect();
+            assert!(store.remove(&certificates[gone]));
+            assert!(!store.remove(&certificates[gone]));
+            assert_eq!((store.len(), store.iter().count()), (3, 3));
+            for (place, certificate) in certificates.iter().enumerate() {
+                let found = store.by_subject(certificate.subject());
+                let mut all = found
+                    .into_iter()
+                    .flat_map(|found| found.with.values().flatten().chain(&found.without));
+                assert_eq!(all.any(|found| found == certificate), place != gone);
+                assert_eq!(store.contains(certificate), place != gone);
+            }
+            assert!(store.insert(certificates[gone].clone()));
+        }
+    }
+}

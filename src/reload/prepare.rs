@@ -124,7 +124,7 @@ pub(super) fn again(
         .iter()
         .filter_map(|(_, prospect)| prospect.as_ref().ok());
     let mut boundaries: Vec<UnixTime> = on_disk.filter_map(|prospect| prospect.assembly.until).collect();
-    let gone: Vec<_> = vanished(&survey, previous).collect();
+    let gone = vanished(&survey, previous);
     let directories = survey.directories.clone();
     let judge = Judge {
         surveyor,
@@ -205,12 +205,16 @@ struct Judge<'a> {
 
 impl Judge<'_> {
     fn decide<'p>(&self, survey: Survey, previous: &'p [Arc<Served>]) -> Vec<Decided<'p>> {
-        let by_source: HashMap<_, _> = previous.iter().map(|served| (name(&served.source), served)).collect();
-        let prospects: Vec<_> = survey
-            .prospects
-            .into_iter()
-            .map(|(source, prospect)| {
-                let before = by_source.get(&name(&source)).copied();
+        let by_name = OnceCell::new();
+        let by_name = || by_name.get_or_init(|| by_name_of(previous));
+        let prospects = survey.prospects.into_iter().enumerate();
+        let prospects: Vec<_> = prospects
+            .map(|(place, (source, prospect))| {
+                // Mostly everything is where it was, and there may be thousands.
+                let same_place = previous
+                    .get(place)
+                    .filter(|served| Arc::ptr_eq(&served.source, &source));
+                let before = same_place.or_else(|| by_name().get(&name(&source)).copied());
                 (source, prospect, before)
             })
             .collect();
@@ -357,15 +361,21 @@ fn name(source: &BundleSettings) -> (&Path, Option<&Path>) {
     (&source.certificate, source.key.as_deref())
 }
 
+fn by_name_of(served: &[Arc<Served>]) -> HashMap<(&Path, Option<&Path>), &Arc<Served>> {
+    served.iter().map(|served| (name(&served.source), served)).collect()
+}
+
 /// What is served and no longer configured, with its place.
-fn vanished<'p>(survey: &Survey, previous: &'p [Arc<Served>]) -> impl Iterator<Item = (usize, &'p Arc<Served>)> {
-    let configured: HashSet<_> = survey.prospects.iter().map(|(source, _)| name(source)).collect();
-    let gone: Vec<_> = previous
-        .iter()
-        .enumerate()
-        .filter(|(_, served)| !configured.contains(&name(&served.source)))
-        .collect();
-    gone.into_iter()
+fn vanished<'p>(survey: &Survey, previous: &'p [Arc<Served>]) -> Vec<(usize, &'p Arc<Served>)> {
+    let prospects = &survey.prospects;
+    let stays = |(source, served): (&Arc<BundleSettings>, &Arc<Served>)| Arc::ptr_eq(source, &served.source);
+    let sources = prospects.iter().map(|(source, _)| source);
+    if prospects.len() == previous.len() && sources.zip(previous).all(stays) {
+        return Vec::new();
+    }
+    let configured: HashSet<_> = prospects.iter().map(|(source, _)| name(source)).collect();
+    let is_gone = |(_, served): &(usize, &Arc<Served>)| !configured.contains(&name(&served.source));
+    previous.iter().enumerate().filter(is_gone).collect()
 }
 
 /// Whether `strict` lets the chain pass. Where no roots are wanted, no chain can be more than unanchored.

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::guard::{is_of_other_type, names};
 use super::prepare::Event;
 use super::served::{LogName, Served};
 use crate::certs::BundleSettings;
@@ -28,6 +29,15 @@ pub(super) fn report(event: &Event, served: &[Arc<Served>]) -> String {
 
 /// Says which hosts old Windows cannot reach now, though it could before or they were not there.
 pub(super) fn report_out_of_reach(before: &[Arc<Served>], now: &[Arc<Served>]) {
+    let leaf = |served: &Arc<Served>| Arc::clone(served.assembly.chain.leaf());
+    let is_alike = |(before, now): (&Arc<Served>, &Arc<Served>)| {
+        let (before, now) = (leaf(before), leaf(now));
+        before == now || !is_of_other_type(&before, &now) && names(&before) == names(&now)
+    };
+    // Mostly only leaves were renewed, and there may be thousands.
+    if before.len() == now.len() && before.iter().zip(now).all(is_alike) {
+        return;
+    }
     let out_of_reach =
         |served: &[Arc<Served>]| OutOfReach::of(served.iter().map(|served| &**served.assembly.chain.leaf()));
     let news = out_of_reach(now).without(&out_of_reach(before));

@@ -252,7 +252,7 @@ impl Task {
         if !has_changed {
             return;
         }
-        match tls::Snapshot::new(identities(&served), &self.tickets, &self.plan.tls) {
+        match self.next_snapshot(&served) {
             Ok(snapshot) => {
                 self.snapshot.publish(snapshot);
                 self.generation.publish(Generation {
@@ -344,6 +344,11 @@ impl Task {
         (retry * 2).min(self.plan.reload.poll_interval)
     }
 
+    fn next_snapshot(&self, served: &[Arc<Served>]) -> Result<tls::Snapshot, tls::Error> {
+        let current = self.snapshot.current();
+        current.succeeded_by(identities(served), &self.tickets, &self.plan.tls)
+    }
+
     /// Phase two: the one store that makes everything visible.
     fn publish(&mut self, prepared: Prepared, problems: Vec<String>, at: UnixTime) -> Result<Outcome, tls::Error> {
         let Prepared {
@@ -353,7 +358,7 @@ impl Task {
             until,
         } = prepared;
         warn_if_none(&served);
-        let snapshot = tls::Snapshot::new(identities(&served), &self.tickets, &self.plan.tls)?;
+        let snapshot = self.next_snapshot(&served)?;
         self.snapshot.publish(snapshot);
         let previous = self.generation.publish(Generation {
             served,

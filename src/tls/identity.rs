@@ -20,7 +20,7 @@ pub struct Identity {
     others: Arc<[IdentityChain]>,
     names: Arc<[Box<str>]>,
     /// The name it goes before all others for.
-    made_for: Option<Box<str>>,
+    made_for: Option<Arc<str>>,
     /// What the key can sign for; asked once here, because rustls allocates a signer for every answer.
     schemes: Arc<[SignatureScheme]>,
 }

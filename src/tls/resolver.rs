@@ -25,7 +25,7 @@ use super::names::Names;
 #[derive(Debug)]
 pub(super) struct Resolver {
     identities: Arc<[Identity]>,
-    names: Names,
+    names: Arc<Names>,
     /// The first identity and those that stand beside it, such as its twin with another kind of key.
     default: Vec<usize>,
     strict_sni: bool,
@@ -34,16 +34,37 @@ pub(super) struct Resolver {
 impl Resolver {
     /// A resolver that prefers `identities` in the order given.
     pub(super) fn new(identities: Arc<[Identity]>, strict_sni: bool) -> Self {
+        let names = identities
+            .iter()
+            .map(|identity| (identity.names(), identity.preferred_name()));
         Self {
-            names: Names::new(
-                identities
-                    .iter()
-                    .map(|identity| (identity.names(), identity.preferred_name())),
-            ),
+            names: Arc::new(Names::new(names)),
             default: default_identities(&identities),
             identities,
             strict_sni,
         }
+    }
+
+    /// The same for other `identities`. Where they have the same names, as after a renewal, the index of them stays.
+    pub(super) fn succeeded_by(&self, identities: Arc<[Identity]>, strict_sni: bool) -> Self {
+        let is_named_alike = |(before, now): (&Identity, &Identity)| {
+            before.names() == now.names() && before.preferred_name() == now.preferred_name()
+        };
+        let mut both = self.identities.iter().zip(&*identities);
+        if self.identities.len() != identities.len() || !both.all(is_named_alike) {
+            return Self::new(identities, strict_sni);
+        }
+        Self {
+            names: Arc::clone(&self.names),
+            default: self.default.clone(),
+            identities,
+            strict_sni,
+        }
+    }
+
+    /// The identities in the order of preference.
+    pub(super) fn identities(&self) -> &[Identity] {
+        &self.identities
     }
 
     fn choose(&self, server_name: Option<&str>, offer: Offer<'_>) -> Option<&Arc<CertifiedKey>> {
@@ -162,6 +183,23 @@ mod tests {
             assert_eq!(shown(&resolver, Some("a.test"), &[ECDSA, PSS], true), Some(0));
             assert_eq!(shown(&resolver, Some("a.test"), &[ECDSA], true), Some(1));
         }
+    }
+
+    #[test]
+    fn the_index_of_names_stays_where_the_names_do_and_only_there() {
+        let pki = Pki::new();
+        let before = resolver(&[pki.identity(&["a.test"]), pki.identity(&["b.test"])], false);
+        let renewed: Vec<_> = [pki.identity(&["a.test"]), pki.rsa_identity(&["b.test"])].into();
+        let after = before.succeeded_by(renewed.into(), false);
+        assert!(Arc::ptr_eq(&before.names, &after.names));
+        assert_eq!(shown(&after, Some("b.test"), &[PSS], true), Some(1));
+        let other: Vec<_> = [pki.identity(&["a.test"]), pki.identity(&["c.test"])].into();
+        let other = after.succeeded_by(other.into(), true);
+        assert_eq!(shown(&other, Some("c.test"), &[ECDSA], true), Some(1));
+        assert_eq!(shown(&other, Some("b.test"), &[ECDSA], true), None);
+        let made_for: Vec<_> = [pki.identity(&["a.test"]), pki.identity(&["c.test"]).made_for("a.test")].into();
+        let made_for = other.succeeded_by(made_for.into(), true);
+        assert_eq!(shown(&made_for, Some("a.test"), &[ECDSA], true), Some(1));
     }
 
     #[test]

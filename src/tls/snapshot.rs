@@ -12,7 +12,7 @@ use super::{Error, Identity, Settings, Tickets};
 #[derive(Debug)]
 pub struct Snapshot {
     server_config: Arc<ServerConfig>,
-    identities: Arc<[Identity]>,
+    resolver: Arc<Resolver>,
 }
 
 impl Snapshot {
@@ -23,11 +23,31 @@ impl Snapshot {
     ///
     /// [`Error::ServerConfig`] where rustls cannot be set up.
     pub fn new(identities: Vec<Identity>, tickets: &Tickets, settings: &Settings) -> Result<Self, Error> {
-        let identities: Arc<[Identity]> = identities.into();
-        let resolver = Resolver::new(Arc::clone(&identities), settings.strict_sni);
+        Self::of(Resolver::new(identities.into(), settings.strict_sni), tickets)
+    }
+
+    /// The snapshot that comes after this one: as [`new`](Self::new), but what both have in common is not made again.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn succeeded_by(
+        &self,
+        identities: Vec<Identity>,
+        tickets: &Tickets,
+        settings: &Settings,
+    ) -> Result<Self, Error> {
+        Self::of(
+            self.resolver.succeeded_by(identities.into(), settings.strict_sni),
+            tickets,
+        )
+    }
+
+    fn of(resolver: Resolver, tickets: &Tickets) -> Result<Self, Error> {
+        let resolver = Arc::new(resolver);
         Ok(Self {
-            server_config: Arc::new(server_config(Arc::new(resolver), tickets)?),
-            identities,
+            server_config: Arc::new(server_config(Arc::clone(&resolver) as _, tickets)?),
+            resolver,
         })
     }
 
@@ -38,7 +58,7 @@ impl Snapshot {
 
     /// The identities in the order of preference.
     pub fn identities(&self) -> &[Identity] {
-        &self.identities
+        self.resolver.identities()
     }
 }
 
@@ -47,7 +67,7 @@ impl From<ServerConfig> for Snapshot {
     fn from(server_config: ServerConfig) -> Self {
         Self {
             server_config: Arc::new(server_config),
-            identities: Arc::new([]),
+            resolver: Arc::new(Resolver::new(Arc::new([]), false)),
         }
     }
 }

@@ -14,6 +14,7 @@ mod plan;
 mod read;
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::ffi::OsString;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,6 +39,8 @@ pub struct Files {
     /// By the path without links, so that a file with many names is read once.
     contents: HashMap<PathBuf, Content>,
     system_roots: Option<SystemRoots>,
+    /// The configured paths whose contents the last reading found changed; `None` where it may be more than that.
+    changed: Option<BTreeSet<OsString>>,
 }
 
 /// Where to look for what has changed since the last reading.
@@ -91,6 +94,7 @@ impl Files {
             plan: Plan::default(),
             contents: HashMap::new(),
             system_roots: None,
+            changed: None,
         };
         files.look_everywhere(settings, look);
         files
@@ -99,13 +103,20 @@ impl Files {
     /// Reads again what has changed since, and tells whether anything has: the bytes or the error of a file, or which
     /// files there are. `settings` must be those that were read for before.
     pub fn read_again(&mut self, settings: &Settings, look: &Look) -> bool {
-        match look {
-            Look::Nowhere => false,
-            Look::Everywhere => self.look_everywhere(settings, Plan::of),
-            Look::At(paths) => self
-                .look_at(paths)
-                .unwrap_or_else(|| self.look_everywhere(settings, Plan::of)),
+        let mut changed = BTreeSet::new();
+        let is_enough = match look {
+            Look::Nowhere => true,
+            Look::Everywhere => false,
+            Look::At(paths) => self.look_at(paths, &mut changed),
+        };
+        if is_enough {
+            let has_changed = !changed.is_empty();
+            self.changed = Some(changed);
+            return has_changed;
         }
+        // What was read on the way is no news any more to a look at everything.
+        let has_changed = self.look_everywhere(settings, Plan::of);
+        has_changed || !changed.is_empty()
     }
 
     fn look_everywhere(&mut self, settings: &Settings, mut look: impl FnMut(&Settings) -> Plan) -> bool {
@@ -140,31 +151,39 @@ impl Files {
             plan,
             contents,
             system_roots,
+            changed: None,
         };
         !is_same
     }
 
-    /// Looks at `paths` alone; `None` where that is not enough.
-    fn look_at(&mut self, paths: &BTreeSet<PathBuf>) -> Option<bool> {
-        let mut has_changed = false;
-        for tries in 1.. {
+    /// Looks at `paths` alone, and tells whether that is enough. What has changed is added to `changed`.
+    fn look_at(&mut self, paths: &BTreeSet<PathBuf>, changed: &mut BTreeSet<OsString>) -> bool {
+        for tries in 1..=TRIES {
             let contents = &self.contents;
             let is_lasting = |path: &Path| tries > 1 || contents.get(path).is_some_and(Content::is_lasting);
-            let moved = self.plan.look_at(paths, is_lasting)?;
-            for planned in &moved {
-                let path = &planned.resolved.path;
+            let Some(moved) = self.plan.look_at(paths, is_lasting) else {
+                return false;
+            };
+            if moved.is_empty() {
+                break;
+            }
+            for name in moved {
+                let Some(planned) = self.plan.files.get(&name) else {
+                    continue;
+                };
                 let content = match tries {
                     TRIES => Content::Unreadable(ReadError::Unstable(TRIES)),
                     _ => planned.read(SystemTime::now()),
                 };
-                has_changed |= !self.contents.get(path).is_some_and(|before| before.is_same(&content));
-                self.contents.insert(path.clone(), content);
-            }
-            if moved.is_empty() || tries == TRIES {
-                break;
+                let before = self.contents.insert(planned.resolved.path.clone(), content);
+                let now = self.contents.get(&planned.resolved.path);
+                let is_same = before.zip(now).is_some_and(|(before, now)| before.is_same(now));
+                if !is_same {
+                    changed.insert(name);
+                }
             }
         }
-        Some(has_changed)
+        true
     }
 
     /// Gives up the bytes, once they have been made use of. What is asked for again is read again.
@@ -177,6 +196,11 @@ impl Files {
     /// that does.
     pub fn directories_to_watch(&self) -> &BTreeSet<PathBuf> {
         &self.plan.watched
+    }
+
+    /// The configured paths whose contents are others than before the last reading, if nothing else is.
+    pub(super) fn only_changed(&self) -> Option<impl Iterator<Item = &Path>> {
+        self.changed.as_ref().map(|changed| changed.iter().map(Path::new))
     }
 
     /// SHA-256 of the file configured as `path`; `None` where it cannot be read.
@@ -418,6 +442,23 @@ mod tests {
         assert_eq!(look(&["c.pem.tmp", "c.pem"]), (true, [true, true, true]));
         fs::remove_file(path.join("c.pem")).unwrap();
         assert!(look(&["c.pem"]).0);
+    }
+
+    #[test]
+    fn what_has_changed_is_told_even_if_the_look_at_it_turns_into_one_at_everything() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().canonicalize().unwrap();
+        let settings = settings(&[&path]);
+        for name in ["a.pem", "b.pem"] {
+            fs::write(path.join(name), "1").unwrap();
+        }
+        let mut files = Files::read(&settings);
+        fs::write(path.join("a.pem"), "2").unwrap();
+        fs::remove_file(path.join("b.pem")).unwrap();
+        let both = ["a.pem", "b.pem"].map(|name| path.join(name)).into();
+        assert!(files.read_again(&settings, &Look::At(both)));
+        assert_eq!(*files.bytes(&path.join("a.pem")).unwrap(), *b"2");
+        assert!(files.only_changed().is_none());
     }
 
     #[test]

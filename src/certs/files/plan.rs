@@ -168,13 +168,13 @@ impl Plan {
         (found, is_read)
     }
 
-    /// Looks at `paths` alone, as events name them, and tells which files have another state than before, or one that
+    /// Looks at `paths` alone, as events name them, and tells which configured paths have another state than before, or one that
     /// `is_lasting` does not answer for. `None` where links or listings may have changed.
     pub(super) fn look_at(
         &mut self,
         paths: &BTreeSet<PathBuf>,
         is_lasting: impl Fn(&Path) -> bool,
-    ) -> Option<Vec<&Planned>> {
+    ) -> Option<Vec<OsString>> {
         let mut names = Vec::new();
         for path in paths {
             if self.links.contains(path) || self.watched.contains(path) {
@@ -192,7 +192,7 @@ impl Plan {
         let mut moved = Vec::new();
         for name in names {
             let resolved = resolver.resolve(Path::new(&name));
-            let planned = self.files.get_mut(&name)?;
+            let planned = self.files.get(&name)?;
             if resolved.stamp.is_none()
                 || resolved.path != planned.resolved.path
                 || resolved.links != planned.resolved.links
@@ -200,11 +200,16 @@ impl Plan {
                 return None;
             }
             if planned.resolved != resolved || !is_lasting(&resolved.path) {
-                planned.resolved = resolved;
-                moved.push(name);
+                moved.push((name, resolved));
             }
         }
-        Some(moved.iter().filter_map(|name| self.files.get(name)).collect())
+        // Only now: where it must be looked everywhere, that look must still see what has moved.
+        for (name, resolved) in &moved {
+            if let Some(planned) = self.files.get_mut(name) {
+                planned.resolved = resolved.clone();
+            }
+        }
+        Some(moved.into_iter().map(|(name, _)| name).collect())
     }
 
     fn would_be_listed(&self, path: &Path) -> bool {
