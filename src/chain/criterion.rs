@@ -19,7 +19,8 @@ pub enum Criterion {
     Links,
     /// No weak signature or key.
     Strength,
-    /// Every certificate outlives the leaf.
+    /// Every certificate outlives the leaf. Under [`Policy::Compat`] the oldest anchor goes before this: until a
+    /// cross-certificate ends, it is kept.
     OutlivesLeaf,
     /// What the policy prefers: fewer certificates, or the oldest anchor.
     Policy,

@@ -65,10 +65,13 @@ pub(super) fn best_path(graph: &mut Graph<'_>, prefix: &[NodeId], policy: Policy
                 continue;
             }
         }
-        let reachable = Reachable::from(graph, start, demands);
         let found = if demands.include(Criterion::Anchor) {
-            to_anchor(graph, prefix, policy, demands, reachable, budget)
+            match policy {
+                Policy::Short => to_nearest_anchor(graph, prefix, demands, budget),
+                Policy::Compat => to_oldest_anchor(graph, prefix, demands, budget),
+            }
         } else {
+            let reachable = Reachable::from(graph, start, demands);
             let to_self_signed = reachable.distances_to_self_signed();
             shortest(graph, prefix, demands, Goal::SelfSigned, &to_self_signed, budget).or_else(|| {
                 let to_open_end = reachable.distances_to_open_ends(graph);
@@ -145,31 +148,38 @@ pub(super) fn any_path(graph: &mut Graph<'_>) -> Option<Path> {
     Some(Path { nodes, end, demands })
 }
 
-fn to_anchor(
-    graph: &mut Graph<'_>,
-    prefix: &[NodeId],
-    policy: Policy,
-    demands: Demands,
-    mut reachable: Reachable,
-    budget: &mut Budget,
-) -> Option<Path> {
-    if policy == Policy::Short {
-        let distances = reachable.distances(&reachable.anchors);
-        return shortest(graph, prefix, demands, Goal::AnyAnchor, &distances, budget);
-    }
-    // The oldest root is the one that old clients have.
-    sort_by_age(graph, &mut reachable.anchors);
-    let by_anchor = reachable.anchors.chunk_by(|left, right| left.0 == right.0);
+fn to_nearest_anchor(graph: &mut Graph<'_>, prefix: &[NodeId], demands: Demands, budget: &mut Budget) -> Option<Path> {
+    let reachable = Reachable::from(graph, *prefix.last()?, demands);
+    let distances = reachable.distances(&reachable.anchors);
+    shortest(graph, prefix, demands, Goal::AnyAnchor, &distances, budget)
+}
+
+/// The oldest root is the one that old clients have. A way to it counts for more than that nothing on it ends before
+/// the leaf: chains are assembled again when something ends, and until then those clients are served.
+fn to_oldest_anchor(graph: &mut Graph<'_>, prefix: &[NodeId], demands: Demands, budget: &mut Budget) -> Option<Path> {
+    let start = *prefix.last()?;
+    let tolerant = demands.without(Criterion::OutlivesLeaf);
+    let mut in_reach = Reachable::from(graph, start, tolerant);
+    let strictly = (tolerant != demands).then(|| Reachable::from(graph, start, demands));
+    sort_by_age(graph, &mut in_reach.anchors);
+    let by_anchor = in_reach.anchors.chunk_by(|left, right| left.0 == right.0);
     by_anchor.into_iter().find_map(|issued| {
-        let distances = reachable.distances(issued);
-        shortest(
-            graph,
-            prefix,
-            demands,
-            Goal::ThisAnchor(issued[0].0),
-            &distances,
-            budget,
-        )
+        let anchor = issued[0].0;
+        let goal = Goal::ThisAnchor(anchor);
+        let strict = strictly.as_ref().and_then(|reachable| {
+            let issued: Vec<_> = reachable
+                .anchors
+                .iter()
+                .copied()
+                .filter(|(to, _)| *to == anchor)
+                .collect();
+            let distances = reachable.distances(&issued);
+            shortest(graph, prefix, demands, goal, &distances, budget)
+        });
+        strict.or_else(|| {
+            let distances = in_reach.distances(issued);
+            shortest(graph, prefix, tolerant, goal, &distances, budget)
+        })
     })
 }
 

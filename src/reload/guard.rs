@@ -8,7 +8,7 @@ use std::fmt;
 
 use rustls::pki_types::UnixTime;
 
-use crate::chain::{Assembly, Certificate, Chain, Disallowed, End, KeyAlgorithm, Status, Warning, rfc3339};
+use crate::chain::{Assembly, Certificate, Chain, Criterion, Disallowed, End, KeyAlgorithm, Status, Warning, rfc3339};
 
 /// In what way the next chain is worse than the one served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +68,6 @@ pub(super) fn what_is_worse(served: &Assembly, next: &Assembly, disallowed: &Dis
         worse.push(Worse::LosesIntermediates { served, next });
     }
     if next.status <= served.status {
-        let end = |assembly: &Assembly| assembly.chain.first_to_expire().not_after();
         let (served_end, next_end) = (end(served), end(next));
         if next_end.as_secs() < served_end.as_secs() {
             worse.push(Worse::ExpiresEarlier {
@@ -91,6 +90,17 @@ pub(super) fn what_is_worse(served: &Assembly, next: &Assembly, disallowed: &Dis
         worse.push(Worse::LosesNames(lost));
     }
     worse
+}
+
+/// When the chain ends, or the last of those that will do in its place: a cross-certificate may end before the leaf, and
+/// nobody is cut off where another path is as good.
+fn end(assembly: &Assembly) -> UnixTime {
+    let alternatives = assembly.alternatives.iter();
+    let as_good = alternatives.filter(|alternative| alternative.criterion >= Criterion::OutlivesLeaf);
+    let chains = as_good.map(|alternative| &alternative.chain).chain([&assembly.chain]);
+    let ends = chains.map(|chain| chain.first_to_expire().not_after());
+    ends.max_by_key(UnixTime::as_secs)
+        .unwrap_or_else(|| assembly.chain.leaf().not_after())
 }
 
 fn is_worthless(served: &Assembly, disallowed: &Disallowed, at: UnixTime) -> bool {
@@ -188,7 +198,7 @@ mod tests {
     use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, SignatureAlgorithm};
 
     use super::*;
-    use crate::chain::{Policy, Sought, Trail};
+    use crate::chain::{Alternative, Policy, Sought, Trail};
 
     const NOW: UnixTime = UnixTime::since_unix_epoch(Duration::from_secs(1_780_272_000));
 
@@ -245,6 +255,27 @@ mod tests {
             "{objections:?}"
         );
         assert_eq!(worse(&complete(&[&before, &short]), &complete(&[&after, &long])), []);
+    }
+
+    #[test]
+    fn a_chain_ends_when_the_last_that_will_do_in_its_place_does() {
+        let (before, after) = (leaf(&["a.test"], 60), leaf(&["a.test"], 90));
+        let (long, cross) = (leaf(&["CA"], 500), leaf(&["Cross"], 20));
+        let served = complete(&[&before, &long]);
+        let through_cross = complete(&[&after, &long, &cross]);
+        assert!(matches!(
+            worse(&served, &through_cross)[..],
+            [Worse::ExpiresEarlier { .. }]
+        ));
+        let with = |criterion| Assembly {
+            alternatives: vec![Alternative {
+                chain: complete(&[&after, &long]).chain,
+                criterion,
+            }],
+            ..through_cross.clone()
+        };
+        assert_eq!(worse(&served, &with(Criterion::Policy)), []);
+        assert_ne!(worse(&served, &with(Criterion::Anchor)), []);
     }
 
     #[test]

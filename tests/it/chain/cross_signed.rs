@@ -27,6 +27,30 @@ fn a_renewed_intermediate_wins_and_the_older_is_listed() {
 }
 
 #[test]
+fn compat_keeps_a_cross_certificate_until_it_ends_even_if_the_leaf_outlives_it() {
+    let old_root = ca("Old").valid(-3000, 3000).self_signed();
+    let root = ca("R").valid(-1000, 3000).self_signed();
+    let cross = |end| ca("R").key_of(&root).valid(-900, end).signed_by(&old_root);
+    let (ends_first, lasts) = (cross(30), cross(100));
+    let intermediate = ca("I1").valid(-900, 900).signed_by(&root);
+    let leaf = server("www.example.test").valid(-1, 60).signed_by(&intermediate);
+    let scene = |store: &[&Entity], policy, days| {
+        let scene = Scene::of(&leaf).store([&intermediate]).store(store.iter().copied());
+        scene.roots([&root, &old_root]).policy(policy).on_day(days).assemble()
+    };
+    assert_served(
+        &scene(&[&ends_first], Policy::Compat, 29),
+        [&leaf, &intermediate, &ends_first],
+    );
+    assert_served(&scene(&[&ends_first], Policy::Compat, 31), [&leaf, &intermediate]);
+    assert_served(&scene(&[&ends_first], Policy::Short, 0), [&leaf, &intermediate]);
+    // Of two ways to the old root the one that outlives the leaf.
+    let both = scene(&[&ends_first, &lasts], Policy::Compat, 0);
+    assert_served(&both, [&leaf, &intermediate, &lasts]);
+    assert_eq!(both.warnings, []);
+}
+
+#[test]
 fn of_two_ways_to_two_roots_short_takes_the_shorter_and_compat_the_one_to_the_older_root() {
     let new_root = ca("R1").valid(-300, 3000).self_signed();
     let old_root = ca("R2").valid(-3000, 800).self_signed();

@@ -128,8 +128,8 @@ fn a_cross_certificate_that_ends_gives_way_to_the_other_path_at_that_second() {
     let old_root = ca("Old").valid(-3000, 3000).self_signed();
     let root = ca("R").valid(-1000, 3000).self_signed();
     let cross = ca("R").key_of(&root).valid(-900, 50).signed_by(&old_root);
-    // It ends before the leaf too: where one path outlives the leaf, that one is served from the start.
-    let intermediate = ca("I1").valid(-900, 55).signed_by(&root);
+    // It outlives the leaf: an old root goes before that, for as long as there is a way to it.
+    let intermediate = ca("I1").valid(-900, 900).signed_by(&root);
     let leaf = server("www.example.test").valid(-1, 60).signed_by(&intermediate);
     let scene = |at: UnixTime| {
         let scene = Scene::of(&leaf)
