@@ -88,6 +88,14 @@ impl Arrangement {
         arrangement
     }
 
+    /// Every file that is somebody's.
+    pub(super) fn files(&self) -> impl Iterator<Item = &str> {
+        let bundles = self.bundles.iter();
+        let pairs = bundles.flat_map(|bundle| [Some(&bundle.certificate), bundle.key.as_ref()]);
+        let lone = self.lone_keys.iter().map(|lone| &lone.key);
+        pairs.flatten().chain(&self.chains).chain(lone).map(String::as_str)
+    }
+
     /// The host that a folder is named after: certbot counts up where there are two for one host.
     pub(super) fn host_of_folder(folder: &str) -> Option<HostName> {
         let name = folder.rsplit('/').next().unwrap_or(folder);

@@ -25,6 +25,16 @@ pub(super) struct Found {
     /// Files with intermediates.
     pub(super) chains: Vec<PathBuf>,
     pub(super) directories: Vec<(PathBuf, Listing)>,
+    pub(super) gaps: Gaps,
+}
+
+/// What certificate directories hold in part only: nothing that belongs there is meant to be gone.
+#[derive(Clone, Debug, Default)]
+pub struct Gaps {
+    /// Folders that cannot be listed.
+    pub folders: Vec<PathBuf>,
+    /// Keys whose certificate is missing.
+    pub lone_keys: Vec<PathBuf>,
 }
 
 impl Found {
@@ -75,6 +85,10 @@ impl Found {
             }));
         self.chains
             .extend(arrangement.chains.iter().map(|chain| directory.join(chain)));
+        let folders = held.unlisted.iter().map(|folder| directory.join(folder));
+        self.gaps.folders.extend(folders);
+        let lone_keys = arrangement.lone_keys.iter().map(|lone| directory.join(&lone.key));
+        self.gaps.lone_keys.extend(lone_keys);
         problems.extend(arrangement.lone_keys.iter().map(|lone| Error::LoneKey {
             path: directory.join(&lone.key),
             expected: lone.expected.clone(),

@@ -11,7 +11,7 @@ use super::files::Files;
 use super::key::KeyReader;
 use super::store::store;
 use super::uses::Uses;
-use super::{Bundle, BundleSettings, Error, Listing, Settings};
+use super::{Bundle, BundleSettings, Error, Gaps, Listing, Settings};
 use crate::chain::{Anchors, Certificate, Name, Sha256, Store};
 
 /// Everything the configured files hold. Made again of later readings, it takes over what is the same.
@@ -21,6 +21,8 @@ pub struct Inventory {
     pub bundles: Vec<(Arc<BundleSettings>, LoadedBundle)>,
     /// What became of each of [`Settings::directories`].
     pub directories: Vec<(PathBuf, Listing)>,
+    /// What they hold in part only.
+    pub gaps: Gaps,
     /// The intermediates of the store, and what lies beside each leaf: what one bundle brings serves all hosts.
     pub store: Store,
     /// The trusted roots.
@@ -29,6 +31,8 @@ pub struct Inventory {
     pub problems: Vec<Error>,
     pub(super) certificates: Certificates,
     loaded: HashMap<Arc<BundleSettings>, Loaded>,
+    /// The bundles with something broken beside what is served.
+    pub(super) problematic: HashSet<Arc<BundleSettings>>,
     pub(super) uses: Uses,
 }
 
@@ -71,7 +75,14 @@ impl Inventory {
         }
     }
 
-    pub(super) fn update_all(&mut self, settings: &Settings, files: &Files, public_key_of: &KeyReader<'_>) -> Change {
+    /// Whether files could not be read. Then it may be worth while to try again though none has changed.
+    pub fn has_unread(&self) -> bool {
+        let is_unread_file = |problem: &Error| matches!(problem, Error::Read { .. });
+        self.bundles.iter().any(|(_, bundle)| is_unread(bundle)) || self.problems.iter().any(is_unread_file)
+    }
+
+    /// Goes through everything once more, as [`update`](Self::update) does where much has changed.
+    pub fn update_all(&mut self, settings: &Settings, files: &Files, public_key_of: &KeyReader<'_>) -> Change {
         self.problems.clear();
         let found = Found::in_directories(settings, files, &mut self.problems);
         let certificates = &mut self.certificates;
@@ -81,6 +92,7 @@ impl Inventory {
         let anchors = anchors(&settings.roots, files, certificates, &mut self.problems);
         self.load(settings.bundles.iter().chain(&found.bundles), files, public_key_of);
         self.directories = found.directories;
+        self.gaps = found.gaps;
         for (_, bundle) in &self.bundles {
             stored.extend(bundle.iter().flat_map(|bundle| bundle.beside.iter().cloned()));
         }
@@ -109,7 +121,7 @@ impl Inventory {
                 settings.staple.as_ref(),
             ]
             .map(|path| path.and_then(|path| files.digest(path)));
-            let is_same = |loaded: &Loaded| loaded.bundle.is_ok() && loaded.digests == digests;
+            let is_same = |loaded: &Loaded| !is_unread(&loaded.bundle) && loaded.digests == digests;
             let (settings, mut loaded) = match self.loaded.remove_entry(settings) {
                 Some((settings, loaded)) if is_same(&loaded) => (settings, loaded),
                 before => {
@@ -130,9 +142,16 @@ impl Inventory {
             self.bundles.push((Arc::clone(&settings), loaded.bundle.clone()));
             self.loaded.insert(settings, loaded);
         }
+        let problematic = self.loaded.iter().filter(|(_, loaded)| !loaded.problems.is_empty());
+        self.problematic = problematic.map(|(settings, _)| Arc::clone(settings)).collect();
         self.loaded
             .retain(|_, loaded| std::mem::replace(&mut loaded.is_in_use, false));
     }
+}
+
+/// Whether a file could not be read, which may be different the next time though nothing has changed.
+fn is_unread(bundle: &LoadedBundle) -> bool {
+    matches!(bundle, Err(Error::Read { .. }))
 }
 
 /// Makes `store` hold `certificates` and nothing else. The subjects of what it gains and loses.

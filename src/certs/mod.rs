@@ -39,7 +39,7 @@ mod work;
 pub use answer::{AnswerError, certificates_in};
 pub use bundle::Bundle;
 pub use contents::ContentsError;
-pub use directories::Listing;
+pub use directories::{Gaps, Listing};
 pub use error::Error;
 pub use files::{Files, Look, ReadError};
 pub use format::FormatError;

@@ -62,6 +62,9 @@ impl Inventory {
             }
             for place in self.uses.bundles.get(path).into_iter().flatten() {
                 let (settings, bundle) = self.bundles.get_mut(*place)?;
+                if self.problematic.contains(settings) {
+                    return None;
+                }
                 let mut problems = Vec::new();
                 let loaded = Bundle::load(settings, files, public_key_of, &mut self.certificates, &mut problems);
                 if !problems.is_empty() {
@@ -256,5 +259,44 @@ mod tests {
         scene.assert_as_from_scratch();
         assert!(!scene.write("root.pem", Ca::new("root").pem().as_bytes()).0);
         scene.assert_as_from_scratch();
+    }
+
+    /// `openssl rehash` gives each file a second name, and operators link certificates: whichever name is used here, the
+    /// event bears another.
+    #[test]
+    fn a_file_of_several_names_has_changed_under_all_of_them() {
+        use std::os::unix::fs::symlink;
+
+        let mut scene = Scene::new();
+        let path = scene.directory.path().canonicalize().unwrap();
+        symlink("two.pem", path.join("store/0a.0")).unwrap();
+        for name in ["x.pem", "y.pem"] {
+            symlink("rsa.pem", path.join(name)).unwrap();
+        }
+        scene.settings.bundles = ["x.pem", "y.pem"]
+            .map(|name| BundleSettings {
+                certificate: path.join(name),
+                ..scene.settings.bundles[1].clone()
+            })
+            .into();
+        scene.files = Files::read(&scene.settings);
+        scene.inventory = Inventory::read(&scene.settings, &scene.files, &public_key);
+        assert!(scene.write("store/two.pem", Ca::new("three").pem().as_bytes()).0);
+        scene.assert_as_from_scratch();
+        scene.write("rsa.pem", b"torn");
+        scene.assert_as_from_scratch();
+        assert!(scene.inventory.bundles.iter().all(|(_, bundle)| bundle.is_err()));
+    }
+
+    #[test]
+    fn what_is_mended_is_no_problem_any_more() {
+        let mut scene = Scene::new();
+        let broken = "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n";
+        scene.write("ec.pem", &[fixture("ec.test.pem"), broken.into()].concat());
+        scene.assert_as_from_scratch();
+        assert_eq!(scene.inventory.problems.len(), 1);
+        scene.write("ec.pem", &fixture("ec.test.pem"));
+        scene.assert_as_from_scratch();
+        assert_eq!(scene.inventory.problems.len(), 0);
     }
 }

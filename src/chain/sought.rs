@@ -17,6 +17,19 @@ impl Sought {
     }
 }
 
+impl Sought {
+    /// The names of both.
+    #[must_use]
+    pub fn and(self, other: &Self) -> Self {
+        let mut digests: Vec<_> = self.digests.iter().chain(&other.digests).copied().collect();
+        digests.sort_unstable();
+        digests.dedup();
+        Self {
+            digests: digests.into(),
+        }
+    }
+}
+
 impl<'n> FromIterator<&'n Name> for Sought {
     fn from_iter<I: IntoIterator<Item = &'n Name>>(names: I) -> Self {
         let mut digests: Vec<_> = names.into_iter().map(Name::digest).collect();

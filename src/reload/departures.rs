@@ -8,11 +8,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::served::Served;
-use crate::certs::{BundleSettings, Listing, Origin};
+use crate::certs::{BundleSettings, Gaps, Listing, Origin};
 
 /// What there is to know about what may have been meant to take the place of something.
 pub(super) struct Departures<'a> {
     pub(super) directories: &'a [(PathBuf, Listing)],
+    pub(super) gaps: &'a Gaps,
     /// What is new and cannot be served, with a sentence that says why.
     pub(super) refused: Vec<(Arc<BundleSettings>, String)>,
     pub(super) allow_worse: bool,
@@ -35,12 +36,21 @@ impl Departures<'_> {
             }
             Some((_, Listing::Read | Listing::Empty)) | None => {}
         }
+        if let Some(reason) = self.gap_of(&served.source) {
+            return Some(reason);
+        }
         let is_listed = listing.is_some();
         let successors = self
             .refused
             .iter()
             .filter(|(source, _)| may_succeed(source, served, is_listed));
-        let reasons: Vec<_> = successors.map(|(_, reason)| reason.as_str()).collect();
+        let mut reasons: Vec<_> = successors
+            .map(|(_, reason)| reason.as_str())
+            .take(MOST_REASONS + 1)
+            .collect();
+        if reasons.len() > MOST_REASONS {
+            reasons[MOST_REASONS] = "and so on";
+        }
         let what = match is_listed {
             true => "is gone",
             false => "is no longer configured",
@@ -48,6 +58,23 @@ impl Departures<'_> {
         (!reasons.is_empty()).then(|| format!("{file} {what}, but {}", reasons.join("; ")))
     }
 }
+
+impl Departures<'_> {
+    /// Why `source` may not be meant to be gone: it lies in a folder that cannot be listed, or its key is still there.
+    fn gap_of(&self, source: &BundleSettings) -> Option<String> {
+        let file = source.certificate.display();
+        let mut folders = self.gaps.folders.iter();
+        if let Some(folder) = folders.find(|folder| source.certificate.starts_with(folder)) {
+            return Some(format!("{file} cannot be seen: {} cannot be listed", folder.display()));
+        }
+        let mut lone_keys = self.gaps.lone_keys.iter();
+        let key = lone_keys.find(|key| source.key.as_ref() == Some(key))?;
+        Some(format!("{file} is gone, but its key is still there: {}", key.display()))
+    }
+}
+
+/// Reasons that one sentence gives: where a path prefix is wrong there are as many as certificates.
+const MOST_REASONS: usize = 3;
 
 /// Whether `refused` may have been meant to take the place of `served`, which vanished from a directory that is listed
 /// or else from the configuration.

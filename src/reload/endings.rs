@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustls::pki_types::UnixTime;
 
 use super::served::{LogName, Served};
-use crate::chain::{Certificate, End, Sha256, rfc3339};
+use crate::chain::{Certificate, Chain, End, Sha256, rfc3339};
 
 const DAY: u64 = 86_400;
 /// From this long before the end there are warnings: the renewal of a certificate for 90 days is due then, as ACME
@@ -113,7 +113,10 @@ fn endings(served: &[Arc<Served>], at: UnixTime) -> (HashMap<Sha256, Ending<'_>>
                 role,
                 chains: Vec::new(),
             });
-            ending.chains.push(served);
+            // It may be in several chains of one leaf.
+            if !ending.chains.last().is_some_and(|last| std::ptr::eq(*last, &**served)) {
+                ending.chains.push(served);
+            }
         }
     }
     (endings, next)
@@ -125,11 +128,15 @@ fn notice_from(certificate: &Certificate) -> u64 {
     end.saturating_sub(NOTICE.min(end.saturating_sub(begin) / LAST_PART))
 }
 
+/// Of every chain that some client may be sent.
 fn links(served: &Served) -> impl Iterator<Item = (&'static str, &Arc<Certificate>)> {
-    let chain = &served.assembly.chain;
+    served.assembly.chains().flat_map(links_of)
+}
+
+fn links_of(chain: &Chain) -> impl Iterator<Item = (&'static str, &Arc<Certificate>)> {
     let anchor = match &chain.end {
-        End::Anchor(anchor) => Some(("root", anchor)),
-        End::Cycle | End::Leaf | End::Open | End::SelfSigned(_) => None,
+        End::Anchor(root) | End::SelfSigned(root) => Some(("root", root)),
+        End::Cycle | End::Leaf | End::Open => None,
     };
     let intermediates = chain
         .intermediates()

@@ -181,7 +181,7 @@ fn covers(names: &BTreeSet<String>, name: &str) -> bool {
     names.contains(name) || wildcard.is_some_and(|wildcard| names.contains(&wildcard))
 }
 
-fn key_type(algorithm: KeyAlgorithm) -> &'static str {
+pub(super) fn key_type(algorithm: KeyAlgorithm) -> &'static str {
     match algorithm {
         KeyAlgorithm::Rsa { .. } => "RSA",
         KeyAlgorithm::Ec { .. } => "ECDSA",

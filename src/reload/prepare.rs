@@ -10,13 +10,13 @@ use rustls::pki_types::UnixTime;
 
 use super::akin::Akin;
 use super::departures::Departures;
-use super::guard::{Worse, is_of_other_type, names, what_is_worse};
+use super::guard::{Worse, is_of_other_type, key_type, names, what_is_worse};
 use super::reason::reason;
 use super::served::Served;
 use super::survey::{Prospect, Survey};
 use super::surveyor::Surveyor;
 use super::{Error, Settings, Unservable};
-use crate::certs::{BundleSettings, Listing};
+use crate::certs::{BundleSettings, HostName, Listing};
 use crate::chain::{Assembly, Certificate, Chain, Status};
 use crate::tls;
 
@@ -125,7 +125,7 @@ pub(super) fn again(
         .filter_map(|(_, prospect)| prospect.as_ref().ok());
     let mut boundaries: Vec<UnixTime> = on_disk.filter_map(|prospect| prospect.assembly.until).collect();
     let gone = vanished(&survey, previous);
-    let directories = survey.directories.clone();
+    let (directories, gaps) = (survey.directories.clone(), survey.gaps.clone());
     let judge = Judge {
         surveyor,
         settings,
@@ -136,6 +136,7 @@ pub(super) fn again(
     let decided = judge.decide(survey, previous);
     let departures = Departures {
         directories: &directories,
+        gaps: &gaps,
         refused: decided.iter().filter_map(Decided::refused).collect(),
         allow_worse: force || settings.allow_worse,
     };
@@ -167,6 +168,7 @@ pub(super) fn again(
     for (_, served, reason) in kept {
         prepared.keep(served, reason, surveyor, at);
     }
+    boundaries.extend(prepared.until);
     boundaries.extend(prepared.served.iter().flat_map(|served| served.boundaries()));
     let later = boundaries
         .into_iter()
@@ -218,12 +220,20 @@ impl Judge<'_> {
                 (source, prospect, before)
             })
             .collect();
+        let by_host = OnceCell::new();
+        let by_host = || by_host.get_or_init(|| by_host_of(previous));
         let leaves = OnceCell::new();
         let akin = || leaves.get_or_init(|| Akin::of(&prospects, previous));
         let decide = |(place, (source, prospect, before)): (usize, &Candidate<'p>)| Decided {
             source: Arc::clone(source),
             fresh: match (prospect, before) {
                 (Ok(prospect), Some(before)) if self.stays(source, prospect, before) => Ok(Arc::clone(before)),
+                // A new file for a host that another is served for must be no worse than that.
+                (Ok(prospect), None) if source.host().is_some() => {
+                    let key_type = key_type(prospect.bundle.leaf.key_algorithm());
+                    let served = source.host().and_then(|host| by_host().get(&(host, key_type)));
+                    self.judge(source, prospect, served.copied(), || None)
+                }
                 (Ok(prospect), before) => self.judge(source, prospect, *before, || {
                     let other_type =
                         before.is_some_and(|before| is_of_other_type(&before.bundle.leaf, &prospect.bundle.leaf));
@@ -334,6 +344,7 @@ impl Prepared {
         kept.forget_unsound_chains(surveyor.disallowed(), at);
         if !surveyor.disallowed().contains(&served.bundle.leaf) {
             let prospect = surveyor.prospect(&served.source, &served.bundle, at);
+            self.until = earlier(self.until, prospect.assembly.until);
             let is_no_worse = what_is_worse(&served.assembly, &prospect.assembly, surveyor.disallowed(), at).is_empty();
             if is_no_worse && let Ok(refreshed) = with_chains(served, Arc::clone(&served.source), &prospect, at) {
                 self.note_change(place, served, &refreshed, at);
@@ -347,6 +358,10 @@ impl Prepared {
     }
 }
 
+fn earlier(one: Option<UnixTime>, other: Option<UnixTime>) -> Option<UnixTime> {
+    one.into_iter().chain(other).min_by_key(UnixTime::as_secs)
+}
+
 /// Why there is nothing to serve from `source`, with its file.
 fn cannot_be_served(source: &BundleSettings, reason: &dyn Display) -> String {
     let (file, reason) = (source.certificate.display().to_string(), reason.to_string());
@@ -356,9 +371,19 @@ fn cannot_be_served(source: &BundleSettings, reason: &dyn Display) -> String {
     }
 }
 
-/// What tells one configured certificate from another.
+/// What tells one configured certificate from another. In a directory the file with the certificate alone does: a key
+/// may be put beside one that had it in the same file.
 fn name(source: &BundleSettings) -> (&Path, Option<&Path>) {
-    (&source.certificate, source.key.as_deref())
+    let key = source.key.as_deref().filter(|_| source.directory().is_none());
+    (&source.certificate, key)
+}
+
+fn by_host_of<'p>(served: &'p [Arc<Served>]) -> HashMap<(&'p HostName, &'static str), &'p Arc<Served>> {
+    let entry = |served: &'p Arc<Served>| {
+        let key_type = key_type(served.bundle.leaf.key_algorithm());
+        served.source.host().map(|host| ((host, key_type), served))
+    };
+    served.iter().filter_map(entry).collect()
 }
 
 fn by_name_of(served: &[Arc<Served>]) -> HashMap<(&Path, Option<&Path>), &Arc<Served>> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustls::pki_types::UnixTime;
+use rustls::pki_types::{PrivateKeyDer, UnixTime};
 
 use super::survey::{Prospect, Survey};
 use super::{Settings, Stapled, Unservable};
@@ -52,7 +52,7 @@ impl Surveyor {
     pub fn new(certificates: certs::Settings, settings: Settings) -> Self {
         let mut files = Files::read(&certificates);
         let mut inventory = Inventory::default();
-        inventory.update(&certificates, &files, &|key| tls::public_key(key).ok());
+        inventory.update(&certificates, &files, &public_key);
         files.forget();
         Self {
             disallowed: certificates.disallowed.iter().copied().collect(),
@@ -78,18 +78,32 @@ impl Surveyor {
             };
             return true;
         }
-        if !self.files.read_again(certificates, look) {
-            return false;
-        }
-        let change = self
-            .inventory
-            .update(certificates, &self.files, &|key| tls::public_key(key).ok());
+        let change = if self.files.read_again(certificates, look) {
+            Some(self.inventory.update(certificates, &self.files, &public_key))
+        } else if *look != Look::Nowhere && self.inventory.has_unread() {
+            self.try_unread_again(certificates)
+        } else {
+            None
+        };
         self.files.forget();
+        let Some(change) = change else { return false };
         if change.anchors {
             self.assemblies.clear();
         }
         self.forget(&change.subjects);
         true
+    }
+
+    /// Files that could not be read may be readable now though they have not changed. `None` where nothing comes of it.
+    fn try_unread_again(&mut self, certificates: &certs::Settings) -> Option<certs::Change> {
+        let state = |inventory: &Inventory| {
+            let is_ok = inventory.bundles.iter().map(|(_, bundle)| bundle.is_ok());
+            (is_ok.collect::<Vec<_>>(), inventory.problems.len())
+        };
+        let before = state(&self.inventory);
+        let change = self.inventory.update_all(certificates, &self.files, &public_key);
+        let is_news = change.anchors || !change.subjects.is_empty() || state(&self.inventory) != before;
+        is_news.then_some(change)
     }
 
     /// Lets `found`, certificates that are in no file, help chains that want an issuer. They have no say in any other,
@@ -135,6 +149,7 @@ impl Surveyor {
         let survey = Survey {
             prospects: prospects.collect(),
             directories: self.inventory.directories.clone(),
+            gaps: self.inventory.gaps.clone(),
             problems: self.inventory.problems.clone(),
             stored: self.inventory.store.len(),
             wants_anchor: self.certificates.roots != Roots::None,
@@ -187,8 +202,9 @@ impl Surveyor {
         self.inventory.store = store;
         let untils = [without.until, with.until].into_iter().flatten();
         let until = untils.min_by_key(UnixTime::as_secs);
+        let sought = without.sought.clone().and(&with.sought);
         let best = if with.status < without.status { without } else { with };
-        Assembly { until, ..best }
+        Assembly { until, sought, ..best }
     }
 
     /// What time alone will do until `end` to the chain `now`, which is that of the certificate `source` at the instant
@@ -246,4 +262,8 @@ impl Surveyor {
     pub fn directories_to_watch(&self) -> &BTreeSet<PathBuf> {
         self.files.directories_to_watch()
     }
+}
+
+fn public_key(key: &PrivateKeyDer<'_>) -> Option<Vec<u8>> {
+    tls::public_key(key).ok()
 }

@@ -26,6 +26,8 @@ pub(super) struct Watch {
     /// Where something has changed since files were last read for it. Kept here, since waiting may be cut short.
     changed: Arc<Mutex<Changed>>,
     followed: BTreeSet<PathBuf>,
+    /// What could not be followed the last time.
+    failed: BTreeSet<PathBuf>,
 }
 
 /// Where events were seen.
@@ -91,6 +93,7 @@ impl Watch {
             events,
             changed,
             followed: BTreeSet::new(),
+            failed: BTreeSet::new(),
         }
     }
 
@@ -98,7 +101,9 @@ impl Watch {
     /// next look everywhere.
     pub(super) fn follow(&mut self, directories: &BTreeSet<PathBuf>, look: &Look) {
         let Some(watcher) = &mut self.watcher else { return };
-        if *look != Look::Everywhere && self.followed == *directories {
+        let is_known = |directory: &PathBuf| self.followed.contains(directory) || self.failed.contains(directory);
+        let known = self.followed.len() + self.failed.len();
+        if *look != Look::Everywhere && directories.len() == known && directories.iter().all(is_known) {
             return;
         }
         let wanted = directories.clone();
@@ -112,10 +117,13 @@ impl Watch {
             .map(|directory| (watcher.watch(&directory, RecursiveMode::NonRecursive), directory))
             .partition(|(result, _)| result.is_ok());
         for (result, directory) in &failed {
-            if let Err(error) = result {
+            if let Err(error) = result
+                && !self.failed.contains(directory)
+            {
                 warn(error, directory);
             }
         }
+        self.failed = failed.into_iter().map(|(_, directory)| directory).collect();
         let followed: BTreeSet<_> = followed.into_iter().map(|(_, directory)| directory).collect();
         // What changed between reading a directory and following it has made no event.
         lock(&self.changed).anywhere |= !followed.is_subset(&self.followed);

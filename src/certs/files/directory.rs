@@ -1,5 +1,6 @@
 //! What a certificate directory holds at one moment.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
@@ -19,6 +20,8 @@ pub(in crate::certs) struct Directory {
     pub(in crate::certs) arrangement: Arrangement,
     /// Nothing at all is in it: most likely something should be mounted there.
     pub(in crate::certs) is_empty: bool,
+    /// The folders in it that cannot be listed.
+    pub(in crate::certs) unlisted: Vec<String>,
 }
 
 /// The names in a certificate directory.
@@ -48,6 +51,7 @@ impl Plan {
         }
         let is_empty = names.files.is_empty() && names.folders.is_empty();
         let mut arrangement = Arrangement::of(&names.files);
+        let unlisted = names.unreadable.iter().map(|(folder, _)| folder.clone()).collect();
         for (folder, error) in names.unreadable {
             // `lost+found` is no host and nobody's business.
             if let Some(host) = Arrangement::host_of_folder(&folder) {
@@ -68,7 +72,15 @@ impl Plan {
         for chain in &arrangement.chains {
             self.add_file(resolver, &directory.join(chain), BUNDLE_FILE_LIMIT);
         }
-        let held = Directory { arrangement, is_empty };
+        let without_links = resolver.resolve(directory).path;
+        let used: HashSet<&str> = arrangement.files().collect();
+        let idle = names.files.iter().filter(|file| !used.contains(file.as_str()));
+        self.idle.extend(idle.map(|file| without_links.join(file)));
+        let held = Directory {
+            arrangement,
+            is_empty,
+            unlisted,
+        };
         self.directories.insert(directory.to_owned(), held);
     }
 }
@@ -147,10 +159,10 @@ impl Files {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Look;
     use std::os::unix::fs::symlink;
     use std::path::PathBuf;
 
+    use super::super::Look;
     use super::*;
     use crate::certs::{Roots, Settings};
 

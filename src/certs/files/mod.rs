@@ -96,18 +96,23 @@ impl Files {
             system_roots: None,
             changed: None,
         };
-        files.look_everywhere(settings, look);
+        files.look_everywhere(settings, look, SystemTime::now());
         files
     }
 
     /// Reads again what has changed since, and tells whether anything has: the bytes or the error of a file, or which
     /// files there are. `settings` must be those that were read for before.
     pub fn read_again(&mut self, settings: &Settings, look: &Look) -> bool {
+        self.read_again_at(settings, look, SystemTime::now())
+    }
+
+    /// [`read_again`](Self::read_again), with the present instant as an argument.
+    fn read_again_at(&mut self, settings: &Settings, look: &Look, now: SystemTime) -> bool {
         let mut changed = BTreeSet::new();
         let is_enough = match look {
             Look::Nowhere => true,
             Look::Everywhere => false,
-            Look::At(paths) => self.look_at(paths, &mut changed),
+            Look::At(paths) => self.look_at(paths, now, &mut changed),
         };
         if is_enough {
             let has_changed = !changed.is_empty();
@@ -115,16 +120,21 @@ impl Files {
             return has_changed;
         }
         // What was read on the way is no news any more to a look at everything.
-        let has_changed = self.look_everywhere(settings, Plan::of);
+        let has_changed = self.look_everywhere(settings, Plan::of, now);
         has_changed || !changed.is_empty()
     }
 
-    fn look_everywhere(&mut self, settings: &Settings, mut look: impl FnMut(&Settings) -> Plan) -> bool {
+    fn look_everywhere(
+        &mut self,
+        settings: &Settings,
+        mut look: impl FnMut(&Settings) -> Plan,
+        now: SystemTime,
+    ) -> bool {
         let mut plan = look(settings);
         let mut contents = HashMap::new();
         for tries in 1.. {
             let is_read;
-            (contents, is_read) = plan.read(&self.plan, &self.contents, SystemTime::now());
+            (contents, is_read) = plan.read(&self.plan, &self.contents, now);
             // Nothing can have moved while it was read.
             if !is_read {
                 break;
@@ -157,7 +167,7 @@ impl Files {
     }
 
     /// Looks at `paths` alone, and tells whether that is enough. What has changed is added to `changed`.
-    fn look_at(&mut self, paths: &BTreeSet<PathBuf>, changed: &mut BTreeSet<OsString>) -> bool {
+    fn look_at(&mut self, paths: &BTreeSet<PathBuf>, now: SystemTime, changed: &mut BTreeSet<OsString>) -> bool {
         for tries in 1..=TRIES {
             let contents = &self.contents;
             let is_lasting = |path: &Path| tries > 1 || contents.get(path).is_some_and(Content::is_lasting);
@@ -167,17 +177,22 @@ impl Files {
             if moved.is_empty() {
                 break;
             }
+            // A file of several names is read once, and then all of them have changed.
+            let mut read = HashMap::new();
             for name in moved {
                 let Some(planned) = self.plan.files.get(&name) else {
                     continue;
                 };
-                let content = match tries {
-                    TRIES => Content::Unreadable(ReadError::Unstable(TRIES)),
-                    _ => planned.read(SystemTime::now()),
-                };
-                let before = self.contents.insert(planned.resolved.path.clone(), content);
-                let now = self.contents.get(&planned.resolved.path);
-                let is_same = before.zip(now).is_some_and(|(before, now)| before.is_same(now));
+                let path = &planned.resolved.path;
+                let is_same = *read.entry(path).or_insert_with(|| {
+                    let content = match tries {
+                        TRIES => Content::Unreadable(ReadError::Unstable(TRIES)),
+                        _ => planned.read(now),
+                    };
+                    let before = self.contents.insert(path.clone(), content);
+                    let after = self.contents.get(path);
+                    before.zip(after).is_some_and(|(before, after)| before.is_same(after))
+                });
                 if !is_same {
                     changed.insert(name);
                 }
@@ -442,6 +457,47 @@ mod tests {
         assert_eq!(look(&["c.pem.tmp", "c.pem"]), (true, [true, true, true]));
         fs::remove_file(path.join("c.pem")).unwrap();
         assert!(look(&["c.pem"]).0);
+    }
+
+    /// As if everything had been written long before it is read.
+    fn later() -> SystemTime {
+        SystemTime::now() + std::time::Duration::from_secs(60)
+    }
+
+    /// `rsync --delete` renews one file and removes another: the removal asks for a look at everything, which must still
+    /// see that the first has changed.
+    #[test]
+    fn a_change_beside_a_removal_is_not_missed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().canonicalize().unwrap();
+        let settings = settings(&[&path]);
+        for name in ["a.pem", "z.pem"] {
+            fs::write(path.join(name), "1").unwrap();
+        }
+        let mut files = Files::read(&settings);
+        assert!(!files.read_again_at(&settings, &Look::Everywhere, later()));
+        fs::write(path.join("a.pem.tmp"), "2").unwrap();
+        fs::rename(path.join("a.pem.tmp"), path.join("a.pem")).unwrap();
+        fs::remove_file(path.join("z.pem")).unwrap();
+        let look = Look::At(["a.pem.tmp", "a.pem", "z.pem"].map(|name| path.join(name)).into());
+        assert!(files.read_again_at(&settings, &look, later()));
+        assert_eq!(files.digest(&path.join("a.pem")), Some(Sha256::of(b"2")));
+    }
+
+    #[test]
+    fn a_directory_that_comes_into_being_is_seen_by_its_event() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().canonicalize().unwrap();
+        for settings in [pair(&path.join("live/a.test")), settings(&[&path.join("live/a.test")])] {
+            let mut files = Files::read(&settings);
+            fs::create_dir_all(path.join("live/a.test")).unwrap();
+            for name in ["tls.crt", "tls.key"] {
+                fs::write(path.join("live/a.test").join(name), "1").unwrap();
+            }
+            assert!(files.read_again(&settings, &Look::At([path.join("live")].into())));
+            assert!(files.bytes(&path.join("live/a.test/tls.crt")).is_ok());
+            fs::remove_dir_all(path.join("live")).unwrap();
+        }
     }
 
     #[test]

@@ -36,6 +36,10 @@ pub(super) struct Plan {
     listed: HashSet<PathBuf>,
     /// Every link on the way to a file.
     links: HashSet<PathBuf>,
+    /// What is not there yet, and every directory that may come into being on the way to it.
+    awaited: HashSet<PathBuf>,
+    /// Files in certificate directories that are nobody's.
+    pub(super) idle: HashSet<PathBuf>,
     /// The configured paths of each file that has other ones than its own.
     aliases: HashMap<PathBuf, Vec<OsString>>,
     /// The certificate directories that can be listed.
@@ -80,6 +84,9 @@ impl Plan {
         for path in settings.intermediates.iter().chain(roots) {
             plan.add(&mut resolver, path);
         }
+        let absent = plan.files.values().filter(|file| file.resolved.stamp.is_none());
+        let awaited = absent.flat_map(|file| file.resolved.path.ancestors());
+        plan.awaited = awaited.map(Path::to_owned).collect();
         let directories = plan.files.values().flat_map(|file| &file.resolved.directories);
         let directories: BTreeSet<&Path> = directories.chain(&plan.watched).map(PathBuf::as_path).collect();
         let existing = |directory: &Path| directory.ancestors().find(|path| path.is_dir()).map(Path::to_owned);
@@ -177,7 +184,11 @@ impl Plan {
     ) -> Option<Vec<OsString>> {
         let mut names = Vec::new();
         for path in paths {
-            if self.links.contains(path) || self.watched.contains(path) {
+            if [&self.links, &self.awaited]
+                .iter()
+                .any(|crossed| crossed.contains(path))
+                || self.watched.contains(path)
+            {
                 return None;
             }
             let before = names.len();
@@ -215,6 +226,7 @@ impl Plan {
     fn would_be_listed(&self, path: &Path) -> bool {
         let is_in_listed = path.parent().is_some_and(|parent| self.listed.contains(parent));
         is_in_listed
+            && !self.idle.contains(path)
             && !path
                 .file_name()
                 .is_some_and(|name| is_temporary(&name.to_string_lossy()))
