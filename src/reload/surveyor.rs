@@ -267,3 +267,67 @@ impl Surveyor {
 fn public_key(key: &PrivateKeyDer<'_>) -> Option<Vec<u8>> {
     tls::public_key(key).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use rcgen::{CertificateParams, KeyPair};
+
+    use super::*;
+    use crate::certs::Origin;
+
+    /// A share that does not answer for a moment: the key has not changed, so nothing but another try will heal it.
+    #[test]
+    fn what_could_not_be_read_is_tried_again_though_no_file_has_changed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let key = KeyPair::generate().unwrap();
+        let write_certificate = || {
+            let params = CertificateParams::new(vec!["a.test".to_owned()]).unwrap();
+            fs::write(path("tls.crt"), params.self_signed(&key).unwrap().pem()).unwrap();
+        };
+        write_certificate();
+        fs::write(path("tls.key"), key.serialize_pem()).unwrap();
+        let certificates = certs::Settings {
+            bundles: vec![BundleSettings {
+                origin: Origin::Configuration,
+                certificate: path("tls.crt"),
+                key: Some(path("tls.key")),
+                password_file: None,
+                staple: None,
+                allow_ca_leaf: false,
+                policy: None,
+            }],
+            roots: Roots::None,
+            ..certs::Settings::default()
+        };
+        let settings = Settings {
+            strict: false,
+            policy: Policy::Short,
+            send_intermediate_anchor: true,
+            watch: false,
+            poll_interval: std::time::Duration::from_secs(1),
+            debounce: std::time::Duration::ZERO,
+            allow_worse: false,
+        };
+        let mut surveyor = Surveyor::new(certificates.clone(), settings);
+        // Between the look and the reading of the key, which is not kept.
+        write_certificate();
+        assert!(
+            surveyor
+                .files
+                .read_again(&certificates, &Look::At([path("tls.crt")].into()))
+        );
+        surveyor.files.forget();
+        fs::rename(path("tls.key"), path("away")).unwrap();
+        surveyor.inventory.update(&certificates, &surveyor.files, &public_key);
+        fs::rename(path("away"), path("tls.key")).unwrap();
+        let is_sound = |surveyor: &Surveyor| surveyor.inventory.bundles[0].1.is_ok();
+        assert!(!is_sound(&surveyor));
+        assert!(!surveyor.look(&certificates, &settings, &Look::Nowhere));
+        assert!(surveyor.look(&certificates, &settings, &Look::Everywhere));
+        assert!(is_sound(&surveyor));
+        assert!(!surveyor.look(&certificates, &settings, &Look::Everywhere));
+    }
+}

@@ -1,5 +1,6 @@
 //! The reload task: waits for a reason, prepares aside, publishes by one store, and tells what came of it.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -312,7 +313,8 @@ impl Task {
             return self.standing(&previous);
         };
         self.repair.start(lack);
-        let is_news = |problem: &&String| !previous.problems.contains(problem);
+        let known: HashSet<&String> = previous.problems.iter().collect();
+        let is_news = |problem: &&String| !known.contains(*problem);
         for problem in problems.iter().filter(is_news) {
             tracing::warn!(%problem, "skipped");
         }

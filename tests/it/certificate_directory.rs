@@ -1,5 +1,7 @@
 //! A directory whose files are certificates, each named after its host.
 
+mod departures;
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::sync::Arc;
