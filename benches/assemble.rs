@@ -19,10 +19,10 @@ use std::time::Duration;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use fullchain::chain::Signatures;
 
-use self::pki::{Entity, ca, server};
+use self::pki::{Entity, Mesh, ca, server};
 use self::stand_in::{Assembler, StandIn};
 
-criterion_group!(benches, one_of_ten_thousand, one_name, many_leaves);
+criterion_group!(benches, one_of_ten_thousand, one_name, cross_certified, many_leaves);
 criterion_main!(benches);
 
 /// One leaf, one of 10,000 intermediates: what a renewal costs, without the reading of files. All keys are P-256, whose
@@ -98,6 +98,46 @@ fn one_name(criterion: &mut Criterion) {
             BatchSize::SmallInput,
         );
     });
+}
+
+/// CAs that certify one another: where builders that follow paths instead of links never come to an end.
+fn cross_certified(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("cross-certified");
+    let mut bench = |name: &str, mut mesh: Mesh, store: Vec<Entity>, root: &str, issuer: &str| {
+        let certificates = store.iter().map(|entity| entity.certificate.clone());
+        let root = mesh.authority(root).certificate;
+        let assembler = Assembler::new(certificates.collect(), [root].into_iter().collect());
+        let leaf = server("www.example.test").signed_by(&mesh.authority(issuer));
+        group.bench_function(name, |bencher| {
+            bencher.iter_batched_ref(
+                Signatures::new,
+                |signatures| assembler.assemble(&leaf, signatures),
+                BatchSize::SmallInput,
+            );
+        });
+    };
+
+    let (mut mesh, mut store) = (Mesh::default(), Vec::new());
+    for partner in 0..17 {
+        let name = format!("Partner {partner}");
+        store.extend([mesh.edge(&name, "Bridge"), mesh.edge("Bridge", &name)]);
+    }
+    store.push(mesh.edge("Issuing", "Partner 3"));
+    bench(
+        "a bridge of 35 certificates, nothing seen before",
+        mesh,
+        store,
+        "Partner 11",
+        "Issuing",
+    );
+
+    let (mut mesh, mut store) = (Mesh::default(), Vec::new());
+    for layer in 0..12 {
+        for (subject, issuer) in (0..36).map(|link| (link / 6, link % 6)) {
+            store.push(mesh.edge(&format!("{layer}.{subject}"), &format!("{}.{issuer}", layer + 1)));
+        }
+    }
+    bench("12 layers of 6 CAs, nothing seen before", mesh, store, "12.0", "0.0");
 }
 
 /// 10,000 leaves of 3,000 intermediates: the start of a proxy of that size, on one core, without the reading of files.

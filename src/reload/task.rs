@@ -269,7 +269,9 @@ impl Task {
         let previous = self.generation.current();
         let at = self.clock.now();
         let instants = self.until.into_iter().chain(self.repair.retry_at);
-        let is_due = instants.into_iter().any(|instant| at.as_secs() >= instant.as_secs());
+        // A clock that was set back: what was judged in the future is judged again.
+        let is_back = at.as_secs() < previous.read_at.as_secs();
+        let is_due = is_back || instants.into_iter().any(|instant| at.as_secs() >= instant.as_secs());
         let occasion = Occasion {
             look,
             is_due: is_due || !self.is_settled,

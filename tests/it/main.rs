@@ -16,6 +16,7 @@ mod config;
 mod documented_json;
 mod drop_in;
 mod ending;
+mod file_names;
 mod identities;
 mod inspect_command;
 mod ocsp;
