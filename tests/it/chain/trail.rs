@@ -77,3 +77,20 @@ fn what_both_chains_fail_is_not_why_one_of_them_lost() {
     let criteria: Vec<_> = assembly.alternatives.iter().map(|other| other.criterion).collect();
     assert_eq!(criteria, [Criterion::Newer]);
 }
+
+#[test]
+fn under_compat_the_short_chain_lost_by_the_policy_though_it_outlives_the_leaf() {
+    let old = ca("Old").valid(-3000, 3000).self_signed();
+    let root = ca("R").valid(-300, 3000).self_signed();
+    let cross = ca("R").key_of(&root).valid(-200, 50).signed_by(&old);
+    let issuing = ca("I1").signed_by(&root);
+    let leaf = server("www.example.test").signed_by(&issuing);
+    let assembly = Scene::of(&leaf)
+        .store([&issuing, &cross])
+        .roots([&root, &old])
+        .policy(Policy::Compat)
+        .assemble();
+    assert_served(&assembly, [&leaf, &issuing, &cross]);
+    let criteria: Vec<_> = assembly.alternatives.iter().map(|other| other.criterion).collect();
+    assert_eq!(criteria, [Criterion::Policy]);
+}
