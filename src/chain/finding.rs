@@ -146,7 +146,7 @@ impl Finding {
         }
     }
 
-    /// The certificate that it is about, where it is about one of those sent.
+    /// The certificate that it is about: one that is sent, or a root that ends soon.
     pub fn certificate(&self) -> Option<&Arc<Certificate>> {
         match self {
             Self::Flawed(Flaw::Certificate { certificate, .. })

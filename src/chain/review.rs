@@ -257,7 +257,12 @@ impl Review {
             left.map(Duration::from_secs)
                 .filter(|left| *left <= expectations.within)
         };
-        let chain = self.alone.chain.certificates.iter();
+        // OpenSSL looks at the dates of a root too.
+        let root = match &self.alone.chain.end {
+            End::Anchor(root) if !self.alone.chain.certificates.contains(root) => Some(root),
+            _ => None,
+        };
+        let chain = self.alone.chain.certificates.iter().chain(root);
         let mut soon: Vec<_> = chain
             .filter_map(|certificate| Some((left(certificate)?, certificate.clone())))
             .collect();

@@ -117,3 +117,13 @@ fn a_link_that_some_clients_refuse_is_a_warning() {
         (vec!["some clients refuse it"], Some(Severity::Warning))
     );
 }
+
+#[test]
+fn a_root_that_ends_soon_is_told_of_though_it_is_not_sent() {
+    let root = ca("Root").valid(-900, 25).self_signed();
+    let leaf = server("a.test").valid(-60, 20).signed_by(&root);
+    let review = Server::sending([&leaf]).roots([&root]).review();
+    let told: Vec<String> = review.findings.iter().map(ToString::to_string).collect();
+    assert_eq!(kinds(&review), ["expires soon", "expires soon"]);
+    assert!(told[1].starts_with("expires in 25 days: CN=Root"), "{told:?}");
+}
