@@ -5,8 +5,8 @@
 use serde_json::{Value, json};
 
 use crate::certs::HostName;
-use crate::chain::{Alternative, Assembly, Certificate, Chain, End, Policy, Step, Verdict, rfc3339};
-use crate::reload::Generation;
+use crate::chain::{Alternative, Assembly, Certificate, Chain, End, Policy, Step, Verdict, hexadecimal, rfc3339};
+use crate::reload::{Generation, Stapled};
 use crate::tls::OutOfReach;
 
 /// The version of the shape of everything here: it grows when a field goes or changes its meaning, not when one is
@@ -19,11 +19,8 @@ pub fn certificates(generation: &Generation) -> Value {
         let mut value = assembly(&served.assembly);
         value["file"] = json!(served.source.certificate);
         value["host"] = json!(served.source.host().map(HostName::as_str));
+        value["staple"] = staple(&served.stapled);
         value["served_since"] = json!(rfc3339(served.since));
-        value["staple"] = json!(served.stapled.staple.as_ref().map(|staple| json!({
-            "this_update": rfc3339(staple.this_update()),
-            "good_until": rfc3339(staple.good_until()),
-        })));
         value["staple_problem"] = json!(served.stapled.problem);
         value["kept_because"] = json!(served.kept_because);
         value
@@ -36,6 +33,14 @@ pub fn certificates(generation: &Generation) -> Value {
         "problems": generation.problems,
         "out_of_reach_of_old_windows": OutOfReach::of(leaves).names().collect::<Vec<_>>(),
     })
+}
+
+/// The OCSP response that is stapled, if any.
+pub fn staple(stapled: &Stapled) -> Value {
+    json!(stapled.staple.as_ref().map(|staple| json!({
+        "this_update": rfc3339(staple.this_update()),
+        "good_until": rfc3339(staple.good_until()),
+    })))
 }
 
 /// A chain with its status, its trail and what is wrong with it.
@@ -129,8 +134,4 @@ fn step(step: &Step, policy: Policy) -> Value {
         "verdict": verdict,
         "reasons": reasons,
     })
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -19,7 +19,7 @@ mod readiness;
 mod server;
 mod settings;
 
-pub use certificates::{JSON_VERSION, assembly, certificate, certificates, names};
+pub use certificates::{JSON_VERSION, assembly, certificate, certificates, names, staple};
 pub use endpoints::{CertificatesView, Sources};
 pub use readiness::Readiness;
 pub use server::{BindError, Server};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustls_pki_types::{CertificateDer, UnixTime};
 
-use super::{Certificate, Criterion, Name, Policy, Refusal, Sought, Trail, rfc3339};
+use super::{Certificate, Criterion, Name, Policy, Refusal, Sought, Trail, hexadecimal, rfc3339};
 
 /// The best chain there is for a leaf, what it is worth, and why it is this one.
 #[derive(Clone, Debug)]
@@ -127,17 +127,18 @@ impl Chain {
     /// Bytes of the Certificate message that carries the chain in a full handshake of TLS 1.3 (RFC 8446 sections 4 and
     /// 4.4.2), without staple and before compression. TLS 1.2 takes two less for each certificate, and one besides.
     pub fn size(&self) -> usize {
-        // Type and length of a handshake message, certificate_request_context (empty in the handshake: its length
-        // alone), the length of certificate_list.
-        const MESSAGE: usize = 1 + 3 + 1 + 3;
-        // The lengths of cert_data and of the extensions, of which there are none.
-        const ENTRY: usize = 3 + 2;
-        let entries = self
-            .certificates
-            .iter()
-            .map(|certificate| ENTRY + certificate.der().len());
-        MESSAGE + entries.sum::<usize>()
+        message_size(self.certificates.iter().map(|certificate| certificate.der().as_ref()))
     }
+}
+
+/// The same for any certificates.
+pub(super) fn message_size<'d>(ders: impl Iterator<Item = &'d [u8]>) -> usize {
+    // Type and length of a handshake message, certificate_request_context (empty in the handshake: its length alone),
+    // the length of certificate_list.
+    const MESSAGE: usize = 1 + 3 + 1 + 3;
+    // The lengths of cert_data and of the extensions, of which there are none.
+    const ENTRY: usize = 3 + 2;
+    MESSAGE + ders.map(|der| ENTRY + der.len()).sum::<usize>()
 }
 
 /// What a client will make of a chain, worst first.
@@ -203,8 +204,7 @@ impl fmt::Display for Wanted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.subject)?;
         if let Some(key_id) = &self.key_id {
-            f.write_str(", key id ")?;
-            key_id.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
+            write!(f, ", key id {}", hexadecimal(key_id))?;
         }
         for url in &self.ca_issuers {
             write!(f, ", published at {}", url.escape_default())?;

@@ -12,7 +12,7 @@ use x509_parser::public_key::PublicKey;
 use x509_parser::time::ASN1Time;
 
 use super::extensions::{AuthorityKeyIdentifier, BasicConstraints, Extensions, GeneralName, NameConstraints};
-use super::{Name, Sha256, Signed};
+use super::{Name, Sha256, Signed, hexadecimal};
 
 /// An X.509 certificate (RFC 5280 section 4). Two are equal where their whole DER is.
 #[derive(Clone)]
@@ -153,7 +153,7 @@ impl Certificate {
 
     /// The serial number as lower-case hexadecimal digits.
     pub fn serial_text(&self) -> String {
-        self.serial().iter().map(|byte| format!("{byte:02x}")).collect()
+        hexadecimal(self.serial())
     }
 
     /// The first instant of validity.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustls_pki_types::UnixTime;
 
-use super::{Certificate, Flaw, ParseError, Refusal, Wanted, Warning, rfc3339};
+use super::{Certificate, Flaw, ParseError, Refusal, Wanted, Warning, in_words, rfc3339};
 
 /// One thing that is worth telling of what a server sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +58,8 @@ pub enum Finding {
         certificate: Arc<Certificate>,
         /// How long it is valid yet.
         left: Duration,
+        /// Whether that is less than was asked for.
+        is_fault: bool,
     },
     /// A certificate is sent more than once.
     Duplicate(Arc<Certificate>),
@@ -79,7 +81,7 @@ pub enum Finding {
 pub enum Severity {
     /// Clients refuse the server, but for those that happen to know what others do not.
     Error,
-    /// Some clients refuse the server.
+    /// Some clients refuse the server, or it is not what was asked for.
     Warning,
     /// No client refuses the server for it today.
     Note,
@@ -106,15 +108,20 @@ impl Finding {
             | Self::SelfSigned
             | Self::Untrusted { .. }
             | Self::Unreadable { .. } => Severity::Error,
-            Self::WrongOrder { is_strict: false } => Severity::Note,
+            Self::WrongOrder { is_strict: false } | Self::ExpiresSoon { is_fault: false, .. } => Severity::Note,
             Self::Warned(Warning::ExpiresBeforeLeaf { .. }) => Severity::Note,
-            Self::ExpiredBeside(_) | Self::WrongOrder { .. } | Self::Warned(_) => Severity::Warning,
-            Self::ExpiresSoon { .. }
-            | Self::Duplicate(_)
-            | Self::SuperfluousRoot(_)
-            | Self::Superfluous(_)
-            | Self::BetterChain { .. } => Severity::Note,
+            Self::ExpiredBeside(_) | Self::WrongOrder { .. } | Self::Warned(_) | Self::ExpiresSoon { .. } => {
+                Severity::Warning
+            }
+            Self::Duplicate(_) | Self::SuperfluousRoot(_) | Self::Superfluous(_) | Self::BetterChain { .. } => {
+                Severity::Note
+            }
         }
+    }
+
+    /// Whether it is about the order alone.
+    pub fn is_order(&self) -> bool {
+        matches!(self, Self::WrongOrder { .. })
     }
 
     /// What kind of finding it is, in words that never change.
@@ -139,7 +146,7 @@ impl Finding {
         }
     }
 
-    /// The certificate that it is about, where it is about one of those sent.
+    /// The certificate that it is about: one that is sent, or a root that ends soon.
     pub fn certificate(&self) -> Option<&Arc<Certificate>> {
         match self {
             Self::Flawed(Flaw::Certificate { certificate, .. })
@@ -171,7 +178,7 @@ fn kind_of_flaw(flaw: &Flaw) -> &'static str {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ExpiresSoon { certificate, left } => {
+            Self::ExpiresSoon { certificate, left, .. } => {
                 let left = in_words(*left);
                 write!(f, "expires in {left}: {certificate}, {}", on(certificate.not_after()))
             }
@@ -269,16 +276,6 @@ fn write_list(f: &mut fmt::Formatter<'_>, certificates: &[Arc<Certificate>]) -> 
         write!(f, "{comma}{certificate}")?;
     }
     Ok(())
-}
-
-/// A time that is left, in the unit that tells most.
-fn in_words(left: Duration) -> String {
-    const HOUR: u64 = 3_600;
-    const DAY: u64 = 24 * HOUR;
-    match left.as_secs() {
-        seconds if seconds < 2 * DAY => format!("{} hours", seconds / HOUR),
-        seconds => format!("{} days", seconds / DAY),
-    }
 }
 
 /// `on 2026-08-30`: to the day, as people speak of it.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rustls_pki_types::UnixTime;
 
+use super::review::is_same_ca;
 use super::{Assembly, Certificate, Context, End, Status, Store, Warning, assemble};
 
 /// The chain of a leaf turns into another one, or into one that is worth more or less, because a certificate begins or
@@ -18,6 +19,9 @@ pub struct Change {
     pub causes: Vec<Cause>,
     /// What the chain was worth until then.
     pub before: Status,
+    /// The anchor that the chain led to until then, where clients that know no other lose their way: nothing leads
+    /// there any more.
+    pub lost_anchor: Option<Arc<Certificate>>,
     /// The chain from then on.
     pub after: Assembly,
 }
@@ -81,6 +85,7 @@ pub fn forecast(now: &Assembly, store: &Store, context: &Context<'_>, end: UnixT
                 effect,
                 causes,
                 before: before.status,
+                lost_anchor: lost_anchor(&before, &after),
                 after: after.clone(),
             });
         }
@@ -116,6 +121,16 @@ fn change(before: &Assembly, after: &Assembly, at: UnixTime) -> Option<(Effect, 
         found.iter().map(cause).collect()
     };
     Some((effect, [causes(&ends, true), causes(&begins, false)].concat()))
+}
+
+/// The anchor that only the chain `before` leads to. One whose key the chain `after` still certifies is not lost: a
+/// client that has it as a root stops there.
+fn lost_anchor(before: &Assembly, after: &Assembly) -> Option<Arc<Certificate>> {
+    let (End::Anchor(anchor), End::Anchor(_)) = (&before.chain.end, &after.chain.end) else {
+        return None;
+    };
+    let is_there = certificates(after).any(|(_, certificate)| is_same_ca(certificate, anchor));
+    (!is_there).then(|| anchor.clone())
 }
 
 /// The certificates of a chain and what it ends at, with their places.

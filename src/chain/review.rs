@@ -9,6 +9,7 @@ use std::time::Duration;
 use rustls_pki_types::{CertificateDer, ServerName};
 use webpki::EndEntityCert;
 
+use super::assembly::message_size;
 use super::signatures::SignatureCheck;
 use super::{Assembly, Certificate, Context, End, Finding, KeyIdMatch, ParseError, Severity, Status, Store, assemble};
 
@@ -19,6 +20,9 @@ pub struct Review {
     pub findings: Vec<Finding>,
     /// Every certificate in the order sent, without what is none.
     pub sent: Vec<Sent>,
+    /// Bytes of the Certificate message of TLS 1.3 that carries what is sent, counted as by
+    /// [`Chain::size`](super::Chain::size).
+    pub size: usize,
     /// The chain that a client makes of what is sent.
     pub alone: Assembly,
     /// The chain that the server should send, as far as is known here.
@@ -51,6 +55,8 @@ pub enum Purpose {
     Root,
     /// It has nothing to do with the leaf.
     Superfluous,
+    /// A CA's, and there is no telling what it is there for while an issuer is missing.
+    Unplaced,
 }
 
 /// What a server is expected to live up to, beside the chain.
@@ -65,6 +71,8 @@ pub struct Expectations<'a> {
     pub anchored: bool,
     /// Certificates that expire within this time are told of.
     pub within: Duration,
+    /// Whether that is a fault.
+    pub strict_within: bool,
 }
 
 /// Why there is nothing to review.
@@ -91,6 +99,7 @@ impl Review {
         context: &Context<'_>,
     ) -> Result<Self, ReviewError> {
         let mut findings = Vec::new();
+        let size = message_size(sent.iter().map(AsRef::as_ref));
         let mut certificates = Vec::with_capacity(sent.len());
         for (index, der) in sent.iter().enumerate() {
             match Certificate::from_der(der.clone()) {
@@ -121,6 +130,7 @@ impl Review {
         let mut review = Self {
             findings,
             sent,
+            size,
             alone,
             best,
         };
@@ -148,7 +158,7 @@ impl Review {
     pub fn remove(&self) -> impl Iterator<Item = &Sent> {
         self.sent.iter().filter(|sent| match sent.purpose {
             Purpose::Chain => !self.best.chain.certificates.contains(&sent.certificate),
-            Purpose::OtherRoot => false,
+            Purpose::OtherRoot | Purpose::Unplaced => false,
             Purpose::Duplicate | Purpose::Expired | Purpose::Root | Purpose::Superfluous => true,
         })
     }
@@ -247,14 +257,21 @@ impl Review {
             left.map(Duration::from_secs)
                 .filter(|left| *left <= expectations.within)
         };
-        let chain = self.alone.chain.certificates.iter();
+        // OpenSSL looks at the dates of a root too.
+        let root = match &self.alone.chain.end {
+            End::Anchor(root) if !self.alone.chain.certificates.contains(root) => Some(root),
+            _ => None,
+        };
+        let chain = self.alone.chain.certificates.iter().chain(root);
         let mut soon: Vec<_> = chain
             .filter_map(|certificate| Some((left(certificate)?, certificate.clone())))
             .collect();
         soon.sort_by_key(|(left, _)| *left);
-        let soon = soon
-            .into_iter()
-            .map(|(left, certificate)| Finding::ExpiresSoon { certificate, left });
+        let soon = soon.into_iter().map(|(left, certificate)| Finding::ExpiresSoon {
+            certificate,
+            left,
+            is_fault: expectations.strict_within,
+        });
         self.findings.extend(soon);
     }
 
@@ -262,7 +279,7 @@ impl Review {
         let beside = self.sent.iter().filter_map(|sent| {
             let certificate = sent.certificate.clone();
             match sent.purpose {
-                Purpose::Chain | Purpose::OtherRoot => None,
+                Purpose::Chain | Purpose::OtherRoot | Purpose::Unplaced => None,
                 Purpose::Expired => Some(Finding::ExpiredBeside(certificate)),
                 Purpose::Duplicate => Some(Finding::Duplicate(certificate)),
                 Purpose::Root => Some(Finding::SuperfluousRoot(certificate)),
@@ -302,6 +319,12 @@ fn placed(
         });
     let in_chains = || alone.chain.certificates.iter().chain(&best.chain.certificates);
     let linked = linked(certificates, in_chains().chain(ends));
+    // Above an issuer that nobody knows anything may belong.
+    let is_open = matches!(best.chain.end, End::Cycle | End::Open);
+    let superfluous = |certificate: &Certificate| match is_open && certificate.is_ca() {
+        true => Purpose::Unplaced,
+        false => Purpose::Superfluous,
+    };
     let mut sent: Vec<Sent> = Vec::with_capacity(certificates.len());
     for (position, certificate) in certificates {
         let purpose = if sent.iter().any(|earlier| earlier.certificate == *certificate) {
@@ -311,11 +334,11 @@ fn placed(
         } else if is_self_signed(certificate, context) {
             Purpose::Root
         } else if !linked.contains(certificate) {
-            Purpose::Superfluous
+            superfluous(certificate)
         } else if certificate.not_after().as_secs() < context.at.as_secs() {
             Purpose::Expired
         } else if in_chains().any(|member| is_twin(member, certificate)) {
-            Purpose::Superfluous
+            superfluous(certificate)
         } else {
             Purpose::OtherRoot
         };
@@ -355,7 +378,7 @@ fn linked<'c>(
 }
 
 /// Whether both are certificates of one CA (RFC 4158 section 5.2).
-fn is_same_ca(one: &Certificate, other: &Certificate) -> bool {
+pub(super) fn is_same_ca(one: &Certificate, other: &Certificate) -> bool {
     one.subject() == other.subject() && one.key_fingerprint() == other.key_fingerprint()
 }
 

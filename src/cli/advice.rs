@@ -1,19 +1,20 @@
 //! What to do about what is wrong with a chain.
 
-use crate::chain::{Certificate, Flaw, Refusal, Status, Wanted, Warning};
+use crate::chain::{Certificate, End, Flaw, Refusal, Status, Wanted, Warning};
 
-/// On an issuer that is not there.
-pub(super) fn on_missing(wanted: &Wanted, status: Status) -> String {
+/// On an issuer that is not there; `hint` is another way to get it.
+pub(super) fn on_missing(wanted: &Wanted, status: Status, hint: Option<&str>) -> String {
     let published = match wanted.ca_issuers.first() {
         Some(url) => format!(" (published at {})", url.escape_default()),
         None => String::new(),
     };
+    let otherwise = hint.map_or_else(String::new, |hint| format!(", {hint}"));
     match status {
         // An intermediate is there already: what is missing may be the root alone.
         Status::Unanchored => {
-            format!("name its certificate in `roots` if it is a root, else add it to the store{published}")
+            format!("name its certificate in `roots` if it is a root, else add it to the store{published}{otherwise}")
         }
-        _ => format!("add its certificate to the store{published}"),
+        _ => format!("add its certificate to the store{published}{otherwise}"),
     }
 }
 
@@ -40,13 +41,16 @@ pub(super) fn on_flaw(flaw: &Flaw, leaf: &Certificate) -> Option<String> {
     })
 }
 
-/// On what some clients stumble over.
-pub(super) fn on_warning(warning: &Warning) -> Option<String> {
+/// On what some clients stumble over in a chain that ends so.
+pub(super) fn on_warning(warning: &Warning, end: &End) -> Option<String> {
     let advice = match warning {
         Warning::AnchorExpired { .. } => {
             "have the leaf issued below a root that is valid, or add a cross-certificate to one"
         }
         Warning::AnchorPathLength { .. } => "have the leaf issued by a CA closer to that root",
+        Warning::ExpiresBeforeLeaf { certificate, .. } if *end == End::Anchor(certificate.clone()) => {
+            "before then, have the leaf issued below a root that lasts longer, or add a cross-certificate to one"
+        }
         Warning::ExpiresBeforeLeaf { .. } => "add its renewal to the store before then",
         Warning::KeyIdConflict { .. } => "ask the CA for the certificate of the issuer that has the key id named",
         Warning::NamesEncodedDifferently { .. } => "ask the CA for certificates with one encoding of its name",

@@ -6,8 +6,8 @@ use std::io;
 use serde_json::{Value, json};
 use tokio::runtime::Builder;
 
-use crate::chain::Assembly;
-use crate::fetch::{Found, Outcome};
+use crate::chain::{Assembly, Wanted};
+use crate::fetch::{Aia, Error, Failure, Found, Outcome, Reason};
 
 /// Runs `search` to its end.
 ///
@@ -25,6 +25,35 @@ pub(super) fn wait_for(search: impl Future<Output = Outcome>) -> io::Result<Outc
 /// A certificate that was fetched, and where it is from.
 pub(super) fn json(found: &Found) -> Value {
     json!({ "sha256": found.certificate.fingerprint().to_string(), "url": found.url })
+}
+
+/// A question without an answer that counts.
+pub(super) fn failure_json(failure: &Failure) -> Value {
+    json!({
+        "url": failure.url,
+        "issuer_of": failure.issuer_of.fingerprint().to_string(),
+        "reason": failure.reason.to_string(),
+    })
+}
+
+/// How the issuer `wanted` might be fetched, where it says where it is published, and what was done so far does not.
+pub(super) fn hint(wanted: &Wanted, aia: Aia, outcome: &Outcome) -> Option<&'static str> {
+    let is_asked_for = |url: &String| url.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http:"));
+    if !wanted.ca_issuers.iter().any(is_asked_for) {
+        return None;
+    }
+    let is_private = |failure: &Failure| match &failure.reason {
+        Reason::Fetch(error) => matches!(**error, Error::Address { .. }),
+        Reason::Answer(_) | Reason::Dismissed(_) => false,
+    };
+    let mut failures = outcome.failures.iter();
+    match aia {
+        Aia::Off => Some("or have it fetched from there with --aia missing"),
+        Aia::Missing if failures.any(|failure| failure.issuer_of == wanted.issuer_of && is_private(failure)) => {
+            Some("or let that address be asked with --aia-allow-private")
+        }
+        Aia::Missing => None,
+    }
 }
 
 /// Says on standard error what gave nothing.

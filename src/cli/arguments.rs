@@ -11,10 +11,10 @@ use rustls_pki_types::{DnsName, UnixTime};
 
 use super::flags::{AdminArguments, ConfigArguments};
 use super::inspect::Target;
-use super::moment::parse_moment;
+use super::moment::{AT, parse_moment};
 use crate::certs::Roots;
 use crate::chain::Policy;
-use crate::config::parse_duration;
+use crate::config::{parse_duration, parse_time_ahead};
 use crate::fetch::Aia;
 
 /// TLS in front of HTTP backends, with the certificate chain assembled, checked and renewed.
@@ -30,7 +30,7 @@ Examples:
   fullchain demo
   fullchain serve --pfx site.pfx --password-file site.password --upstream http://a:8080
   fullchain check -c /etc/fullchain/fullchain.toml
-  fullchain chain --leaf tls.crt --intermediates store/ > chain.pem
+  fullchain chain --leaf tls.crt --intermediates store/ --format text
   fullchain inspect www.example.org
 
 Exit codes: 0 well, 1 bad configuration or unreadable input, 2 wrong usage,
@@ -86,12 +86,11 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = CHECK_ENDINGS)]
 pub(super) struct CheckArguments {
-    /// Check as of this time instead of now: 2030-01-31 (midnight UTC) or 2030-01-31T12:00:00Z.
-    #[arg(long, value_name = "DATE", value_parser = parse_moment)]
+    #[arg(long, value_name = "DATE", value_parser = parse_moment, help = AT)]
     pub(super) at: Option<UnixTime>,
 
     /// List everything that will break within this time, be it a leaf, an intermediate or a root, such as 30d.
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = parse_time_ahead)]
     pub(super) within: Option<Duration>,
 
     /// What is printed: for people, or for programs.
@@ -137,8 +136,7 @@ pub(super) struct ChainArguments {
     #[arg(long, value_name = "FILE|system|none", default_value = "system", value_parser = roots, value_hint = ValueHint::AnyPath)]
     pub(super) roots: Roots,
 
-    /// Assemble as of this time instead of now: 2030-01-31 (midnight UTC) or 2030-01-31T12:00:00Z.
-    #[arg(long, value_name = "DATE", value_parser = parse_moment)]
+    #[arg(long, value_name = "DATE", value_parser = parse_moment, help = AT)]
     pub(super) at: Option<UnixTime>,
 
     /// What is printed: the chain, or the tree of candidates with the reason for each that was refused.
@@ -160,10 +158,13 @@ pub(super) struct ChainArguments {
 
 const CHAIN_EXAMPLES: &str = "\
 Examples:
-  fullchain chain --leaf tls.crt --intermediates store/ > chain.pem
   fullchain chain --leaf tls.crt --intermediates store/ --roots root.pem --format text
   fullchain chain --leaf tls.crt --intermediates store/ --at 2030-01-31
-  fullchain chain --leaf tls.crt --aia missing > chain.pem
+  fullchain chain --leaf tls.crt --aia missing
+
+To another server. The shell empties the file before anything runs, so it is a new one:
+  fullchain chain --leaf tls.crt --intermediates store/ > new.pem \\
+    && mv new.pem fullchain.pem && nginx -s reload
 
 Exit codes: 0 complete (or ending at no known root with --roots none),
 1 unreadable input, 3 no such chain.";
@@ -198,8 +199,7 @@ pub(super) struct InspectArguments {
     #[arg(long, value_name = "FILE|system|none", default_value = "system", value_parser = roots, value_hint = ValueHint::AnyPath)]
     pub(super) roots: Roots,
 
-    /// Judge as of this time instead of now, such as 2030-01-01T00:00:00Z.
-    #[arg(long, value_name = "RFC3339", value_parser = parse_moment)]
+    #[arg(long, value_name = "DATE", value_parser = parse_moment, help = AT)]
     pub(super) at: Option<UnixTime>,
 
     /// Which of several complete chains the server should send: the shortest, or one that old clients find a root for.
@@ -207,7 +207,7 @@ pub(super) struct InspectArguments {
     pub(super) policy: Policy,
 
     /// A certificate that expires within this time is a fault. Without it, 30 days ahead are told and no fault.
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    #[arg(long, value_name = "DURATION", value_parser = parse_time_ahead)]
     pub(super) within: Option<Duration>,
 
     /// What is printed: the verdict and the tree, for people or programs, or the chain that the server should send.
@@ -237,10 +237,15 @@ Examples:
   fullchain inspect 192.0.2.1:8443 --sni www.example.org --roots root.pem
   fullchain inspect www.example.org --within 14d --format json
   fullchain inspect www.example.org --aia missing
-  fullchain inspect www.example.org --intermediates store/ --format pem > fullchain.pem
+
+What it should send, for that server. The shell empties the file before anything runs,
+so it is a new one:
+  fullchain inspect www.example.org --intermediates store/ --format pem > new.pem \\
+    && mv new.pem fullchain.pem && nginx -s reload
 
 Exit codes: 0 clients find nothing wrong, 1 not reached or unreadable input,
-3 some or all clients find something wrong (or it expires within --within).";
+3 some or all clients find something wrong (or it expires within --within).
+With --format pem: 0 a chain is printed, 3 none is, since clients would not accept it.";
 
 /// What `inspect` prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -8,12 +8,13 @@ use rustls_pki_types::UnixTime;
 use serde_json::{Value, json};
 
 use super::arguments::{ChainArguments, ChainFormat};
-use super::tree::tree;
-use super::{Ending, aia, complain, print};
+use super::assembling::{self, Bench, is_accepted, is_of_no_use};
+use super::tree::{View, tree};
+use super::{Ending, advice, aia, complain, print};
+use crate::admin;
 use crate::certs::{self, Files, Inventory, Roots};
-use crate::chain::{Anchors, Assembly, Certificate, Context, Disallowed, Signatures, Status, Store, assemble, rfc3339};
+use crate::chain::{Anchors, Assembly, Certificate, Store, assemble, rfc3339};
 use crate::fetch::{Aia, Cache, Client, Issuers, Outcome};
-use crate::{admin, tls};
 
 pub(super) fn run(arguments: &ChainArguments) -> Ending {
     let is_at_fault = |problem: &certs::Error| problem.path() == Some(arguments.leaf.as_path());
@@ -42,45 +43,26 @@ pub(super) fn run(arguments: &ChainArguments) -> Ending {
     }
     inventory.store.extend(beside);
     let at = arguments.at.unwrap_or_else(UnixTime::now);
-    let (assembly, fetched) = match assembled(&leaf, inventory.store, &inventory.anchors, arguments, at) {
+    let (assembly, fetched) = match assembled(&leaf, inventory.store, inventory.anchors, arguments, at) {
         Ok(assembled) => assembled,
         Err(error) => return complain(&error),
     };
     aia::complain_of(&fetched);
-    let is_found = match assembly.status {
-        Status::Complete => true,
-        Status::Unanchored | Status::SelfSigned => arguments.roots == Roots::None,
-        Status::Incomplete | Status::Invalid => false,
-    };
+    let is_found = is_accepted(assembly.status, &arguments.roots);
     if !is_found {
-        complain_of(&assembly);
+        complain_of(&assembly, &fetched, arguments.aia);
     }
-    match print(&formatted(&assembly, &fetched, arguments.format, at, is_found)) {
+    match print(&formatted(&assembly, &fetched, arguments, at, is_found)) {
         Ending::Well if is_found => Ending::Well,
         Ending::Well => Ending::Incomplete,
         failed => failed,
     }
 }
 
-/// Reads `paths` as a store. A leaf needs no key here, so it is read as one of the certificates.
+/// Reads `paths` as a store. A leaf is read as one of the certificates.
 fn read(paths: Vec<PathBuf>, roots: Roots) -> Inventory {
-    let settings = certs::Settings {
-        intermediates: paths,
-        roots,
-        ..certs::Settings::default()
-    };
-    Inventory::read(&settings, &Files::read(&settings), &|_| None)
-}
-
-/// Whether `problem` leaves nothing of a path that was named, of the store or of `roots`. What is broken inside a file or a directory is skipped.
-pub(super) fn is_of_no_use(problem: &certs::Error, named: &[PathBuf], roots: &Roots) -> bool {
-    use certs::Error::{Contents, NoCertificate, Read};
-    let roots = match roots {
-        Roots::Files(paths) => paths.as_slice(),
-        Roots::None | Roots::System => &[],
-    };
-    matches!(problem, Contents { .. } | NoCertificate { .. } | Read { .. })
-        && named.iter().chain(roots).any(|path| problem.path() == Some(path))
+    let settings = assembling::settings(paths, roots);
+    assembling::read(&settings, &Files::read(&settings))
 }
 
 /// The leaf of a file without a key: what is no CA certificate, or else the first.
@@ -93,21 +75,12 @@ fn leaf_among(certificates: &[Arc<Certificate>]) -> Option<Arc<Certificate>> {
 fn assembled(
     leaf: &Arc<Certificate>,
     mut store: Store,
-    anchors: &Anchors,
+    anchors: Anchors,
     arguments: &ChainArguments,
     at: UnixTime,
 ) -> io::Result<(Assembly, Outcome)> {
-    let context = Context {
-        anchors,
-        at,
-        policy: arguments.policy,
-        disallowed: &Disallowed::default(),
-        algorithms: tls::signature_algorithms(),
-        weak_algorithms: tls::WEAK_ALGORITHMS,
-        signatures: &Signatures::new(),
-        allow_ca_leaf: false,
-        send_intermediate_anchor: true,
-    };
+    let bench = Bench::new(anchors);
+    let context = bench.context(arguments.policy, at);
     let without = assemble(leaf, &store, &context);
     if arguments.aia == Aia::Off {
         return Ok((without, Outcome::default()));
@@ -122,8 +95,14 @@ fn assembled(
 }
 
 /// Nothing goes to standard output as PEM unless it is the chain that was asked for.
-fn formatted(assembly: &Assembly, fetched: &Outcome, format: ChainFormat, at: UnixTime, is_found: bool) -> Vec<u8> {
-    match format {
+fn formatted(
+    assembly: &Assembly,
+    fetched: &Outcome,
+    arguments: &ChainArguments,
+    at: UnixTime,
+    is_found: bool,
+) -> Vec<u8> {
+    match arguments.format {
         ChainFormat::Json => {
             let mut value = json!({ "version": admin::JSON_VERSION, "at": rfc3339(at) });
             if let (Some(fields), Value::Object(assembly)) = (value.as_object_mut(), admin::assembly(assembly)) {
@@ -131,6 +110,7 @@ fn formatted(assembly: &Assembly, fetched: &Outcome, format: ChainFormat, at: Un
             }
             let found = fetched.found.iter();
             value["fetched"] = found.map(aia::json).collect();
+            value["not_fetched"] = fetched.failures.iter().map(aia::failure_json).collect();
             format!("{value:#}\n").into_bytes()
         }
         ChainFormat::Pem if is_found => {
@@ -140,7 +120,14 @@ fn formatted(assembly: &Assembly, fetched: &Outcome, format: ChainFormat, at: Un
         }
         ChainFormat::Pem => Vec::new(),
         ChainFormat::Text => {
-            let mut text = tree(assembly, at, true);
+            let wanted = assembly.wanted.as_ref();
+            let view = View {
+                now: at,
+                trail: true,
+                verb: "sent",
+                hint: wanted.and_then(|wanted| aia::hint(wanted, arguments.aia, fetched)),
+            };
+            let mut text = tree(assembly, view);
             let sources = aia::sources(assembly, fetched, "  ");
             if !sources.is_empty() {
                 text.push_str("\nfrom outside\n");
@@ -158,12 +145,14 @@ pub(super) fn pem(certificate: &Certificate) -> String {
 }
 
 /// Why there is no such chain, on standard error.
-fn complain_of(assembly: &Assembly) {
+fn complain_of(assembly: &Assembly, fetched: &Outcome, aia: Aia) {
     eprintln!("no complete chain for {}: {}", assembly.chain.leaf(), assembly.status);
     for flaw in &assembly.flaws {
         eprintln!("  {flaw}");
     }
     if let Some(wanted) = &assembly.wanted {
         eprintln!("  the issuer of {} is missing: {wanted}", wanted.issuer_of);
+        let advice = advice::on_missing(wanted, assembly.status, aia::hint(wanted, aia, fetched));
+        eprintln!("  to do: {advice}");
     }
 }

@@ -1,7 +1,8 @@
 //! `check`: the configuration, the chain that would be served for each certificate, and what time will do to it.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,13 +11,13 @@ use serde_json::{Value, json};
 
 use super::arguments::{CheckArguments, CheckFormat};
 use super::outlook::Outlook;
-use super::tree::{body, certificates, headline};
+use super::tree::{View, body, certificates, counted, headline};
 use super::{Ending, aia, complain, print, with_causes};
 use crate::admin;
-use crate::certs::{BundleSettings, Listing};
+use crate::certs::{BundleSettings, HostName, Listing};
 use crate::chain::{Status, rfc3339};
 use crate::config::{self, Environment, Machine};
-use crate::fetch::{self, Issuers, Outcome};
+use crate::fetch::{self, Aia, Issuers, Outcome};
 use crate::reload::{Lack, Prospect, Survey, Surveyor};
 use crate::tls::OutOfReach;
 
@@ -39,40 +40,23 @@ pub(super) fn run(arguments: &CheckArguments, environment: &Environment) -> Endi
         let end = Duration::from_secs(at.as_secs()).saturating_add(within);
         outlook(&surveyor, &survey, at, UnixTime::since_unix_epoch(end))
     });
-    for problem in &survey.problems {
-        eprintln!("warning: {problem} (skipped)");
-    }
-    aia::complain_of(&fetched);
-    let count = Count::of(&survey);
-    for (_, prospect) in &survey.prospects {
-        if let Err(error) = prospect {
-            complain(error);
-        }
-    }
-    let mut is_unlisted = false;
-    for (directory, listing) in &survey.directories {
-        match listing {
-            Listing::Unreadable(error) => {
-                complain(error);
-                is_unlisted = true;
-            }
-            Listing::Empty => eprintln!("warning: {}: it is empty", directory.display()),
-            Listing::Read => {}
-        }
-    }
-    let out_of_reach = OutOfReach::of(usable(&survey).map(|(_, prospect)| &*prospect.bundle.leaf));
-    if !out_of_reach.is_empty() {
-        eprintln!("warning: {out_of_reach}");
-    }
-    let report = match arguments.format {
-        CheckFormat::Text => text(&survey, &fetched, outlook.as_ref(), &count, at),
-        CheckFormat::Json => format!("{:#}\n", json(&survey, &fetched, outlook.as_ref(), &count, at)),
+    let report = Report {
+        out_of_reach: OutOfReach::of(usable(&survey).map(|(_, prospect)| &*prospect.bundle.leaf)),
+        count: Count::of(&survey),
+        survey,
+        aia: config.fetch.aia,
+        fetched,
+        outlook,
+        at,
     };
-    let breaks = outlook.is_some_and(|outlook| outlook.breaks() > 0);
-    match print(report.as_bytes()) {
-        Ending::Well if count.unusable > 0 || is_unlisted => Ending::Bad,
-        Ending::Well if count.lacking > 0 || breaks => Ending::Incomplete,
-        ended => ended,
+    report.complain();
+    let formatted = match arguments.format {
+        CheckFormat::Text => report.text(),
+        CheckFormat::Json => format!("{:#}\n", report.json()),
+    };
+    match print(formatted.as_bytes()) {
+        Ending::Well => report.ending(),
+        failed => failed,
     }
 }
 
@@ -111,6 +95,7 @@ struct Count {
 
 impl Count {
     fn of(survey: &Survey) -> Self {
+        // Unlike where one chain is asked for, a self-signed leaf is a fault among those to be served.
         let is_enough = |status| match status {
             Status::Complete => true,
             Status::Unanchored => !survey.wants_anchor,
@@ -137,87 +122,160 @@ impl Count {
         if self.unusable > 0 {
             parts.push(format!("{} unusable", self.unusable));
         }
-        format!("{}: {}", certificates(self.all), parts.join(", "))
+        let colon = if parts.is_empty() { "" } else { ": " };
+        format!("{}{colon}{}", certificates(self.all), parts.join(", "))
     }
 }
 
-fn text(survey: &Survey, fetched: &Outcome, outlook: Option<&Outlook>, count: &Count, at: UnixTime) -> String {
-    let mut text = String::new();
-    for (source, prospect) in &survey.prospects {
-        let file = source.certificate.display();
-        // Writing to a String cannot fail.
-        let _ = match prospect {
-            Ok(prospect) => {
-                let assembly = &prospect.assembly;
-                let _ = writeln!(text, "{}\n  file: {file}", headline(assembly));
-                text.push_str(&body(assembly, at, assembly.status != Status::Complete));
-                text.push_str(&aia::sources(assembly, fetched, "  "));
-                if let Some(staple) = &prospect.stapled.staple {
-                    let _ = writeln!(text, "  OCSP staple: good until {}", rfc3339(staple.good_until()));
-                }
-                if let Some(problem) = &prospect.stapled.problem {
-                    let _ = writeln!(text, "  warning: no OCSP staple: {problem}");
-                }
-                if let Some(host) = source.misses(&prospect.bundle.leaf) {
-                    let _ = writeln!(
-                        text,
-                        "  not for {host}, which the file is named after: served for its own names"
-                    );
-                }
-                for unused in assembly.unused(&prospect.bundle.beside) {
-                    let _ = writeln!(text, "  unused: {unused}");
-                }
-                writeln!(text)
+/// Everything there is to tell.
+struct Report {
+    survey: Survey,
+    count: Count,
+    aia: Aia,
+    fetched: Outcome,
+    outlook: Option<Outlook>,
+    out_of_reach: OutOfReach,
+    at: UnixTime,
+}
+
+impl Report {
+    fn ending(&self) -> Ending {
+        let is_unlisted = |(_, listing): &(PathBuf, Listing)| matches!(listing, Listing::Unreadable(_));
+        let breaks = self.outlook.as_ref().is_some_and(|outlook| outlook.breaks() > 0);
+        if self.count.unusable > 0 || self.survey.directories.iter().any(is_unlisted) {
+            Ending::Bad
+        } else if self.count.lacking > 0 || breaks {
+            Ending::Incomplete
+        } else {
+            Ending::Well
+        }
+    }
+
+    /// Says on standard error what is broken, and what is a warning for all.
+    fn complain(&self) {
+        for problem in &self.survey.problems {
+            eprintln!("warning: {problem} (skipped)");
+        }
+        aia::complain_of(&self.fetched);
+        for (_, prospect) in &self.survey.prospects {
+            if let Err(error) = prospect {
+                complain(error);
             }
-            // Standard error says why.
-            Err(_) => writeln!(text, "{file}: unusable\n"),
-        };
+        }
+        for (directory, listing) in &self.survey.directories {
+            match listing {
+                Listing::Unreadable(error) => drop(complain(error)),
+                Listing::Empty => eprintln!("warning: {}: it is empty", directory.display()),
+                Listing::Read => {}
+            }
+        }
+        if !self.out_of_reach.is_empty() {
+            eprintln!("warning: {}", self.out_of_reach);
+        }
     }
-    if let Some(outlook) = outlook {
-        let _ = writeln!(text, "{}", outlook.text(at));
-    }
-    let problems = survey.problems.len();
-    let _ = writeln!(text, "store: {}; {problems} problems", certificates(survey.stored));
-    let _ = writeln!(text, "{}", count.sentence());
-    text
-}
 
-fn json(survey: &Survey, fetched: &Outcome, outlook: Option<&Outlook>, count: &Count, at: UnixTime) -> Value {
-    let of = |status: Status| {
-        count
-            .statuses
-            .iter()
-            .find(|(of, _)| *of == status)
-            .map_or(0, |(_, count)| *count)
-    };
-    let certificates = usable(survey).map(|(source, prospect)| {
-        let mut value = admin::assembly(&prospect.assembly);
-        let unused = prospect.assembly.unused(&prospect.bundle.beside);
-        value["unused"] = unused.map(|unused| admin::certificate(unused)).collect();
-        value["file"] = json!(source.certificate);
-        value
-    });
-    let unusable = survey.prospects.iter().filter_map(|(source, prospect)| {
-        let error = prospect.as_ref().err()?;
-        Some(json!({ "file": source.certificate, "error": with_causes(error) }))
-    });
-    json!({
-        "version": admin::JSON_VERSION,
-        "at": rfc3339(at),
-        "certificates": certificates.collect::<Vec<_>>(),
-        "unusable": unusable.collect::<Vec<_>>(),
-        "problems": survey.problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "fetched": fetched.found.iter().map(aia::json).collect::<Vec<_>>(),
-        "store": survey.stored,
-        "summary": {
-            "certificates": count.all,
-            "complete": of(Status::Complete),
-            "unanchored": of(Status::Unanchored),
-            "self_signed": of(Status::SelfSigned),
-            "incomplete": of(Status::Incomplete),
-            "invalid": of(Status::Invalid),
-            "unusable": count.unusable,
-        },
-        "outlook": outlook.map(|outlook| outlook.json(at)),
-    })
+    fn text(&self) -> String {
+        let mut text = String::new();
+        for (source, prospect) in &self.survey.prospects {
+            // Writing to a String cannot fail.
+            let _ = match prospect {
+                Ok(prospect) => self.write_certificate(&mut text, source, prospect),
+                // Standard error says why.
+                Err(_) => writeln!(text, "{}: unusable", source.certificate.display()),
+            };
+            text.push('\n');
+        }
+        if let Some(outlook) = &self.outlook {
+            let _ = writeln!(text, "{}", outlook.text(self.at));
+        }
+        let problems = counted(self.survey.problems.len(), "problem");
+        let _ = writeln!(text, "store: {}; {problems}", certificates(self.survey.stored));
+        let _ = writeln!(text, "{}", self.count.sentence());
+        text
+    }
+
+    fn write_certificate(&self, text: &mut String, source: &BundleSettings, prospect: &Prospect) -> fmt::Result {
+        let assembly = &prospect.assembly;
+        let wanted = assembly.wanted.as_ref();
+        let view = View {
+            now: self.at,
+            trail: assembly.status != Status::Complete,
+            verb: "sent",
+            hint: wanted.and_then(|wanted| aia::hint(wanted, self.aia, &self.fetched)),
+        };
+        writeln!(text, "{}\n  file: {}", headline(assembly), source.certificate.display())?;
+        text.push_str(&body(assembly, view));
+        text.push_str(&aia::sources(assembly, &self.fetched, "  "));
+        if let Some(staple) = &prospect.stapled.staple {
+            writeln!(text, "  OCSP staple: good until {}", rfc3339(staple.good_until()))?;
+        }
+        if let Some(problem) = &prospect.stapled.problem {
+            writeln!(text, "  warning: no OCSP staple: {problem}")?;
+        }
+        if let Some(host) = source.misses(&prospect.bundle.leaf) {
+            writeln!(
+                text,
+                "  not for {host}, which the file is named after: served for its own names"
+            )?;
+        }
+        for unused in assembly.unused(&prospect.bundle.beside) {
+            writeln!(text, "  unused: {unused}")?;
+        }
+        Ok(())
+    }
+
+    fn json(&self) -> Value {
+        let Self {
+            survey, count, fetched, ..
+        } = self;
+        let of = |status: Status| {
+            let of_status = count.statuses.iter().find(|(of, _)| *of == status);
+            of_status.map_or(0, |(_, count)| *count)
+        };
+        let certificates = usable(survey).map(|(source, prospect)| {
+            let mut value = admin::assembly(&prospect.assembly);
+            let unused = prospect.assembly.unused(&prospect.bundle.beside);
+            value["unused"] = unused.map(|unused| admin::certificate(unused)).collect();
+            value["file"] = json!(source.certificate);
+            value["host"] = json!(source.host().map(HostName::as_str));
+            value["misses_host"] = json!(source.misses(&prospect.bundle.leaf).is_some());
+            value["staple"] = admin::staple(&prospect.stapled);
+            value["staple_problem"] = json!(prospect.stapled.problem);
+            value
+        });
+        let unusable = survey.prospects.iter().filter_map(|(source, prospect)| {
+            let error = prospect.as_ref().err()?;
+            Some(json!({ "file": source.certificate, "error": with_causes(error) }))
+        });
+        let directories = survey.directories.iter().map(|(path, listing)| {
+            let (listing, error) = match listing {
+                Listing::Read => ("read", None),
+                Listing::Empty => ("empty", None),
+                Listing::Unreadable(error) => ("unreadable", Some(with_causes(error))),
+            };
+            json!({ "path": path, "listing": listing, "error": error })
+        });
+        json!({
+            "version": admin::JSON_VERSION,
+            "at": rfc3339(self.at),
+            "certificates": certificates.collect::<Vec<_>>(),
+            "unusable": unusable.collect::<Vec<_>>(),
+            "directories": directories.collect::<Vec<_>>(),
+            "problems": survey.problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "out_of_reach_of_old_windows": self.out_of_reach.names().collect::<Vec<_>>(),
+            "fetched": fetched.found.iter().map(aia::json).collect::<Vec<_>>(),
+            "not_fetched": fetched.failures.iter().map(aia::failure_json).collect::<Vec<_>>(),
+            "store": survey.stored,
+            "summary": {
+                "certificates": count.all,
+                "complete": of(Status::Complete),
+                "unanchored": of(Status::Unanchored),
+                "self_signed": of(Status::SelfSigned),
+                "incomplete": of(Status::Incomplete),
+                "invalid": of(Status::Invalid),
+                "unusable": count.unusable,
+            },
+            "outlook": self.outlook.as_ref().map(|outlook| outlook.json(self.at)),
+        })
+    }
 }

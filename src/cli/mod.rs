@@ -6,6 +6,7 @@ mod admin;
 mod advice;
 mod aia;
 mod arguments;
+mod assembling;
 mod chain;
 mod check;
 mod completions;

@@ -6,10 +6,12 @@ use rustls_pki_types::UnixTime;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::chain::rfc3339;
+use crate::chain::{in_words, rfc3339};
 
-const HOUR: u64 = 3_600;
-const DAY: u64 = 24 * HOUR;
+const DAY: u64 = 86_400;
+
+/// What `--at` takes, for the help.
+pub(super) const AT: &str = "As of this time instead of now: 2030-01-31 (midnight UTC) or 2030-01-31T12:00:00Z";
 
 /// An instant as RFC 3339 writes it, or a date: midnight UTC, where that day begins.
 pub(super) fn parse_moment(text: &str) -> Result<UnixTime, String> {
@@ -35,8 +37,7 @@ pub(super) fn date(time: UnixTime) -> String {
 pub(super) fn left(until: UnixTime, now: UnixTime) -> String {
     match until.as_secs().checked_sub(now.as_secs()) {
         None => "expired".to_owned(),
-        Some(seconds) if seconds < 2 * DAY => format!("{} hours", seconds / HOUR),
-        Some(seconds) => format!("{} days", seconds / DAY),
+        Some(seconds) => in_words(Duration::from_secs(seconds)),
     }
 }
 
@@ -72,10 +73,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_is_told_in_hours_on_the_last_two_days() {
+    fn what_is_over_has_expired() {
         let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
         assert_eq!(left(at(10 * DAY), at(0)), "10 days");
-        assert_eq!(left(at(2 * DAY - 1), at(0)), "47 hours");
         assert_eq!(left(at(0), at(1)), "expired");
     }
 }

@@ -28,12 +28,14 @@ struct Event {
     causes: Vec<Cause>,
     before: Status,
     after: Status,
+    /// The root to which nothing leads any more.
+    lost_root: Option<Arc<Certificate>>,
     /// File and leaf of each configured certificate whose chain changes.
     affected: Vec<(String, Arc<Certificate>)>,
 }
 
 /// Events of one key are one.
-type Key = (u64, Effect, Vec<(Sha256, bool)>, Status, Status);
+type Key = (u64, Effect, Vec<(Sha256, bool)>, Status, Status, Option<Sha256>);
 
 impl Outlook {
     /// Puts together the changes until `end` of certificates, each given with its file.
@@ -52,6 +54,7 @@ impl Outlook {
                         causes: change.causes,
                         before: change.before,
                         after: change.after.status,
+                        lost_root: change.lost_anchor,
                         affected: vec![affected],
                     }),
                 }
@@ -80,9 +83,15 @@ impl Outlook {
         };
         let (breaking, other): (Vec<_>, Vec<_>) = self.events.iter().partition(|event| event.effect == Effect::Breaks);
         breaking.iter().for_each(|event| event.write(&mut text, now));
-        if !other.is_empty() {
-            text.push_str("by itself, with nothing to do\n");
-            other.iter().for_each(|event| event.write(&mut text, now));
+        let (losing, well): (Vec<_>, Vec<_>) = other.into_iter().partition(|event| event.lost_root.is_some());
+        for (heading, events) in [
+            ("by itself, with nothing to do\n", well),
+            ("by itself, but not for all clients\n", losing),
+        ] {
+            if !events.is_empty() {
+                text.push_str(heading);
+            }
+            events.iter().for_each(|event| event.write(&mut text, now));
         }
         text
     }
@@ -103,7 +112,15 @@ fn key(change: &Change) -> Key {
         .iter()
         .map(|cause| (cause.certificate.fingerprint(), cause.has_ended));
     let (before, after) = (change.before, change.after.status);
-    (change.at.as_secs(), change.effect, causes.collect(), before, after)
+    let lost = change.lost_anchor.as_ref().map(|anchor| anchor.fingerprint());
+    (
+        change.at.as_secs(),
+        change.effect,
+        causes.collect(),
+        before,
+        after,
+        lost,
+    )
 }
 
 impl Event {
@@ -119,6 +136,12 @@ impl Event {
             certificates(names.len()),
             some_of(&names, MOST_NAMES),
         ));
+        if let Some(root) = &self.lost_root {
+            let root = root.brief();
+            text.push_str(&format!(
+                "    clients that know only {root} find no chain from then on\n"
+            ));
+        }
     }
 
     fn outcome(&self) -> String {
@@ -155,6 +178,7 @@ impl Event {
             "causes": causes.collect::<Vec<_>>(),
             "before": self.before.as_str(),
             "after": self.after.as_str(),
+            "lost_root": self.lost_root.as_ref().map(|root| admin::certificate(root)),
             "affects": affected.collect::<Vec<_>>(),
         })
     }

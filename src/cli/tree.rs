@@ -7,7 +7,8 @@ use rustls_pki_types::UnixTime;
 
 use super::advice;
 use super::moment::{date, left};
-use crate::chain::{Alternative, Assembly, Certificate, Chain, End, Step, Verdict};
+use crate::admin;
+use crate::chain::{Alternative, Assembly, Certificate, Chain, End, Step, Verdict, hexadecimal};
 
 /// Lines are broken beyond this, where there is a place to break them.
 const WIDTH: usize = 100;
@@ -18,9 +19,22 @@ const MOST_LISTED: usize = 10;
 /// Names of one leaf that are listed.
 const MOST_NAMES: usize = 3;
 
-/// Draws `assembly` as of the instant `now`; with `trail`, every candidate too.
-pub(super) fn tree(assembly: &Assembly, now: UnixTime, trail: bool) -> String {
-    format!("{}\n{}", headline(assembly), body(assembly, now, trail))
+/// How a chain is drawn.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct View<'a> {
+    /// The instant as of which it is.
+    pub(super) now: UnixTime,
+    /// Whether every candidate is drawn too.
+    pub(super) trail: bool,
+    /// What becomes of the chain, such as `sent`.
+    pub(super) verb: &'a str,
+    /// How an issuer that is missing might be had, beside what is always advised.
+    pub(super) hint: Option<&'a str>,
+}
+
+/// Draws `assembly`.
+pub(super) fn tree(assembly: &Assembly, view: View<'_>) -> String {
+    format!("{}\n{}", headline(assembly), body(assembly, view))
 }
 
 /// Whom the chain is for, and what it is worth.
@@ -29,17 +43,21 @@ pub(super) fn headline(assembly: &Assembly) -> String {
 }
 
 /// Everything below the headline.
-pub(super) fn body(assembly: &Assembly, now: UnixTime, trail: bool) -> String {
+pub(super) fn body(assembly: &Assembly, view: View<'_>) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
-    let _ = draw(&mut text, assembly, now, trail);
+    let _ = draw(&mut text, assembly, view);
     text
 }
 
-fn draw(text: &mut String, assembly: &Assembly, now: UnixTime, trail: bool) -> fmt::Result {
+fn draw(text: &mut String, assembly: &Assembly, view: View<'_>) -> fmt::Result {
+    let View { now, trail, verb, hint } = view;
     rungs(text, "  ", &assembly.chain, now, trail.then_some(assembly));
-    let message = "in the Certificate message of TLS 1.3";
-    writeln!(text, "  sent: {} {message}", cost(&assembly.chain))?;
+    writeln!(
+        text,
+        "  {verb}: {}",
+        message(assembly.chain.certificates.len(), assembly.chain.size())
+    )?;
     for alternative in &assembly.alternatives {
         not_chosen(text, assembly, alternative)?;
         if trail {
@@ -65,11 +83,11 @@ fn draw(text: &mut String, assembly: &Assembly, now: UnixTime, trail: bool) -> f
         )?;
     }
     if let Some(wanted) = &assembly.wanted {
-        let key_id: Option<String> = wanted.key_id.as_deref().map(hexadecimal);
+        let key_id = wanted.key_id.as_deref().map(hexadecimal);
         let key_id = key_id.map_or_else(String::new, |key_id| format!(", key id {key_id}"));
         let what = format!("  missing: the issuer of {}:", wanted.issuer_of.brief());
         text.push_str(&fitted(&what, &format!(" {}{key_id}", wanted.subject), "    "));
-        to_do(text, Some(advice::on_missing(wanted, assembly.status)))?;
+        to_do(text, Some(advice::on_missing(wanted, assembly.status, hint)))?;
     }
     for flaw in &assembly.flaws {
         writeln!(text, "  error: {flaw}")?;
@@ -77,7 +95,7 @@ fn draw(text: &mut String, assembly: &Assembly, now: UnixTime, trail: bool) -> f
     }
     for warning in &assembly.warnings {
         writeln!(text, "  warning: {warning}")?;
-        to_do(text, advice::on_warning(warning))?;
+        to_do(text, advice::on_warning(warning, &assembly.chain.end))?;
     }
     Ok(())
 }
@@ -104,10 +122,23 @@ fn cost(chain: &Chain) -> String {
     format!("{}, {} bytes", certificates(chain.certificates.len()), chain.size())
 }
 
+/// So many certificates in one message of so many bytes.
+pub(super) fn message(count: usize, bytes: usize) -> String {
+    format!(
+        "{}, {bytes} bytes in the Certificate message of TLS 1.3",
+        certificates(count)
+    )
+}
+
 /// So many of them.
 pub(super) fn certificates(count: usize) -> String {
-    let noun = if count == 1 { "certificate" } else { "certificates" };
-    format!("{count} {noun}")
+    counted(count, "certificate")
+}
+
+/// `1 problem`, `2 problems`.
+pub(super) fn counted(count: usize, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
 }
 
 /// One line of the tree.
@@ -129,7 +160,7 @@ fn rungs(text: &mut String, margin: &str, chain: &Chain, now: UnixTime, of: Opti
     let mut rungs = Vec::new();
     for (depth, certificate) in chain.certificates.iter().enumerate() {
         let is_anchor = depth > 0 && matches!(&chain.end, End::Anchor(anchor) if anchor == certificate);
-        let remark = if is_anchor { " (anchor, sent)" } else { "" };
+        let remark = if is_anchor { " (root, sent)" } else { "" };
         rungs.push(certificate_rung(depth, certificate, remark, now));
         if let Some(assembly) = of {
             candidates(&mut rungs, depth + 1, certificate, assembly);
@@ -238,10 +269,6 @@ fn fitted(first: &str, rest: &str, indent: &str) -> String {
     }
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn length(text: &str) -> usize {
     text.chars().count()
 }
@@ -259,11 +286,8 @@ fn validity(certificate: &Certificate, now: UnixTime) -> String {
 
 /// The names of a leaf, not all of them where there are many.
 pub(super) fn names(leaf: &Certificate) -> String {
-    let names: Vec<String> = leaf
-        .dns_names()
-        .map(|name| name.escape_default().to_string())
-        .chain(leaf.ip_addresses().map(|address| address.to_string()))
-        .collect();
+    let names = admin::names(leaf).into_iter();
+    let names: Vec<String> = names.map(|name| name.escape_default().to_string()).collect();
     if names.is_empty() {
         return leaf.subject().to_string();
     }

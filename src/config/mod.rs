@@ -32,7 +32,7 @@ pub use error::{Error, Fault, Place, Problem};
 pub use flags::Flags;
 pub use keys::{Key, Kind, keys, schema};
 pub use machine::Machine;
-pub use units::parse_duration;
+pub use units::{parse_duration, parse_time_ahead};
 
 use precedence::Layers;
 

@@ -21,6 +21,9 @@ const DURATION_UNITS: [(&str, u64); 5] = [
 /// A year: no timeout is meant to be longer, and adding it to a point in time never overflows.
 const LONGEST: Duration = Duration::from_secs(365 * 86_400);
 
+/// Roots live for decades; nothing that is looked ahead for lives longer.
+const LONGEST_AHEAD: Duration = Duration::from_secs(100 * 365 * 86_400);
+
 /// Bytes in each unit.
 const SIZE_UNITS: [(&str, usize); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
 
@@ -30,6 +33,19 @@ const SIZE_UNITS: [(&str, usize); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("Ki
 ///
 /// [`Problem`] with a hint of what to write.
 pub fn parse_duration(text: &str) -> Result<Duration, Problem> {
+    parse_up_to(LONGEST, "a year", text)
+}
+
+/// The same for a time to look ahead, which may be as long as certificates live.
+///
+/// # Errors
+///
+/// [`Problem`] with a hint of what to write.
+pub fn parse_time_ahead(text: &str) -> Result<Duration, Problem> {
+    parse_up_to(LONGEST_AHEAD, "a hundred years", text)
+}
+
+fn parse_up_to(longest: Duration, in_words: &str, text: &str) -> Result<Duration, Problem> {
     let mismatch = || Problem::mismatch(Duration::EXPECTED, format_args!("{text:?}"));
     let Some((number, unit)) = number_and_unit(text) else {
         return Err(mismatch().hint("a whole number and one of ms, s, m, h, d"));
@@ -44,8 +60,8 @@ pub fn parse_duration(text: &str) -> Result<Duration, Problem> {
     number
         .checked_mul(*milliseconds)
         .map(Duration::from_millis)
-        .filter(|duration| *duration <= LONGEST)
-        .ok_or_else(|| Problem::new(format!("{text} is longer than a year")))
+        .filter(|duration| *duration <= longest)
+        .ok_or_else(|| Problem::new(format!("{text} is longer than {in_words}")))
 }
 
 /// The shortest text that [`parse_duration`] reads as `duration`, to the millisecond.
@@ -137,6 +153,14 @@ mod tests {
         }
         assert_eq!(parse_duration(" 10 s "), Ok(Duration::from_secs(10)));
         assert_eq!(duration_text(Duration::from_secs(60)), "1m");
+    }
+
+    #[test]
+    fn what_is_looked_ahead_for_may_be_as_far_away_as_the_end_of_a_root() {
+        assert_eq!(parse_time_ahead("7300d"), Ok(Duration::from_secs(7300 * 86_400)));
+        assert!(parse_time_ahead("36500d").is_ok());
+        assert!(parse_time_ahead("36501d").is_err());
+        assert!(parse_duration("366d").is_err());
     }
 
     #[test]

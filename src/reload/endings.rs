@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustls::pki_types::UnixTime;
 
 use super::served::{LogName, Served};
-use crate::chain::{Certificate, Chain, End, Sha256, rfc3339};
+use crate::chain::{Certificate, Chain, End, Sha256, in_words, rfc3339};
 
 const DAY: u64 = 86_400;
 /// From this long before the end there are warnings: the renewal of a certificate for 90 days is due then, as ACME
@@ -90,7 +90,7 @@ impl Ending<'_> {
         match certificate.not_after().as_secs().checked_sub(at.as_secs()) {
             Some(left) => tracing::warn!(
                 %names, %certificate, serial, %sha256, not_after,
-                "the {role} expires in {} days", left / DAY
+                "the {role} expires in {}", in_words(Duration::from_secs(left))
             ),
             None => tracing::error!(%names, %certificate, serial, %sha256, not_after, "the {role} has expired"),
         }

@@ -143,11 +143,14 @@ fn text_shows_each_refused_candidate_beside_the_certificate_it_might_have_issued
     // The Certificate message, RFC 8446 section 4.4.2: 8 bytes, and 5 for each certificate.
     let chain = [&scene.leaf, &scene.issuing, &scene.upper];
     let bytes = 8 + chain.iter().map(|sent| 5 + sent.certificate.der().len()).sum::<usize>();
+    let other = [&scene.leaf, &scene.expired, &scene.upper];
+    let other_bytes = 8 + other.iter().map(|sent| 5 + sent.certificate.der().len()).sum::<usize>();
     let width = leaf.chars().count() + ", EC 256".len();
     // Everything that is sent, and the root, has its end in one column.
     let padded = |name: &str, depth: usize| format!("{name:<0$}", width - depth);
     let (leaf, issuing, upper) = (padded(&(leaf + ", EC 256"), 0), padded(&issuing, 2), padded(&upper, 4));
     let padded_root = padded(&root, 6);
+    let (other_leaf, padded_expired) = (&leaf, padded(&expired, 2));
     assert_eq!(
         text.out,
         format!(
@@ -158,7 +161,13 @@ fn text_shows_each_refused_candidate_beside_the_certificate_it_might_have_issued
              \x20   └ {upper}  until 2029-02-25 (1000 days)\n\
              \x20     ├ refused: {root} (store): self-signed: a root is never sent\n\
              \x20     └ {padded_root}  until 2029-02-25 (1000 days) (root, not sent)\n\
-             \x20 sent: 3 certificates, {bytes} bytes in the Certificate message of TLS 1.3\n"
+             \x20 sent: 3 certificates, {bytes} bytes in the Certificate message of TLS 1.3\n\
+             \x20 not chosen: 3 certificates, {other_bytes} bytes, to {root}:\n\
+             \x20   leads to a certificate that is not valid now\n\
+             \x20     {other_leaf}  until 2026-09-09 (100 days)\n\
+             \x20     └ {padded_expired}  expired on 2026-05-31\n\
+             \x20       └ {upper}  until 2029-02-25 (1000 days)\n\
+             \x20         └ {padded_root}  until 2029-02-25 (1000 days) (root, not sent)\n"
         )
     );
 }
@@ -176,7 +185,8 @@ fn text_says_what_is_missing_and_what_to_do_last() {
         "{}",
         text.out
     );
-    let last = "    to do: add its certificate to the store (published at http://ca.test/issuing.cer)\n";
+    let last = "    to do: add its certificate to the store (published at http://ca.test/issuing.cer), \
+                or have it fetched from there with --aia missing\n";
     assert!(text.out.ends_with(last), "{}", text.out);
 }
 
@@ -363,4 +373,18 @@ fn roots_or_a_store_that_cannot_be_read_are_an_error() {
     let store = scene.chain("root.pem", &["--intermediates", &store]);
     assert_eq!((store.code, store.out.as_str()), (Some(1), ""), "{}", store.err);
     assert!(store.err.contains("nowhere"), "{}", store.err);
+}
+
+#[test]
+fn a_root_that_ends_before_the_leaf_is_not_to_be_renewed_in_the_store() {
+    let root = ca("Root").valid(-900, 20).self_signed();
+    let leaf = server("a.test").signed_by(&root);
+    let directory = Directory::new();
+    let leaf = directory.write("leaf.pem", leaf.pem());
+    let root = directory.write("root.pem", root.pem());
+    let [leaf, root] = [&leaf, &root].map(|path| path.to_str().unwrap());
+    let shown = fullchain(["chain", "--leaf", leaf, "--roots", root, "--at", AT, "--format", "text"]);
+    assert!(shown.out.contains(", before the leaf\n"), "{}", shown.out);
+    let advice = "to do: before then, have the leaf issued below a root that lasts longer";
+    assert!(shown.out.contains(advice), "{}", shown.out);
 }

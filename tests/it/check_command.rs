@@ -1,6 +1,7 @@
 //! `fullchain check`: the configuration and the chains that would be served, without serving.
 
 use crate::rig::command::{Ended, fullchain};
+use crate::rig::directory::Directory;
 use crate::rig::estate::Estate;
 use crate::rig::family::Family;
 use crate::rig::house::House;
@@ -330,4 +331,62 @@ fn a_renewal_that_lies_in_the_store_already_takes_over_and_nothing_breaks() {
     let outlook = outlook(&checked);
     assert!(outlook[2].contains("complete becomes invalid for"), "{outlook:?}");
     assert!(outlook[5].contains("invalid becomes complete for"), "{outlook:?}");
+}
+
+#[test]
+fn a_cross_certificate_that_ends_loses_the_clients_that_know_only_the_old_root() {
+    let old = ca("Old").valid(-3000, 3000).self_signed();
+    let root = ca("New").valid(-300, 3000).self_signed();
+    let cross = ca("New").key_of(&root).valid(-200, 50).signed_by(&old);
+    // It ends before the leaf too, so that neither way outlives the leaf.
+    let issuing = ca("Issuing").valid(-900, 55).signed_by(&root);
+    let leaf = server("a.test").valid(-1, 60).signed_by(&issuing);
+    let estate = Estate::new([&issuing, &cross], [&old, &root]).with(&leaf, "policy = \"compat\"");
+    let checked = estate.check(&["--within", "52d"]);
+    assert_eq!(checked.code, Some(0), "{}", checked.out);
+    let expected = [
+        "nothing breaks until 2026-07-23 (52 days)".to_owned(),
+        "by itself, but not for all clients".to_owned(),
+        format!("  2026-07-21, in 50 days: intermediate {} ends", cross.certificate),
+        "    another chain takes over, complete, for 1 certificate: a.test".to_owned(),
+        format!(
+            "    clients that know only {} find no chain from then on",
+            old.certificate
+        ),
+    ];
+    assert_eq!(outlook(&checked), expected);
+}
+
+#[test]
+fn what_ends_in_twenty_years_can_be_asked_for() {
+    let root = ca("Root").valid(-900, 3000).self_signed();
+    let leaf = server("a.test").valid(-1, 2000).signed_by(&root);
+    let estate = Estate::new([], [&root]).with(&leaf, "");
+    let checked = estate.check(&["--within", "7300d"]);
+    assert_eq!(checked.code, Some(3), "{}", checked.err);
+    assert!(
+        outlook(&checked)[0].starts_with("2 things break until 2046-"),
+        "{}",
+        checked.out
+    );
+}
+
+#[test]
+fn without_certificates_the_count_ends_with_the_number() {
+    let directory = Directory::new();
+    directory.write("certificates/notes.txt", "");
+    let path = directory.text("certificates");
+    let upstream = ["--upstream", "http://127.0.0.1:1"];
+    let checked = fullchain(
+        [
+            &["check", "--certificate-directory", &path, "--roots", "none"],
+            &upstream[..],
+        ]
+        .concat(),
+    );
+    assert_eq!(
+        checked.out, "store: 0 certificates; 0 problems\n0 certificates\n",
+        "{}",
+        checked.err
+    );
 }

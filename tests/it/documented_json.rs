@@ -5,12 +5,13 @@ use std::fs;
 use std::path::Path;
 
 use fullchain::admin::client;
+use fullchain::chain::Sha256;
 use serde_json::Value;
 
 use crate::rig::PATIENCE;
 use crate::rig::command::fullchain;
 use crate::rig::estate::{AT, Estate};
-use crate::rig::family::Family;
+use crate::rig::family::{Family, NAME, leaf};
 use crate::rig::house::House;
 use crate::rig::pki::{Entity, ca, server};
 
@@ -71,6 +72,7 @@ impl Page {
                 "boolean" => value.is_boolean(),
                 "number" => value.is_u64(),
                 "text" => value.is_string(),
+                "digest" => value.as_str().is_some_and(|text| text.parse::<Sha256>().is_ok()),
                 "time" => value
                     .as_str()
                     .is_some_and(|text| text.len() == 20 && text.ends_with('Z')),
@@ -153,4 +155,71 @@ fn the_admin_listener_shows_what_is_documented() {
     let house = House::of(&family, &family.leaf()).start();
     let answer = client::get(house.admin(), "/certificates", PATIENCE).unwrap();
     Page::read().describes(&read(&answer.body), "GET /certificates", "/certificates");
+}
+
+#[test]
+fn inspect_prints_what_is_documented() {
+    let page = Page::read();
+    let family = Family::new();
+    let leaf = leaf(NAME)
+        .published_at("http://127.0.0.1:1/issuing.cer")
+        .signed_by(&family.issuing);
+    let house = House::of(&family, &leaf).start();
+    let (address, root) = (house.address.to_string(), house.directory().text("root.pem"));
+    let common = ["inspect", &address, "--sni", NAME, "--roots", &root, "--format", "json"];
+    let well = read(&fullchain(common).out);
+    page.describes(&well, "inspect --format json", "inspect");
+    assert_eq!((&well["version"], &well["well"]), (&Value::from(1), &Value::Bool(true)));
+    assert_eq!(well["chains"][0]["handshakes"][0]["key_accepted"], "any");
+
+    house.directory().remove("store/issuing.pem");
+    assert_eq!(house.reload(&["--force"]).code, Some(0));
+    let known = house.directory().write("known.pem", family.issuing.pem());
+    let fetching = [
+        "--aia",
+        "missing",
+        "--within",
+        "100d",
+        "--intermediates",
+        known.to_str().unwrap(),
+    ];
+    let broken = read(&fullchain([&common[..], &fetching].concat()).out);
+    page.describes(&broken, "inspect --format json", "inspect");
+    assert_eq!(broken["chains"][0]["add"][0]["from"], known.to_str().unwrap());
+    let unknown = read(&fullchain([&common[..], &fetching[..2]].concat()).out);
+    page.describes(&unknown, "inspect --format json", "inspect");
+    assert_eq!(unknown["chains"][0]["findings"][0]["kind"], "incomplete");
+    assert_eq!(unknown["not_fetched"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn check_of_a_directory_prints_what_is_documented() {
+    let page = Page::read();
+    let family = Family::new();
+    let house = House::bare(&family);
+    let rsa = leaf(NAME).rsa().signed_by(&family.issuing);
+    house
+        .directory
+        .write("certificates/a.test.pem", rsa.pem() + &rsa.key_pem());
+    house.directory.write("empty/.keep", "");
+    house.directory.remove("empty/.keep");
+    let (full, empty) = (house.directory.text("certificates"), house.directory.text("empty"));
+    let house = house
+        .flag("--certificate-directory", &full)
+        .switch(&format!("--certificate-directory={empty}"));
+    let arguments = [
+        vec!["check".to_owned(), "--format".to_owned(), "json".to_owned()],
+        house.arguments(),
+    ]
+    .concat();
+    let checked = fullchain(arguments);
+    let shown = read(&checked.out);
+    page.describes(&shown, "check --format json", "check");
+    assert_eq!(shown["certificates"][0]["host"], NAME, "{}", checked.err);
+    let listings = shown["directories"].as_array().unwrap().iter();
+    let listings: Vec<_> = listings
+        .map(|directory| directory["listing"].as_str().unwrap())
+        .collect();
+    assert_eq!(listings, ["read", "empty"]);
+    assert_eq!(shown["out_of_reach_of_old_windows"][0], NAME);
 }

@@ -18,6 +18,7 @@ mod drop_in;
 mod ending;
 mod file_names;
 mod identities;
+mod inspect_advice;
 mod inspect_command;
 mod ocsp;
 mod proxying;

@@ -23,7 +23,7 @@ use self::backend::GREETING;
 use self::client::{Answer, Client};
 use self::pki::Pki;
 use super::arguments::DemoArguments;
-use super::tree::tree;
+use super::tree::{View, tree};
 use super::{Ending, complain};
 use crate::app::{App, Control, Signal};
 use crate::chain::Certificate;
@@ -123,12 +123,16 @@ fn show_store(pki: &Pki, config: &Config) -> Result<(), Box<dyn Error>> {
     for certificate in store {
         say(&format!("  {certificate}, issued by {}", certificate.issuer()));
     }
+    let view = View {
+        now,
+        trail: true,
+        verb: "sent",
+        hint: None,
+    };
     for (_, prospect) in &survey.prospects {
         let prospect = prospect.as_ref().map_err(ToString::to_string)?;
-        say(&format!(
-            "\nThe chain for it, and why it is this one:\n\n{}",
-            tree(&prospect.assembly, now, true)
-        ));
+        let chain = tree(&prospect.assembly, view);
+        say(&format!("\nThe chain for it, and why it is this one:\n\n{chain}"));
     }
     Ok(())
 }

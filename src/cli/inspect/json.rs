@@ -1,17 +1,4 @@
-//! What was found, for programs. Fields may come to it, none goes.
-//!
-//! | Field                                   | What it is                                                                |
-//! |-----------------------------------------|---------------------------------------------------------------------------|
-//! | `well`                                  | whether the exit code is 0                                                |
-//! | `target`, `address`, `name`, `at`       | what was asked for, who answered, the name and the time judged by         |
-//! | `not_spoken[]`                          | `version` and `reason` for each version of TLS without a handshake        |
-//! | `chains[]`                              | each different list of certificates that the server sends                 |
-//! | `chains[].complete`                     | whether no finding is an error                                            |
-//! | `chains[].findings[]`                   | `kind`, `severity` (`error`, `warning`, `note`), `text`, `sha256`         |
-//! | `chains[].add[]`, `chains[].remove[]`   | what should be sent (`from` which file or URL) and is not; what should not be    |
-//! | `chains[].handshakes[]`                 | to whom it is sent, and what was agreed on                                |
-//! | `chains[].sent[]`                       | the certificates in their order, with `purpose`                           |
-//! | `chains[].should_send`                  | the best chain, as `chain --format json` prints it                        |
+//! What was found, for programs. `docs/JSON.md` names every field; a test holds the two together.
 
 use serde_json::{Value, json};
 
@@ -20,12 +7,14 @@ use super::look::Shown;
 use super::text::name_text;
 use crate::admin;
 use crate::chain::{Finding, Purpose, Review, Severity, rfc3339};
-use crate::cli::with_causes;
+use crate::cli::{aia, with_causes};
 use crate::tls::{KeyKind, Offer, Presented};
 
 pub(super) fn json(inspection: &Inspection<'_>) -> Value {
     let failed = inspection.look.failed.iter();
+    let fetched = inspection.fetched;
     json!({
+        "version": admin::JSON_VERSION,
         "target": inspection.arguments.target.to_string(),
         "address": inspection.look.address.to_string(),
         "name": name_text(inspection.name),
@@ -35,6 +24,8 @@ pub(super) fn json(inspection: &Inspection<'_>) -> Value {
             "version": version.as_str(),
             "reason": with_causes(error),
         })).collect::<Vec<_>>(),
+        "fetched": fetched.found.iter().map(aia::json).collect::<Vec<_>>(),
+        "not_fetched": fetched.failures.iter().map(aia::failure_json).collect::<Vec<_>>(),
         "chains": inspection.each().map(|(shown, review)| chain(inspection, shown, review)).collect::<Vec<_>>(),
     })
 }
@@ -61,6 +52,7 @@ fn chain(inspection: &Inspection<'_>, shown: &Shown, review: &Review) -> Value {
         })).collect::<Vec<_>>(),
         "handshakes": shown.handshakes.iter().map(|(offer, seen)| handshake(*offer, seen)).collect::<Vec<_>>(),
         "sent": sent.collect::<Vec<_>>(),
+        "bytes": review.size,
         "should_send": admin::assembly(&review.best),
     })
 }
@@ -95,6 +87,7 @@ fn purpose(purpose: Purpose) -> &'static str {
         Purpose::Duplicate => "duplicate",
         Purpose::Expired => "expired",
         Purpose::OtherRoot => "other root",
+        Purpose::Unplaced => "unplaced",
         Purpose::Root => "root",
         Purpose::Superfluous => "superfluous",
     }

@@ -15,14 +15,14 @@ pub(super) use target::Target;
 
 use self::look::{Look, Shown, look};
 use super::arguments::{InspectArguments, InspectFormat};
-use super::chain::{is_of_no_use, pem};
+use super::assembling::{self, Bench, is_accepted, is_of_no_use};
+use super::chain::pem;
 use super::{Ending, aia, complain, print};
 use crate::certs::{self, Files, Inventory, Origins, Roots};
 use crate::chain::{
-    Certificate, Context, Disallowed, Expectations, Finding, Review, ReviewError, Severity, Signatures, Status, Store,
+    Certificate, Context, Expectations, Finding, Purpose, Review, ReviewError, Severity, Store, Wanted,
 };
 use crate::fetch::{Aia, Cache, Client, Found, Issuers, Outcome};
-use crate::tls;
 
 /// What is told of without being asked for: certificates that are renewed in time never get there.
 const SOON: Duration = Duration::from_secs(30 * 86_400);
@@ -44,17 +44,8 @@ pub(super) fn run(arguments: &InspectArguments) -> Ending {
         Err(ending) => return ending,
     };
     let at = arguments.at.unwrap_or_else(UnixTime::now);
-    let context = Context {
-        anchors: &inventory.anchors,
-        at,
-        policy: arguments.policy,
-        disallowed: &Disallowed::default(),
-        algorithms: tls::signature_algorithms(),
-        weak_algorithms: tls::WEAK_ALGORITHMS,
-        signatures: &Signatures::new(),
-        allow_ca_leaf: false,
-        send_intermediate_anchor: true,
-    };
+    let bench = Bench::new(inventory.anchors);
+    let context = bench.context(arguments.policy, at);
     let mut reviewed = match reviews(&look, &name, &inventory.store, arguments, &context) {
         Ok(reviews) => reviews,
         Err(error) => return complain_of(arguments, &error),
@@ -81,11 +72,7 @@ pub(super) fn run(arguments: &InspectArguments) -> Ending {
         fetched: &fetched,
         at,
     };
-    match print(&inspection.formatted()) {
-        Ending::Well if inspection.is_well() => Ending::Well,
-        Ending::Well => Ending::Incomplete,
-        failed => failed,
-    }
+    inspection.print()
 }
 
 /// Everything there is to tell.
@@ -104,11 +91,8 @@ struct Inspection<'a> {
 impl Inspection<'_> {
     /// Whether no client finds anything wrong, nor whoever asked for `--within`.
     fn is_well(&self) -> bool {
-        let is_fault = |finding: &Finding| match finding {
-            Finding::ExpiresSoon { .. } => self.arguments.within.is_some(),
-            finding => finding.severity() < Severity::Note,
-        };
-        !self.reviews.iter().flat_map(|review| &review.findings).any(is_fault)
+        let worst = self.reviews.iter().filter_map(Review::severity).min();
+        worst.is_none_or(|severity| severity == Severity::Note)
     }
 
     /// The file or the URL that `certificate` is from, where it is not sent.
@@ -123,30 +107,47 @@ impl Inspection<'_> {
         self.look.shown.iter().zip(self.reviews)
     }
 
-    fn formatted(&self) -> Vec<u8> {
-        match self.arguments.format {
-            InspectFormat::Text => text::text(self).into_bytes(),
-            InspectFormat::Json => format!("{:#}\n", json::json(self)).into_bytes(),
+    fn print(&self) -> Ending {
+        let (text, is_well) = match self.arguments.format {
+            InspectFormat::Text => (text::text(self), self.is_well()),
+            InspectFormat::Json => (format!("{:#}\n", json::json(self)), self.is_well()),
             InspectFormat::Pem => {
                 eprint!("{}", text::verdict(self));
-                self.pem().into_bytes()
+                let pem = self.pem();
+                // Whoever takes the chain wants to know whether it is there; the verdict on the server is another thing.
+                let is_there = !pem.is_empty();
+                (pem, is_there)
             }
+        };
+        match print(text.as_bytes()) {
+            Ending::Well if is_well => Ending::Well,
+            Ending::Well => Ending::Incomplete,
+            failed => failed,
         }
     }
 
     /// Whether the best chain is one that clients accept.
     fn is_found(&self, review: &Review) -> bool {
-        match review.best.status {
-            Status::Complete => true,
-            Status::Unanchored | Status::SelfSigned => self.arguments.roots == Roots::None,
-            Status::Incomplete | Status::Invalid => false,
-        }
+        is_accepted(review.best.status, &self.arguments.roots)
     }
 
-    /// The chain to send instead: that of the first certificate where there are several, and nothing where no client
-    /// would accept it.
+    /// Whether the server does not send the best chain, or not in its order, or there is none.
+    fn is_to_be_mended(&self, review: &Review) -> bool {
+        let is_as_it_should_be = review.add().next().is_none()
+            && review.remove().next().is_none()
+            && !review.findings.iter().any(Finding::is_order);
+        !is_as_it_should_be || !self.is_found(review)
+    }
+
+    /// Whose chain goes out as PEM: the first that is to be mended, and where none is, the first.
+    fn to_print(&self) -> Option<&Review> {
+        let to_be_mended = self.reviews.iter().find(|review| self.is_to_be_mended(review));
+        to_be_mended.or_else(|| self.reviews.first())
+    }
+
+    /// The chain to send instead, and nothing where no client would accept it.
     fn pem(&self) -> String {
-        let Some(review) = self.reviews.first() else {
+        let Some(review) = self.to_print() else {
             return String::new();
         };
         if !self.is_found(review) {
@@ -157,25 +158,33 @@ impl Inspection<'_> {
             return String::new();
         }
         if self.reviews.len() > 1 {
+            let leaf = review.best.chain.leaf();
             eprintln!(
-                "of several certificates the chain of {} is printed",
-                review.best.chain.leaf()
+                "of several certificates the chain of {leaf} ({}) is printed",
+                leaf.key_algorithm()
+            );
+        }
+        for left_out in review.sent.iter().filter(|sent| sent.purpose == Purpose::OtherRoot) {
+            eprintln!(
+                "left out, though it does no harm: {}, which leads to another root",
+                left_out.certificate
             );
         }
         let chain = &review.best.chain.certificates;
         chain.iter().map(|certificate| pem(certificate)).collect()
     }
+
+    /// How the issuer that `review` wants might be had.
+    fn hint(&self, wanted: Option<&Wanted>) -> Option<&'static str> {
+        aia::hint(wanted?, self.arguments.aia, self.fetched)
+    }
 }
 
 /// The store and the roots, and where each certificate is from. What is broken inside is told of and skipped.
 fn read(arguments: &InspectArguments) -> Result<(Inventory, Origins), certs::Error> {
-    let settings = certs::Settings {
-        intermediates: arguments.intermediates.clone(),
-        roots: arguments.roots.clone(),
-        ..certs::Settings::default()
-    };
+    let settings = assembling::settings(arguments.intermediates.clone(), arguments.roots.clone());
     let files = Files::read(&settings);
-    let mut inventory = Inventory::read(&settings, &files, &|_| None);
+    let mut inventory = assembling::read(&settings, &files);
     for problem in std::mem::take(&mut inventory.problems) {
         if is_of_no_use(&problem, &settings.intermediates, &settings.roots) {
             return Err(problem);
@@ -230,6 +239,7 @@ fn reviews(
             strict_order: look.is_for_tls12(shown),
             anchored: arguments.roots != Roots::None,
             within: arguments.within.unwrap_or(SOON),
+            strict_within: arguments.within.is_some(),
         };
         Review::of(&shown.certificates, store, &expectations, context)
     };

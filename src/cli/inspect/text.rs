@@ -8,7 +8,7 @@ use super::Inspection;
 use super::look::{Shown, label};
 use crate::certs::Roots;
 use crate::chain::{Certificate, End, Finding, Purpose, Review, Sent, Severity, rfc3339};
-use crate::cli::tree::tree;
+use crate::cli::tree::{View, message, tree};
 use crate::cli::with_causes;
 
 /// Everything.
@@ -74,15 +74,20 @@ fn write_section(text: &mut String, inspection: &Inspection<'_>, shown: &Shown, 
     for sent in &review.sent {
         write_sent(text, sent, review, width)?;
     }
+    writeln!(text, "  {}", message(shown.certificates.len(), review.size))?;
     write_handshakes(text, inspection, shown)?;
-    let is_as_it_should_be =
-        review.add().next().is_none() && review.remove().next().is_none() && !is_out_of_order(review);
-    let heading = match (inspection.is_found(review), is_as_it_should_be) {
-        (true, true) => "the chain",
-        (true, false) => "should be sent",
-        (false, _) => "the best that can be made of it",
+    let (heading, verb) = match (inspection.is_found(review), inspection.is_to_be_mended(review)) {
+        (true, false) => ("what a client makes of it", "needed"),
+        (true, true) => ("should be sent", "would be sent"),
+        (false, _) => ("the best that can be made of it", "would be sent"),
     };
-    write!(text, "\n{heading}\n{}", tree(&review.best, inspection.at, false))
+    let view = View {
+        now: inspection.at,
+        trail: false,
+        verb,
+        hint: inspection.hint(review.best.wanted.as_ref()),
+    };
+    write!(text, "\n{heading}\n{}", tree(&review.best, view))
 }
 
 /// What was agreed on in each handshake, and which failed.
@@ -109,7 +114,7 @@ fn write_handshakes(text: &mut String, inspection: &Inspection<'_>, shown: &Show
 fn write_advice(text: &mut String, inspection: &Inspection<'_>, review: &Review) -> fmt::Result {
     let mut advice = String::new();
     for finding in &review.findings {
-        write_search(&mut advice, finding)?;
+        write_search(&mut advice, inspection, finding)?;
     }
     let length = advice.len();
     for certificate in review.add() {
@@ -120,10 +125,13 @@ fn write_advice(text: &mut String, inspection: &Inspection<'_>, review: &Review)
     for sent in review.remove() {
         writeln!(advice, "  remove number {}, {}", sent.position, sent.certificate)?;
     }
-    if is_out_of_order(review) {
+    if review.findings.iter().any(Finding::is_order) {
         advice.push_str("  sort them as below\n");
     }
-    if advice.len() > length && inspection.is_found(review) {
+    let is_printed = inspection
+        .to_print()
+        .is_some_and(|printed| std::ptr::eq(printed, review));
+    if advice.len() > length && inspection.is_found(review) && is_printed {
         advice.push_str("  all of that is done in what --format pem prints\n");
     }
     if !advice.is_empty() {
@@ -133,14 +141,19 @@ fn write_advice(text: &mut String, inspection: &Inspection<'_>, review: &Review)
 }
 
 /// What to look for where nobody here knows the issuer.
-fn write_search(advice: &mut String, finding: &Finding) -> fmt::Result {
+fn write_search(advice: &mut String, inspection: &Inspection<'_>, finding: &Finding) -> fmt::Result {
+    let otherwise = |wanted| {
+        let hint = inspection.hint(Some(wanted));
+        hint.map_or_else(String::new, |hint| format!(", {hint}"))
+    };
     match finding {
         Finding::Incomplete {
             wanted: Some(wanted), ..
         } => writeln!(
             advice,
-            "  find {}, and name its file with --intermediates",
-            wanted.subject
+            "  find {}, and name its file with --intermediates{}",
+            wanted.subject,
+            otherwise(wanted)
         ),
         Finding::Untrusted { root: Some(root), .. } => {
             writeln!(
@@ -155,16 +168,12 @@ fn write_search(advice: &mut String, finding: &Finding) -> fmt::Result {
             let subject = &wanted.subject;
             writeln!(
                 advice,
-                "  find {subject}, and name its file with --roots if it is a root, or else with --intermediates"
+                "  find {subject}, and name its file with --roots if it is a root, or else with --intermediates{}",
+                otherwise(wanted)
             )
         }
         _ => Ok(()),
     }
-}
-
-fn is_out_of_order(review: &Review) -> bool {
-    let is_order = |finding: &Finding| matches!(finding, Finding::WrongOrder { .. });
-    review.findings.iter().any(is_order)
 }
 
 /// Whoever looks for a certificate wants all of its fingerprint.
@@ -187,7 +196,10 @@ fn write_sent(text: &mut String, sent: &Sent, review: &Review, width: usize) -> 
         Purpose::Chain => None,
         Purpose::Duplicate => Some("sent already"),
         Purpose::Expired => Some("expired and not needed"),
-        Purpose::OtherRoot => Some("leads to another root, for clients that lack the one below"),
+        Purpose::OtherRoot => {
+            Some("leads to another root, for clients that lack the one below; --format pem leaves it out")
+        }
+        Purpose::Unplaced => Some("cannot be placed yet"),
         Purpose::Root => Some("a root, not needed"),
         Purpose::Superfluous => Some("no part of the chain"),
     };

@@ -80,10 +80,16 @@ fn chain_asks_nobody_unless_told_to_and_no_private_address_unless_allowed() {
     let published = Published::new();
     let off = published.chain(&[]);
     assert_eq!((off.code, off.out.as_str()), (Some(3), ""));
+    assert!(off.err.contains("fetched from there with --aia missing"), "{}", off.err);
     let refused = published.chain(&["--aia", "missing"]);
     assert_eq!((refused.code, refused.out.as_str()), (Some(3), ""));
     assert!(
         refused.err.contains("127.0.0.1, a loopback address") && refused.err.contains("aia_allow_private"),
+        "{}",
+        refused.err
+    );
+    assert!(
+        refused.err.contains("be asked with --aia-allow-private"),
         "{}",
         refused.err
     );
@@ -95,6 +101,11 @@ fn check_shows_the_chain_as_it_will_be_once_the_issuer_is_there() {
     let published = Published::new();
     let incomplete = published.check(&[]);
     assert_eq!(incomplete.code, Some(3), "{}", incomplete.out);
+    assert!(
+        incomplete.out.contains("fetched from there with --aia missing"),
+        "{}",
+        incomplete.out
+    );
     let complete = published.check(&MISSING);
     assert_eq!(complete.code, Some(0), "{}\n{}", complete.out, complete.err);
     let url = published.responder.url("/issuing.cer");
@@ -117,4 +128,7 @@ fn check_says_what_could_not_be_fetched() {
         checked.err
     );
     assert!(checked.out.contains("a.test: incomplete"), "{}", checked.out);
+    let json: Value =
+        serde_json::from_str(&published.check(&[&MISSING[..], &["--format", "json"]].concat()).out).unwrap();
+    assert_eq!(json["not_fetched"][0]["url"], published.responder.url("/issuing.cer"));
 }
