@@ -90,6 +90,14 @@ pub struct Generation {
     pub read_at: UnixTime,
 }
 
+impl Generation {
+    /// When the first of the staples ends that are good after the instant `now`.
+    pub(super) fn next_staple_end(&self, now: UnixTime) -> Option<UnixTime> {
+        let staples = self.served.iter().filter_map(|served| served.stapled.staple.as_ref());
+        staples.map(|staple| staple.good_until()).filter(|end| *end > now).min()
+    }
+}
+
 /// A certificate as every log line names it.
 pub(super) struct LogName<'a>(pub(super) &'a Certificate);
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::UnixTime;
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, sleep_until};
 
 use super::clock::Clock;
@@ -43,8 +44,7 @@ pub struct Task {
     repair: Repair,
     /// What the chains of the start lack, until the search for it begins.
     lack: Option<Lack>,
-    /// `None` while a reload has them.
-    staples: Option<Staples>,
+    staples: Staples,
     endings: Endings,
     /// When there will be an end to speak of.
     next_ending: Option<UnixTime>,
@@ -94,8 +94,9 @@ impl Task {
         let repair = Repair::new(&plan.fetch);
         let lack = repair.is_wanted().then(|| surveyor.lack(&survey, at)).flatten();
         let mut prepared = prepare::first(survey, &plan.reload, at)?;
-        let mut staples = Staples::new(&plan.fetch);
-        staples.follow(&prepared.served, at);
+        // What the last process kept is read in the background: a start waits for no cache.
+        let mut staples = Staples::new(&plan.fetch, &clock);
+        staples.follow(&prepared.served);
         staples.put_on(&mut prepared.served, at);
         for problem in &prepared.refused {
             tracing::error!(%problem, "a certificate is not served");
@@ -117,7 +118,7 @@ impl Task {
             is_settled: true,
             until: prepared.until,
             repair,
-            staples: Some(staples),
+            staples,
             lack,
             endings,
             next_ending,
@@ -183,12 +184,6 @@ impl Task {
         };
         let instants = [self.until, self.next_ending, self.repair.retry_at];
         let next_instant = instants.into_iter().flatten().min_by_key(UnixTime::as_secs);
-        let staples = async {
-            match &mut self.staples {
-                Some(staples) => staples.changed().await,
-                None => std::future::pending().await,
-            }
-        };
         let due = async {
             match next_instant {
                 Some(instant) => self.clock.reach(instant).await,
@@ -201,7 +196,7 @@ impl Task {
             () = poll => Some(Trigger::Files(Look::Everywhere)),
             () = due => Some(Trigger::Time),
             outcome = self.repair.outcome() => Some(Trigger::Found(outcome)),
-            () = staples => Some(Trigger::Staples),
+            () = self.staples.changed() => Some(Trigger::Staples),
         }
     }
 
@@ -216,13 +211,13 @@ impl Task {
                     }
                     if plan.fetch != self.plan.fetch {
                         self.repair = Repair::new(&plan.fetch);
-                        self.staples = Some(Staples::new(&plan.fetch));
+                        self.staples.reconfigure(&plan.fetch);
                     }
                     self.plan = plan;
                 }
                 let forget = self.repair.forget_failures();
                 // A panic there leaves what failed to be asked later.
-                let _ = tokio::task::spawn_blocking(forget).await;
+                let _ = self.beside_staples(tokio::task::spawn_blocking(forget)).await;
             }
             Err(reason) => {
                 tracing::error!(%reason, "the configuration cannot be read: the one in use stays");
@@ -241,15 +236,31 @@ impl Task {
         }
     }
 
+    /// Waits for `work`, which may take as long as a slow file system does. Staples come and go meanwhile.
+    async fn beside_staples<T>(&mut self, mut work: JoinHandle<T>) -> Result<T, JoinError> {
+        loop {
+            let (now, current) = (self.clock.now(), self.generation.current());
+            let end = current.next_staple_end(now);
+            let ended = async {
+                match end {
+                    Some(end) => self.clock.reach(end).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                done = &mut work => return done,
+                () = self.staples.changed() => {}
+                () = ended => {}
+            }
+            self.put_on_staples();
+        }
+    }
+
     /// The stapler has said what there is to say.
     fn put_on_staples(&self) {
         let (at, current) = (self.clock.now(), self.generation.current());
         let mut served = current.served.clone();
-        let has_changed = self
-            .staples
-            .as_ref()
-            .is_some_and(|staples| staples.put_on(&mut served, at));
-        if !has_changed {
+        if !self.staples.put_on(&mut served, at) {
             return;
         }
         match self.next_snapshot(&served) {
@@ -277,22 +288,17 @@ impl Task {
             at,
         };
         let (plan, served) = (self.plan.clone(), previous.clone());
-        let (surveyor, staples) = (self.surveyor.take(), self.staples.take());
+        let surveyor = self.surveyor.take();
         // Reading and verifying may take a while; the admin listener shares this thread.
         let read = tokio::task::spawn_blocking(move || {
             let mut surveyor = surveyor.unwrap_or_else(|| Surveyor::new(plan.certificates.clone(), plan.reload));
-            let mut staples = staples.unwrap_or_else(|| Staples::new(&plan.fetch));
-            let mut read = read(&mut surveyor, &plan, &served, &occasion);
-            if let Some(Read { prepared, .. }) = &mut read {
-                staples.follow(&prepared.served, at);
-                staples.put_on(&mut prepared.served, at);
-            }
-            (surveyor, staples, read, occasion.look)
+            let read = read(&mut surveyor, &plan, &served, &occasion);
+            (surveyor, read, occasion.look)
         });
-        let read = match read.await {
-            Ok((surveyor, staples, read, look)) => {
+        let read = match self.beside_staples(read).await {
+            Ok((surveyor, read, look)) => {
                 self.watch.follow(surveyor.directories_to_watch(), &look);
-                (self.surveyor, self.staples) = (Some(surveyor), Some(staples));
+                self.surveyor = Some(surveyor);
                 read
             }
             Err(panic) => {
@@ -302,7 +308,7 @@ impl Task {
             }
         };
         let Some(Read {
-            prepared,
+            mut prepared,
             mut problems,
             lack,
         }) = read
@@ -311,6 +317,8 @@ impl Task {
             self.next_ending = self.endings.tell(&previous.served, at);
             return self.standing(&previous);
         };
+        self.staples.follow(&prepared.served);
+        self.staples.put_on(&mut prepared.served, self.clock.now());
         self.repair.start(lack);
         let is_news = |problem: &&String| !previous.problems.contains(problem);
         for problem in problems.iter().filter(is_news) {
