@@ -12,6 +12,7 @@ use fullchain::ocsp::{Staple, request};
 use fullchain::tls::signature_algorithms;
 use rustls::pki_types::UnixTime;
 use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::rig::family::{Family, leaf};
 use crate::rig::ocsp::{Response, in_hours, responder, status, subject, url};
@@ -53,13 +54,15 @@ fn wait(stapler: &mut Stapler) {
     assert!(told, "the stapler says nothing");
 }
 
+thread_local! {
+    /// One for each test: what is under way goes on with the next wait.
+    static RUNTIME: Runtime = Builder::new_current_thread().enable_all().build().unwrap();
+}
+
 /// Whether `stapler` has something to say within `patience`.
 fn listen(stapler: &mut Stapler, patience: Duration) -> bool {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async { tokio::time::timeout(patience, stapler.changed()).await.is_ok() })
+    let told = async { tokio::time::timeout(patience, stapler.changed()).await.is_ok() };
+    RUNTIME.with(|runtime| runtime.block_on(told))
 }
 
 /// Lets `stapler` go on until its files are as they should be.
@@ -394,7 +397,7 @@ fn a_disk_that_hangs_delays_neither_the_responder_nor_the_staple() {
     late.answers(der.clone());
     let cache = TempDir::new().unwrap();
     let mut stapler = stapler(&link(&leaf, &family), Some(cache.path()));
-    let runtime = tokio::runtime::Builder::new_current_thread()
+    let runtime = Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(1)
         .build()
