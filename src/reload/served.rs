@@ -37,6 +37,15 @@ impl Served {
         self.assembly.until.into_iter().chain(staple)
     }
 
+    /// Why the last good staple goes with it and not what its file holds, if that is so.
+    pub(super) fn staple_kept_because(&self) -> Option<String> {
+        let problem = self.stapled.problem.as_ref().filter(|_| self.stapled.is_kept())?;
+        Some(format!(
+            "the last good OCSP staple of {} stays: {problem}",
+            LogName(self.assembly.chain.leaf())
+        ))
+    }
+
     /// The same with what is known of its staple by now, if that is anything else.
     pub(super) fn with_stapled(&self, stapled: Stapled) -> Option<Self> {
         (stapled != self.stapled).then(|| Self {

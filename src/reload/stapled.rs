@@ -14,7 +14,8 @@ use crate::tls;
 pub struct Stapled {
     /// The OCSP response, while it is good.
     pub staple: Option<Arc<Staple>>,
-    /// Why there is none, where there should be one.
+    /// Why there is none, where there should be one; or, beside a staple, why what its file holds by now is not stapled
+    /// instead.
     pub problem: Option<String>,
     /// Whether the CA says that the certificate is revoked.
     pub is_revoked: bool,
@@ -65,6 +66,25 @@ impl Stapled {
         Self {
             problem,
             ..Self::default()
+        }
+    }
+
+    /// Whether it is the last good one, the file being of no use.
+    pub(super) fn is_kept(&self) -> bool {
+        self.staple.is_some() && self.problem.is_some()
+    }
+
+    /// What to staple where the file gives `self` and `before` is stapled to the same leaf: a file that is of no use, torn
+    /// perhaps, takes off nothing that is good at the instant `at`. A revocation does.
+    #[must_use]
+    pub(super) fn or_before(self, before: &Self, at: UnixTime) -> Self {
+        match &before.staple {
+            Some(staple) if self.staple.is_none() && !self.is_revoked && staple.is_good_at(at) => Self {
+                staple: before.staple.clone(),
+                problem: Some(self.problem.unwrap_or_else(|| "its file cannot be read".to_owned())),
+                is_revoked: false,
+            },
+            _ => self,
         }
     }
 

@@ -340,8 +340,7 @@ impl Task {
 
     /// What there is to say where the files are the same as before.
     fn standing(&self, current: &Generation) -> Outcome {
-        let kept = current.served.iter().filter_map(|served| served.kept_because.clone());
-        let sentences: Vec<_> = kept.chain(self.refused.iter().cloned()).collect();
+        let sentences: Vec<_> = kept(&current.served).chain(self.refused.iter().cloned()).collect();
         match sentences.is_empty() {
             true => Outcome::Unchanged,
             false => Outcome::Kept(sentences),
@@ -382,10 +381,15 @@ impl Task {
                     |before: &Arc<Served>| before.kept_because == kept.kept_because && before.source == kept.source;
                 !previous.served.iter().any(told)
             }
+            Event::StapleKept(place) => {
+                let kept = &current.served[*place];
+                let told = |before: &Arc<Served>| before.stapled == kept.stapled && before.source == kept.source;
+                !previous.served.iter().any(told)
+            }
             _ => true,
         };
         let sentence = |event: &Event| report(event, &current.served);
-        let is_kept = |event: &Event| matches!(event, Event::Kept(_));
+        let is_kept = |event: &Event| matches!(event, Event::Kept(_) | Event::StapleKept(_));
         let any_kept = events.iter().any(is_kept);
         // What was kept beside something that changed may be judged otherwise next to that.
         self.is_settled = !any_kept || events.iter().all(is_kept);
@@ -393,12 +397,8 @@ impl Task {
         let retry = self.retry_after.map_or(FIRST_RETRY, |retry| self.next_retry(retry));
         self.retry_after = any_kept.then_some(retry);
         let mut sentences: Vec<String> = events.iter().filter(is_news).map(sentence).collect();
-        let kept = || {
-            let still = current.served.iter().filter_map(|served| served.kept_because.clone());
-            still.collect::<Vec<_>>()
-        };
         if any_kept && sentences.is_empty() {
-            sentences = kept();
+            sentences = kept(&current.served).collect();
         }
         self.next_ending = self.endings.tell(&current.served, at);
         let any_refused = !refused.is_empty();
@@ -416,6 +416,12 @@ fn warn_if_none(served: &[Arc<Served>]) {
     if served.is_empty() {
         tracing::warn!("there is no certificate to serve: every handshake fails until one appears");
     }
+}
+
+/// Why what lies on disk is not served.
+fn kept(served: &[Arc<Served>]) -> impl Iterator<Item = String> {
+    let reasons = |served: &Arc<Served>| [served.kept_because.clone(), served.staple_kept_because()];
+    served.iter().flat_map(reasons).flatten()
 }
 
 fn identities(served: &[Arc<Served>]) -> Vec<tls::Identity> {
