@@ -62,7 +62,7 @@ impl ServerCertVerifier for Keeping {
 }
 
 /// What is stapled for a client that speaks these versions.
-fn stapled_in(house: &Running, family: &Family, versions: &[&'static SupportedProtocolVersion]) -> Vec<u8> {
+pub(super) fn stapled_in(house: &Running, family: &Family, versions: &[&'static SupportedProtocolVersion]) -> Vec<u8> {
     let mut roots = RootCertStore::empty();
     roots.add(family.root.certificate.der().clone()).unwrap();
     let keeping = Arc::new(Keeping {
@@ -78,12 +78,12 @@ fn stapled_in(house: &Running, family: &Family, versions: &[&'static SupportedPr
     staple.clone()
 }
 
-fn stapled(house: &Running, family: &Family) -> Vec<u8> {
+pub(super) fn stapled(house: &Running, family: &Family) -> Vec<u8> {
     stapled_in(house, family, rustls::ALL_VERSIONS)
 }
 
 /// What `/certificates` shows of the one certificate.
-fn shown(house: &Running) -> Value {
+pub(super) fn shown(house: &Running) -> Value {
     let answer = client::get(house.admin(), "/certificates", PATIENCE).unwrap();
     let shown: Value = serde_json::from_str(&answer.body).unwrap();
     shown["certificates"][0].clone()
