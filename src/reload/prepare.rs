@@ -428,20 +428,6 @@ fn shortcomings(assembly: &Assembly) -> String {
     text
 }
 
-impl Prospect {
-    /// The same with the staple of `before`, which is served, where that is for the same leaf and the file of `source` is of
-    /// no use by now.
-    fn with_staple_of(self, source: &BundleSettings, before: &Served, at: UnixTime) -> Self {
-        if source.staple.is_none() || before.bundle.leaf != self.bundle.leaf {
-            return self;
-        }
-        Self {
-            stapled: self.stapled.or_before(&before.stapled, at),
-            ..self
-        }
-    }
-}
-
 fn serve(source: Arc<BundleSettings>, prospect: Prospect, at: UnixTime) -> Result<Served, tls::Error> {
     let Prospect {
         bundle,

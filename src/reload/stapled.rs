@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use rustls::pki_types::UnixTime;
 
+use super::Prospect;
+use super::served::Served;
 use crate::certs::{Bundle, BundleSettings};
 use crate::chain::Chain;
 use crate::ocsp::{Staple, Subject};
@@ -102,5 +104,19 @@ impl Stapled {
     /// The DER as a handshake sends it.
     pub(super) fn der(&self) -> Option<Vec<u8>> {
         self.staple.as_ref().map(|staple| staple.der().to_vec())
+    }
+}
+
+impl Prospect {
+    /// The same with the staple of `before`, which is served, where that is for the same leaf and the file of `source` is of
+    /// no use by now.
+    pub(super) fn with_staple_of(self, source: &BundleSettings, before: &Served, at: UnixTime) -> Self {
+        if source.staple.is_none() || before.bundle.leaf != self.bundle.leaf {
+            return self;
+        }
+        Self {
+            stapled: self.stapled.or_before(&before.stapled, at),
+            ..self
+        }
     }
 }

@@ -151,8 +151,9 @@ impl Disk {
 fn write(cache: &Cache, unwritten: HashMap<Sha256, Option<Vec<u8>>>) {
     let mut failure = None;
     for (leaf, der) in unwritten {
-        match der {
-            Some(der) => failure = failure.or(cache.write(leaf, &der).err()),
+        match der.map(|der| cache.write(leaf, &der)) {
+            Some(Err(error)) => failure = Some(error),
+            Some(Ok(())) => {}
             None => cache.remove(leaf),
         }
     }
