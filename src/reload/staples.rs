@@ -57,6 +57,11 @@ impl Staples {
         }
     }
 
+    /// Lets everything be asked again at once that failed: somebody who has mended something asks.
+    pub(super) fn forget_failures(&mut self) {
+        self.stapler.iter_mut().for_each(Stapler::forget_failures);
+    }
+
     /// From now on this is `served`. Nothing is read or asked here.
     pub(super) fn follow(&mut self, served: &[Arc<Served>]) {
         if let Some(stapler) = &mut self.stapler {

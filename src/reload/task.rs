@@ -215,6 +215,7 @@ impl Task {
                     }
                     self.plan = plan;
                 }
+                self.staples.forget_failures();
                 let forget = self.repair.forget_failures();
                 // A panic there leaves what failed to be asked later.
                 let _ = self.beside_staples(tokio::task::spawn_blocking(forget)).await;

@@ -70,6 +70,11 @@ impl Stapler {
     /// From now on `client` asks. What failed is asked again: the other one may have been the reason.
     pub fn ask_through(&mut self, client: Client) {
         self.client = client;
+        self.forget_failures();
+    }
+
+    /// Lets everything be asked again at once that failed: somebody may have mended it.
+    pub fn forget_failures(&mut self) {
         self.hosts.forget_failures();
         self.entries.values_mut().for_each(Entry::forget_failures);
     }

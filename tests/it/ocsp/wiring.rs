@@ -182,6 +182,18 @@ fn other_settings_and_reloads_leave_a_staple_where_it_is() {
 }
 
 #[test]
+fn whoever_has_mended_a_responder_need_not_wait_for_the_next_try() {
+    let scene = Scene::new();
+    let leaf = scene.leaf();
+    scene.responder.publish("/", Response::status(503));
+    let house = scene.house(&leaf).start();
+    house.wait_for_log(&["WARN", "no OCSP response", "found 503"]);
+    let der = scene.vouch(&leaf);
+    assert_eq!(house.reload(&[]).code, Some(0));
+    eventually("the staple is sent", || stapled(&house, &scene.family) == der);
+}
+
+#[test]
 fn one_certificate_in_two_files_has_one_staple_that_outlasts_reloads() {
     let scene = Scene::new();
     let leaf = scene.leaf();
