@@ -71,7 +71,7 @@ impl Quest {
 
 /// The URLs that are asked. Other schemes than http are passed over and do not use up the places; where there is
 /// nothing else, one of them stands for all, so that it is said why nothing is asked.
-fn urls(published: &[String]) -> impl Iterator<Item = &str> {
+pub(super) fn urls(published: &[String]) -> impl Iterator<Item = &str> {
     let is_http = |url: &&String| url.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http:"));
     let other = published.first().filter(|_| !published.iter().any(|url| is_http(&url)));
     published

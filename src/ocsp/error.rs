@@ -58,6 +58,8 @@ pub enum Error {
         since: UnixTime,
         /// Why.
         reason: RevocationReason,
+        /// From when the answer is: only a newer one takes it back.
+        this_update: UnixTime,
     },
     /// The responder knows nothing of the certificate.
     #[error("the responder does not know the certificate")]

@@ -88,6 +88,14 @@ mod tests {
     }
 
     #[test]
+    fn a_staple_for_a_year_is_not_the_last_word_for_half_a_year() {
+        let year = Staple::spanning(0, 365 * 24 * HOUR);
+        assert_eq!(Schedule::default().next(Some(&year)), at(4 * 24 * HOUR));
+        let week = Staple::spanning(0, 7 * 24 * HOUR);
+        assert_eq!(Schedule::default().next(Some(&week)), at(84 * HOUR));
+    }
+
+    #[test]
     fn the_same_answer_over_and_over_is_asked_for_ever_sooner_but_not_in_a_rush() {
         let staple = Staple::spanning(0, 100 * HOUR);
         let next = |asked_at| Schedule::default().answered(at(asked_at)).next(Some(&staple));

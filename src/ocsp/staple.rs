@@ -22,6 +22,11 @@ const SKEW: Duration = Duration::from_secs(5 * 60);
 /// 6960 section 4.2.2.1 names no bound; RFC 5019 section 2.2.4 wants nextUpdate always.
 const WITHOUT_NEXT_UPDATE: Duration = Duration::from_secs(24 * 60 * 60);
 
+/// How long no newer response is asked for at most: by then every CA must have one (CA/Browser Forum, Baseline Requirements,
+/// section 4.9.10: a response counts for ten days at most, and four days after its thisUpdate there is the next). A
+/// responder of nobody's rules may well say a year.
+const LATEST_REFRESH: Duration = Duration::from_secs(4 * 24 * 60 * 60);
+
 /// Whose status is asked for.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
@@ -85,7 +90,11 @@ impl Staple {
                 this_update,
                 good_until,
             }),
-            CertificateStatus::Revoked { since, reason } => Err(Error::Revoked { since, reason }),
+            CertificateStatus::Revoked { since, reason } => Err(Error::Revoked {
+                since,
+                reason,
+                this_update,
+            }),
             CertificateStatus::Unknown => Err(Error::Unknown),
         }
     }
@@ -121,11 +130,11 @@ impl Staple {
         at < self.good_until
     }
 
-    /// From when on a newer one should be fetched: halfway, as Caddy does. What goes wrong then has the other half to be
-    /// mended in.
+    /// From when on a newer one should be fetched: halfway, as Caddy does, and after four days at the latest. What goes
+    /// wrong then has the rest to be mended in.
     pub fn refresh_at(&self) -> UnixTime {
         let validity = self.good_until.as_secs().saturating_sub(self.this_update.as_secs());
-        later(self.this_update, Duration::from_secs(validity / 2))
+        later(self.this_update, Duration::from_secs(validity / 2).min(LATEST_REFRESH))
     }
 }
 

@@ -43,6 +43,8 @@ pub(super) enum Event {
     Kept(usize),
     /// The same as before with another staple from its file, or one less.
     Stapled(usize),
+    /// With the same staple as before, though its file is of no use by now.
+    StapleKept(usize),
     /// The same as before, and the disk says so again.
     Restored(usize),
     /// No longer configured, or no longer in its directory.
@@ -217,6 +219,12 @@ impl Judge<'_> {
                     .get(place)
                     .filter(|served| Arc::ptr_eq(&served.source, &source));
                 let before = same_place.or_else(|| by_name().get(&name(&source)).copied());
+                let prospect = prospect.map(|prospect| match before {
+                    Some(before) if !(self.force || self.settings.allow_worse) => {
+                        prospect.with_staple_of(&source, before, self.at)
+                    }
+                    _ => prospect,
+                });
                 (source, prospect, before)
             })
             .collect();
@@ -306,11 +314,19 @@ impl Prepared {
     ) {
         let place = self.served.len();
         match (fresh, before) {
-            (Ok(fresh), Some(before)) if Arc::ptr_eq(&fresh, before) => self.served.push(fresh),
+            (Ok(fresh), Some(before)) if Arc::ptr_eq(&fresh, before) => {
+                if fresh.stapled.is_kept() {
+                    self.events.push(Event::StapleKept(place));
+                }
+                self.served.push(fresh);
+            }
             (Ok(fresh), Some(before)) => {
                 self.note_change(place, before, &fresh, at);
                 if before.kept_because.is_some() && fresh.identity.chain() == before.identity.chain() {
                     self.events.push(Event::Restored(place));
+                }
+                if fresh.stapled.is_kept() {
+                    self.events.push(Event::StapleKept(place));
                 } else if fresh.source.staple.is_some() && before.stapled != fresh.stapled {
                     self.events.push(Event::Stapled(place));
                 }
@@ -345,6 +361,7 @@ impl Prepared {
         if !surveyor.disallowed().contains(&served.bundle.leaf) {
             let prospect = surveyor.prospect(&served.source, &served.bundle, at);
             self.until = earlier(self.until, prospect.assembly.until);
+            let prospect = prospect.with_staple_of(&served.source, served, at);
             let is_no_worse = what_is_worse(&served.assembly, &prospect.assembly, surveyor.disallowed(), at).is_empty();
             if is_no_worse && let Ok(refreshed) = with_chains(served, Arc::clone(&served.source), &prospect, at) {
                 self.note_change(place, served, &refreshed, at);

@@ -22,6 +22,7 @@ pub(super) fn report(event: &Event, served: &[Arc<Served>]) -> String {
         ),
         Event::Kept(place) => kept(&served[*place]),
         Event::Stapled(place) => stapled(&served[*place]),
+        Event::StapleKept(place) => staple_kept(&served[*place]),
         Event::Restored(place) => log(&served[*place], "what lies on disk is what is served again", None),
         Event::Removed { leaf, source } => removed(leaf, source),
     }
@@ -135,12 +136,21 @@ fn stapled(served: &Served) -> String {
     }
 }
 
+/// That the staple stays though its file is of no use.
+fn staple_kept(served: &Served) -> String {
+    remark_staple(served);
+    served.staple_kept_because().unwrap_or_default()
+}
+
 fn remark_staple(served: &Served) {
     let leaf = served.assembly.chain.leaf();
     let (names, serial, sha256) = (LogName(leaf), leaf.serial_text(), leaf.fingerprint());
     match &served.stapled.problem {
         Some(problem) if served.stapled.is_revoked => {
             tracing::error!(%names, serial, %sha256, %problem, "the certificate is revoked: replace it");
+        }
+        Some(problem) if served.stapled.is_kept() => {
+            tracing::warn!(%names, serial, %sha256, %problem, "OCSP staple not replaced: the last good one stays until its end");
         }
         Some(problem) => tracing::warn!(%names, serial, %sha256, %problem, "no OCSP staple"),
         None => {}

@@ -37,6 +37,15 @@ impl Served {
         self.assembly.until.into_iter().chain(staple)
     }
 
+    /// Why the last good staple goes with it and not what its file holds, if that is so.
+    pub(super) fn staple_kept_because(&self) -> Option<String> {
+        let problem = self.stapled.problem.as_ref().filter(|_| self.stapled.is_kept())?;
+        Some(format!(
+            "the last good OCSP staple of {} stays: {problem}",
+            LogName(self.assembly.chain.leaf())
+        ))
+    }
+
     /// The same with what is known of its staple by now, if that is anything else.
     pub(super) fn with_stapled(&self, stapled: Stapled) -> Option<Self> {
         (stapled != self.stapled).then(|| Self {
@@ -88,6 +97,14 @@ pub struct Generation {
     pub problems: Vec<String>,
     /// When the files were last read.
     pub read_at: UnixTime,
+}
+
+impl Generation {
+    /// When the first of the staples ends that are good after the instant `now`.
+    pub(super) fn next_staple_end(&self, now: UnixTime) -> Option<UnixTime> {
+        let staples = self.served.iter().filter_map(|served| served.stapled.staple.as_ref());
+        staples.map(|staple| staple.good_until()).filter(|end| *end > now).min()
+    }
 }
 
 /// A certificate as every log line names it.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::UnixTime;
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Instant, sleep_until};
 
 use super::clock::Clock;
@@ -44,8 +45,7 @@ pub struct Task {
     repair: Repair,
     /// What the chains of the start lack, until the search for it begins.
     lack: Option<Lack>,
-    /// `None` while a reload has them.
-    staples: Option<Staples>,
+    staples: Staples,
     endings: Endings,
     /// When there will be an end to speak of.
     next_ending: Option<UnixTime>,
@@ -95,8 +95,9 @@ impl Task {
         let repair = Repair::new(&plan.fetch);
         let lack = repair.is_wanted().then(|| surveyor.lack(&survey, at)).flatten();
         let mut prepared = prepare::first(survey, &plan.reload, at)?;
-        let mut staples = Staples::new(&plan.fetch);
-        staples.follow(&prepared.served, at);
+        // What the last process kept is read in the background: a start waits for no cache.
+        let mut staples = Staples::new(&plan.fetch, &clock);
+        staples.follow(&prepared.served);
         staples.put_on(&mut prepared.served, at);
         for problem in &prepared.refused {
             tracing::error!(%problem, "a certificate is not served");
@@ -118,7 +119,7 @@ impl Task {
             is_settled: true,
             until: prepared.until,
             repair,
-            staples: Some(staples),
+            staples,
             lack,
             endings,
             next_ending,
@@ -184,12 +185,6 @@ impl Task {
         };
         let instants = [self.until, self.next_ending, self.repair.retry_at];
         let next_instant = instants.into_iter().flatten().min_by_key(UnixTime::as_secs);
-        let staples = async {
-            match &mut self.staples {
-                Some(staples) => staples.changed().await,
-                None => std::future::pending().await,
-            }
-        };
         let due = async {
             match next_instant {
                 Some(instant) => self.clock.reach(instant).await,
@@ -202,7 +197,7 @@ impl Task {
             () = poll => Some(Trigger::Files(Look::Everywhere)),
             () = due => Some(Trigger::Time),
             outcome = self.repair.outcome() => Some(Trigger::Found(outcome)),
-            () = staples => Some(Trigger::Staples),
+            () = self.staples.changed() => Some(Trigger::Staples),
         }
     }
 
@@ -217,13 +212,14 @@ impl Task {
                     }
                     if plan.fetch != self.plan.fetch {
                         self.repair = Repair::new(&plan.fetch);
-                        self.staples = Some(Staples::new(&plan.fetch));
+                        self.staples.reconfigure(&plan.fetch);
                     }
                     self.plan = plan;
                 }
+                self.staples.forget_failures();
                 let forget = self.repair.forget_failures();
                 // A panic there leaves what failed to be asked later.
-                let _ = tokio::task::spawn_blocking(forget).await;
+                let _ = self.beside_staples(tokio::task::spawn_blocking(forget)).await;
             }
             Err(reason) => {
                 tracing::error!(%reason, "the configuration cannot be read: the one in use stays");
@@ -242,15 +238,31 @@ impl Task {
         }
     }
 
+    /// Waits for `work`, which may take as long as a slow file system does. Staples come and go meanwhile.
+    async fn beside_staples<T>(&mut self, mut work: JoinHandle<T>) -> Result<T, JoinError> {
+        loop {
+            let (now, current) = (self.clock.now(), self.generation.current());
+            let end = current.next_staple_end(now);
+            let ended = async {
+                match end {
+                    Some(end) => self.clock.reach(end).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                done = &mut work => return done,
+                () = self.staples.changed() => {}
+                () = ended => {}
+            }
+            self.put_on_staples();
+        }
+    }
+
     /// The stapler has said what there is to say.
     fn put_on_staples(&self) {
         let (at, current) = (self.clock.now(), self.generation.current());
         let mut served = current.served.clone();
-        let has_changed = self
-            .staples
-            .as_ref()
-            .is_some_and(|staples| staples.put_on(&mut served, at));
-        if !has_changed {
+        if !self.staples.put_on(&mut served, at) {
             return;
         }
         match self.next_snapshot(&served) {
@@ -280,22 +292,17 @@ impl Task {
             at,
         };
         let (plan, served) = (self.plan.clone(), previous.clone());
-        let (surveyor, staples) = (self.surveyor.take(), self.staples.take());
+        let surveyor = self.surveyor.take();
         // Reading and verifying may take a while; the admin listener shares this thread.
         let read = tokio::task::spawn_blocking(move || {
             let mut surveyor = surveyor.unwrap_or_else(|| Surveyor::new(plan.certificates.clone(), plan.reload));
-            let mut staples = staples.unwrap_or_else(|| Staples::new(&plan.fetch));
-            let mut read = read(&mut surveyor, &plan, &served, &occasion);
-            if let Some(Read { prepared, .. }) = &mut read {
-                staples.follow(&prepared.served, at);
-                staples.put_on(&mut prepared.served, at);
-            }
-            (surveyor, staples, read, occasion.look)
+            let read = read(&mut surveyor, &plan, &served, &occasion);
+            (surveyor, read, occasion.look)
         });
-        let read = match read.await {
-            Ok((surveyor, staples, read, look)) => {
+        let read = match self.beside_staples(read).await {
+            Ok((surveyor, read, look)) => {
                 self.watch.follow(surveyor.directories_to_watch(), &look);
-                (self.surveyor, self.staples) = (Some(surveyor), Some(staples));
+                self.surveyor = Some(surveyor);
                 read
             }
             Err(panic) => {
@@ -305,7 +312,7 @@ impl Task {
             }
         };
         let Some(Read {
-            prepared,
+            mut prepared,
             mut problems,
             lack,
         }) = read
@@ -314,6 +321,8 @@ impl Task {
             self.next_ending = self.endings.tell(&previous.served, at);
             return self.standing(&previous);
         };
+        self.staples.follow(&prepared.served);
+        self.staples.put_on(&mut prepared.served, self.clock.now());
         self.repair.start(lack);
         let known: HashSet<&String> = previous.problems.iter().collect();
         let is_news = |problem: &&String| !known.contains(*problem);
@@ -336,8 +345,7 @@ impl Task {
 
     /// What there is to say where the files are the same as before.
     fn standing(&self, current: &Generation) -> Outcome {
-        let kept = current.served.iter().filter_map(|served| served.kept_because.clone());
-        let sentences: Vec<_> = kept.chain(self.refused.iter().cloned()).collect();
+        let sentences: Vec<_> = kept(&current.served).chain(self.refused.iter().cloned()).collect();
         match sentences.is_empty() {
             true => Outcome::Unchanged,
             false => Outcome::Kept(sentences),
@@ -378,10 +386,15 @@ impl Task {
                     |before: &Arc<Served>| before.kept_because == kept.kept_because && before.source == kept.source;
                 !previous.served.iter().any(told)
             }
+            Event::StapleKept(place) => {
+                let kept = &current.served[*place];
+                let told = |before: &Arc<Served>| before.stapled == kept.stapled && before.source == kept.source;
+                !previous.served.iter().any(told)
+            }
             _ => true,
         };
         let sentence = |event: &Event| report(event, &current.served);
-        let is_kept = |event: &Event| matches!(event, Event::Kept(_));
+        let is_kept = |event: &Event| matches!(event, Event::Kept(_) | Event::StapleKept(_));
         let any_kept = events.iter().any(is_kept);
         // What was kept beside something that changed may be judged otherwise next to that.
         self.is_settled = !any_kept || events.iter().all(is_kept);
@@ -389,12 +402,8 @@ impl Task {
         let retry = self.retry_after.map_or(FIRST_RETRY, |retry| self.next_retry(retry));
         self.retry_after = any_kept.then_some(retry);
         let mut sentences: Vec<String> = events.iter().filter(is_news).map(sentence).collect();
-        let kept = || {
-            let still = current.served.iter().filter_map(|served| served.kept_because.clone());
-            still.collect::<Vec<_>>()
-        };
         if any_kept && sentences.is_empty() {
-            sentences = kept();
+            sentences = kept(&current.served).collect();
         }
         self.next_ending = self.endings.tell(&current.served, at);
         let any_refused = !refused.is_empty();
@@ -412,6 +421,12 @@ fn warn_if_none(served: &[Arc<Served>]) {
     if served.is_empty() {
         tracing::warn!("there is no certificate to serve: every handshake fails until one appears");
     }
+}
+
+/// Why what lies on disk is not served.
+fn kept(served: &[Arc<Served>]) -> impl Iterator<Item = String> {
+    let reasons = |served: &Arc<Served>| [served.kept_because.clone(), served.staple_kept_because()];
+    served.iter().flat_map(reasons).flatten()
 }
 
 fn identities(served: &[Arc<Served>]) -> Vec<tls::Identity> {

@@ -15,7 +15,7 @@ use crate::ocsp::MOST_BYTES;
 const OLDEST: Duration = Duration::from_secs(60 * 24 * 60 * 60);
 
 /// The directory with the files.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Cache {
     directory: Directory,
 }

@@ -2,8 +2,11 @@
 
 mod ask;
 mod cache;
+mod disk;
 mod entry;
+mod hosts;
+mod link;
 mod stapler;
 
-pub use ask::{Error, ask};
-pub use stapler::{Link, Stapler};
+pub use link::Link;
+pub use stapler::Stapler;

@@ -4,3 +4,5 @@ mod fetching;
 mod openssl;
 mod responses;
 mod serving;
+mod time;
+mod wiring;

@@ -100,7 +100,8 @@ fn a_revoked_leaf_is_told_with_the_day_and_the_reason() {
         error,
         Error::Revoked {
             since: day(-3),
-            reason: RevocationReason(1)
+            reason: RevocationReason(1),
+            this_update: day(-1),
         }
     );
     assert!(error.is_revocation());

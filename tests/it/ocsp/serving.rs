@@ -62,7 +62,7 @@ impl ServerCertVerifier for Keeping {
 }
 
 /// What is stapled for a client that speaks these versions.
-fn stapled_in(house: &Running, family: &Family, versions: &[&'static SupportedProtocolVersion]) -> Vec<u8> {
+pub(super) fn stapled_in(house: &Running, family: &Family, versions: &[&'static SupportedProtocolVersion]) -> Vec<u8> {
     let mut roots = RootCertStore::empty();
     roots.add(family.root.certificate.der().clone()).unwrap();
     let keeping = Arc::new(Keeping {
@@ -78,12 +78,12 @@ fn stapled_in(house: &Running, family: &Family, versions: &[&'static SupportedPr
     staple.clone()
 }
 
-fn stapled(house: &Running, family: &Family) -> Vec<u8> {
+pub(super) fn stapled(house: &Running, family: &Family) -> Vec<u8> {
     stapled_in(house, family, rustls::ALL_VERSIONS)
 }
 
 /// What `/certificates` shows of the one certificate.
-fn shown(house: &Running) -> Value {
+pub(super) fn shown(house: &Running) -> Value {
     let answer = client::get(house.admin(), "/certificates", PATIENCE).unwrap();
     let shown: Value = serde_json::from_str(&answer.body).unwrap();
     shown["certificates"][0].clone()
@@ -112,7 +112,7 @@ fn the_staple_of_a_file_reaches_clients_of_both_versions() {
 }
 
 #[test]
-fn a_renewed_file_is_stapled_and_one_that_is_of_no_use_is_told_and_is_not() {
+fn a_renewed_file_is_stapled_and_one_that_is_of_no_use_is_told_while_the_last_staple_stays() {
     let family = Family::new();
     let leaf = family.leaf();
     let house = house_with(&family, &leaf, &good(&family, &leaf)).start();
@@ -122,19 +122,54 @@ fn a_renewed_file_is_stapled_and_one_that_is_of_no_use_is_told_and_is_not() {
     house.wait_for_log(&["INFO", "OCSP staple replaced", NAME]);
 
     house.directory().replace("tls.ocsp", good(&family, &family.leaf()));
-    eventually("no staple is sent", || stapled(&house, &family).is_empty());
     house.wait_for_log(&[
         "WARN",
-        "no OCSP staple",
+        "OCSP staple not replaced: the last good one stays",
         "tls.ocsp: expected an answer for this certificate",
     ]);
+    assert_eq!(stapled(&house, &family), renewed);
+    let shown = shown(&house);
+    assert!(
+        shown["staple"].is_object() && shown["staple_problem"].is_string(),
+        "{shown}"
+    );
+    let asked = house.reload(&[]);
+    assert!(
+        asked.out.contains("the last good OCSP staple of a.test stays")
+            || asked.err.contains("the last good OCSP staple"),
+        "{} {}",
+        asked.out,
+        asked.err
+    );
     house.assert_served([&leaf, &family.issuing]);
 
-    house.directory().replace("tls.ocsp", &renewed);
-    eventually("the good staple is sent", || stapled(&house, &family) == renewed);
+    let last = Response::good(&leaf, &family.issuing).around_now(72).der();
+    let finish = house.directory().tear("tls.ocsp", &last);
+    house.wait_for_log(&["not replaced", "expected the DER of an OCSP response"]);
+    assert_eq!(stapled(&house, &family), renewed);
+    finish();
+    eventually("the whole staple is sent", || stapled(&house, &family) == last);
+
     house.directory().remove("tls.ocsp");
-    eventually("no staple is sent", || stapled(&house, &family).is_empty());
     house.wait_for_log(&["WARN", "tls.ocsp: cannot be read"]);
+    house.wait_for_log(&["not replaced", "its file cannot be read"]);
+    assert_eq!(stapled(&house, &family), last);
+    assert_eq!(house.reload(&["--force"]).code, Some(0));
+    assert_eq!(stapled(&house, &family), [0_u8; 0]);
+}
+
+#[test]
+fn a_file_that_says_revoked_takes_the_last_staple_off() {
+    let family = Family::new();
+    let leaf = family.leaf();
+    let house = house_with(&family, &leaf, &good(&family, &leaf)).start();
+    assert!(!stapled(&house, &family).is_empty());
+    let revoked = Response::good(&leaf, &family.issuing).around_now(24);
+    house
+        .directory()
+        .replace("tls.ocsp", revoked.revoked(in_hours(-1), Some(1)).der());
+    eventually("no staple is sent", || stapled(&house, &family).is_empty());
+    house.wait_for_log(&["ERROR", "the certificate is revoked: replace it"]);
 }
 
 #[test]
