@@ -15,15 +15,24 @@ impl Sought {
     pub fn contains(&self, subject: &Name) -> bool {
         self.digests.binary_search(&subject.digest()).is_ok()
     }
-}
 
-impl<'n> FromIterator<&'n Name> for Sought {
-    fn from_iter<I: IntoIterator<Item = &'n Name>>(names: I) -> Self {
-        let mut digests: Vec<_> = names.into_iter().map(Name::digest).collect();
+    /// The names of both.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        Self::of(self.digests.iter().chain(&*other.digests).copied().collect())
+    }
+
+    fn of(mut digests: Vec<Sha256>) -> Self {
         digests.sort_unstable();
         digests.dedup();
         Self {
             digests: digests.into(),
         }
+    }
+}
+
+impl<'n> FromIterator<&'n Name> for Sought {
+    fn from_iter<I: IntoIterator<Item = &'n Name>>(names: I) -> Self {
+        Self::of(names.into_iter().map(Name::digest).collect())
     }
 }

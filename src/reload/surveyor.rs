@@ -81,6 +81,7 @@ impl Surveyor {
         if !self.files.read_again(certificates, look) {
             return false;
         }
+        self.forget_useless();
         let change = self
             .inventory
             .update(certificates, &self.files, &|key| tls::public_key(key).ok());
@@ -104,6 +105,22 @@ impl Surveyor {
         }
         self.forget(&subjects);
         !subjects.is_empty()
+    }
+
+    /// Forgets what was learned: it is no longer to help.
+    pub(super) fn unlearn(&mut self) {
+        let learned = std::mem::take(&mut self.learned);
+        self.forget(&learned.iter().map(|learned| learned.subject().clone()).collect());
+    }
+
+    /// Forgets what was learned and no chain looks for any more. Not before files have changed again: what was learned
+    /// for a chain comes into it after that.
+    fn forget_useless(&mut self) {
+        let chains = self.assemblies.values().map(|answer| &answer.assembly);
+        self.learned.retain(|learned| {
+            let is_sought = |assembly: &Arc<Assembly>| assembly.sought.contains(learned.subject());
+            chains.clone().any(|assembly| is_sought(assembly))
+        });
     }
 
     /// Forgets the chains that certificates with these subjects may change.
@@ -187,8 +204,10 @@ impl Surveyor {
         self.inventory.store = store;
         let untils = [without.until, with.until].into_iter().flatten();
         let until = untils.min_by_key(UnixTime::as_secs);
+        // What either depends on decides between them.
+        let sought = without.sought.and(&with.sought);
         let best = if with.status < without.status { without } else { with };
-        Assembly { until, ..best }
+        Assembly { until, sought, ..best }
     }
 
     /// What time alone will do until `end` to the chain `now`, which is that of the certificate `source` at the instant

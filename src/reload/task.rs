@@ -54,8 +54,10 @@ pub struct Task {
     generation: Arc<Live<Generation>>,
     requests: Requests,
     watch: Watch,
-    /// How long to wait after a reload that kept something; `None` after one that did not.
+    /// How long to wait after a reload that kept something or failed; `None` after one that did not.
     retry_after: Option<Duration>,
+    /// When to look at every file without being told to. Nothing but such a look puts it off.
+    next_poll: Instant,
 }
 
 /// Why there is something to do.
@@ -114,6 +116,7 @@ impl Task {
         watch.follow(surveyor.directories_to_watch(), &Look::Everywhere);
         let task = Self {
             surveyor: Some(surveyor),
+            next_poll: Instant::now() + plan.reload.poll_interval,
             is_settled: true,
             until: prepared.until,
             repair,
@@ -172,12 +175,9 @@ impl Task {
 
     async fn next(&mut self) -> Option<Trigger> {
         let settings = &self.plan.reload;
-        let interval = self
-            .retry_after
-            .map_or(settings.poll_interval, |retry| retry.min(settings.poll_interval));
         let poll = async {
             match settings.watch {
-                true => sleep_until(Instant::now() + interval).await,
+                true => sleep_until(self.next_poll).await,
                 false => std::future::pending().await,
             }
         };
@@ -218,11 +218,17 @@ impl Task {
                         self.repair = Repair::new(&plan.fetch);
                         self.staples = Some(Staples::new(&plan.fetch));
                     }
+                    if let (false, Some(surveyor)) = (self.repair.is_wanted(), &mut self.surveyor) {
+                        surveyor.unlearn();
+                    }
                     self.plan = plan;
                 }
-                let forget = self.repair.forget_failures();
+                let forget = self.repair.forget_failures(self.clock.now());
                 // A panic there leaves what failed to be asked later.
-                let _ = tokio::task::spawn_blocking(forget).await;
+                if tokio::task::spawn_blocking(forget).await.unwrap_or_default() {
+                    // A survey says who is to ask again.
+                    self.is_settled = false;
+                }
             }
             Err(reason) => {
                 tracing::error!(%reason, "the configuration cannot be read: the one in use stays");
@@ -265,6 +271,15 @@ impl Task {
     }
 
     async fn reload(&mut self, look: Look, force: bool) -> Outcome {
+        let is_poll = look == Look::Everywhere;
+        let outcome = self.read_and_publish(look, force).await;
+        let interval = self.plan.reload.poll_interval;
+        let next = Instant::now() + self.retry_after.map_or(interval, |retry| retry.min(interval));
+        self.next_poll = if is_poll { next } else { next.min(self.next_poll) };
+        outcome
+    }
+
+    async fn read_and_publish(&mut self, look: Look, force: bool) -> Outcome {
         let previous = self.generation.current();
         let at = self.clock.now();
         let instants = self.until.into_iter().chain(self.repair.retry_at);
@@ -296,9 +311,8 @@ impl Task {
                 read
             }
             Err(panic) => {
-                self.is_settled = false;
                 tracing::error!(%panic, "a reload failed: everything stays as it is");
-                return Outcome::Kept(vec!["the reload failed; see the log".to_owned()]);
+                return self.failed("the reload failed; see the log".to_owned(), at);
             }
         };
         let Some(Read {
@@ -323,11 +337,21 @@ impl Task {
         match self.publish(prepared, problems, at) {
             Ok(outcome) => outcome,
             Err(error) => {
-                self.is_settled = false;
                 tracing::error!(%error, "a reload failed: everything stays as it is");
-                Outcome::Kept(vec![error.to_string()])
+                self.failed(error.to_string(), at)
             }
         }
+    }
+
+    /// A reload failed at the instant `at`. What was the reason for it may still be one, but not at once.
+    fn failed(&mut self, sentence: String, at: UnixTime) -> Outcome {
+        self.is_settled = false;
+        let retry = self.retry_after.map_or(FIRST_RETRY, |retry| self.next_retry(retry));
+        self.retry_after = Some(retry);
+        let later = Duration::from_secs(at.as_secs()).saturating_add(retry.max(FIRST_RETRY));
+        self.until = Some(UnixTime::since_unix_epoch(later));
+        (self.repair.retry_at, self.next_ending) = (None, None);
+        Outcome::Kept(vec![sentence])
     }
 
     /// What there is to say where the files are the same as before.
