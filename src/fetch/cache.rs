@@ -329,4 +329,28 @@ mod tests {
         }
         assert_eq!(cache.entries.len(), 3);
     }
+
+    #[test]
+    fn what_could_not_be_written_is_written_after_a_rest() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("cache");
+        let mut cache = Cache::at(path.clone());
+        cache.load(at(0));
+        let fail = |cache: &mut Cache, number| {
+            cache.note_failure(key(number), "http://ca.test/", String::new(), at(number));
+            cache.take_problem()
+        };
+        // A file where the directory is to be made.
+        std::fs::write(&path, "").unwrap();
+        assert!(fail(&mut cache, 1).is_some_and(|problem| problem.contains("cannot be kept")));
+        // Tried again after ten minutes, and said once.
+        assert_eq!(fail(&mut cache, 700), None);
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(fail(&mut cache, 1_299), None);
+        assert!(!path.exists());
+        assert_eq!(fail(&mut cache, 1_300), None);
+        assert_eq!(std::fs::read_dir(&path).unwrap().count(), 4);
+        fail(&mut cache, 1_301);
+        assert_eq!(std::fs::read_dir(&path).unwrap().count(), 5);
+    }
 }

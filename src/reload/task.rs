@@ -525,4 +525,57 @@ mod tests {
             (Outcome::Unchanged, None)
         );
     }
+
+    /// A task over a certificate that can be served, and its directory.
+    fn task() -> (Task, Handle, tempfile::TempDir) {
+        let directory = tempfile::tempdir().unwrap();
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new(vec!["a.test".to_owned()]).unwrap();
+        fs::write(directory.path().join("tls.key"), key.serialize_pem()).unwrap();
+        fs::write(
+            directory.path().join("tls.crt"),
+            certificate.self_signed(&key).unwrap().pem(),
+        )
+        .unwrap();
+        let reconfigure = Box::new(|| Err(String::new()));
+        let tickets = tls::Tickets::new().unwrap();
+        let (task, handle) = Task::start(plan(directory.path()), reconfigure, tickets, Clock::of_machine()).unwrap();
+        (task, handle, directory)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_but_a_look_at_every_file_puts_off_the_next() {
+        let (mut task, _handle, directory) = task();
+        let poll = task.next_poll;
+        tokio::time::advance(Duration::from_secs(20)).await;
+        task.reload(Look::Nowhere, false).await;
+        task.reload(Look::At([directory.path().to_owned()].into()), false).await;
+        assert_eq!(task.next_poll, poll);
+        task.reload(Look::Everywhere, false).await;
+        assert_eq!(task.next_poll, poll + Duration::from_secs(20));
+
+        // A torn write is looked at soon, whatever else goes on.
+        fs::write(directory.path().join("tls.crt"), "torn").unwrap();
+        task.reload(Look::Everywhere, false).await;
+        let retry = Instant::now() + FIRST_RETRY;
+        assert_eq!(task.next_poll, retry);
+        task.reload(Look::Nowhere, false).await;
+        assert_eq!(task.next_poll, retry);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reload_that_failed_is_not_repeated_at_once() {
+        let (mut task, _handle, _directory) = task();
+        let at = task.clock.now();
+        (task.until, task.next_ending, task.repair.retry_at) = (Some(at), Some(at), Some(at));
+        let outcome = task.failed("for a test".to_owned(), at);
+        assert_eq!(outcome, Outcome::Kept(vec!["for a test".to_owned()]));
+        let due = [task.until, task.next_ending, task.repair.retry_at]
+            .into_iter()
+            .flatten();
+        let due: Vec<_> = due.map(|instant| instant.as_secs()).collect();
+        assert_eq!(due, [at.as_secs() + FIRST_RETRY.as_secs()]);
+        task.failed(String::new(), at);
+        assert_eq!(task.retry_after, Some(FIRST_RETRY * 2));
+    }
 }

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::time::{Duration, Instant};
 
 use fullchain::chain::Status;
-use fullchain::fetch::Cache;
+use fullchain::fetch::{Cache, Outcome};
+use tokio::sync::mpsc::unbounded_channel;
 
 use super::{SHORT, block_on, completed, find, issuers, reasons};
 use crate::rig::pki::{Entity, Scene, assert_served, ca, pem, server};
@@ -320,4 +321,51 @@ fn many_leaves_ask_each_url_once() {
     asked.sort();
     assert_eq!(asked, ["/issuing.cer", "/missing.cer", "/upper.cer"]);
     assert_eq!((outcome.found.len(), outcome.failures.len()), (2, 1));
+}
+
+#[test]
+fn of_many_certificates_with_the_name_of_the_issuer_the_ones_that_fit_are_looked_at() {
+    let published = Published::new();
+    let impostors: Vec<_> = (0..40).map(|_| ca("Issuing").signed_by(&published.root)).collect();
+    let last = p7c(impostors.iter().chain([&published.issuing]));
+    assert_eq!(published.answered(Response::ok(last)), (Status::Complete, vec![]));
+    // The key of a CA is no secret: anybody can put it into certificates.
+    let made_up: Vec<_> = (0..40)
+        .map(|_| ca("Issuing").key_of(&published.issuing).signed_by(&impostors[0]))
+        .collect();
+    published.responder.publish("/issuing.cer", Response::ok(p7c(&made_up)));
+    let outcome = find(&issuers(Cache::in_memory()), &published.scene());
+    assert_eq!(outcome.found.len(), 8);
+}
+
+#[test]
+fn what_is_found_is_handed_over_while_a_server_with_many_urls_says_nothing() {
+    let published = Published::new();
+    let silent = Responder::new();
+    let mut leaves: Vec<_> = (0..20)
+        .map(|number| {
+            let path = format!("/{number}");
+            silent.publish(&path, Response::Silence);
+            let leaf = server(&format!("{number}.test")).published_at(&silent.url(&path));
+            leaf.signed_by(&ca("Another").self_signed()).certificate
+        })
+        .collect();
+    leaves.push(published.leaf.certificate.clone());
+    let issuers = issuers(Cache::in_memory());
+    let (sender, mut parts) = unbounded_channel();
+    let first_two = async {
+        let (first, second) = (parts.recv().await.unwrap(), parts.recv().await.unwrap());
+        drop(parts);
+        [first, second].map(|part: Outcome| part.found[0].certificate.clone())
+    };
+    let start = Instant::now();
+    let found = published.scene().with(|_, store, context| {
+        let search = issuers.find_in_parts(&leaves, store.clone(), context, sender);
+        // Nobody wants the rest: the search ends.
+        block_on(async { tokio::join!(search, first_two).1 })
+    });
+    let expected = [&published.issuing, &published.upper].map(|entity| entity.certificate.clone());
+    assert_eq!(found, expected);
+    assert!(start.elapsed() < SHORT.whole, "{:?}", start.elapsed());
+    assert!(silent.requests().len() <= 2);
 }
