@@ -118,7 +118,7 @@ impl Issuers {
                 () = parts.closed() => return,
             };
             let Some((url, answer)) = answer else { break };
-            search.answered(url, answer.map(|bytes| read(bytes)));
+            search.answered(url, answer.map(read));
             self.settle(&mut search, at).await;
         }
         if let Some(cache_problem) = self.with_cache(Cache::take_problem).await.flatten() {

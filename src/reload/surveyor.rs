@@ -119,7 +119,7 @@ impl Surveyor {
         let chains = self.assemblies.values().map(|answer| &answer.assembly);
         self.learned.retain(|learned| {
             let is_sought = |assembly: &Arc<Assembly>| assembly.sought.contains(learned.subject());
-            chains.clone().any(|assembly| is_sought(assembly))
+            chains.clone().any(is_sought)
         });
     }
 
