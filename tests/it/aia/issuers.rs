@@ -1,9 +1,10 @@
 //! What is asked for a leaf, and what counts of what comes.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fullchain::chain::Status;
+use fullchain::chain::{Certificate, Status};
 use fullchain::fetch::{Cache, Outcome};
 use tokio::sync::mpsc::unbounded_channel;
 
@@ -338,18 +339,41 @@ fn of_many_certificates_with_the_name_of_the_issuer_the_ones_that_fit_are_looked
     assert_eq!(outcome.found.len(), 8);
 }
 
+/// Leaves of other CAs that are to be had from `responder` one by one, which says nothing.
+fn waiting_in_vain(responder: &Responder, count: usize) -> Vec<Arc<Certificate>> {
+    let leaf = |number: usize| {
+        let path = format!("/{number}");
+        responder.publish(&path, Response::Silence);
+        let leaf = server(&format!("{number}.test")).published_at(&responder.url(&path));
+        leaf.signed_by(&ca("Another").self_signed()).certificate
+    };
+    (0..count).map(leaf).collect()
+}
+
+#[test]
+fn a_server_that_says_nothing_is_not_asked_for_everything_else_that_it_publishes() {
+    let (published, silent) = (Published::new(), Responder::new());
+    let leaves = waiting_in_vain(&silent, 20);
+    let issuers = issuers(Cache::in_memory());
+    let start = Instant::now();
+    let outcome = published
+        .scene()
+        .with(|_, store, context| block_on(issuers.find(&leaves, store.clone(), context)));
+    assert!(start.elapsed() < 2 * SHORT.whole, "{:?}", start.elapsed());
+    assert_eq!(silent.requests().len(), 2);
+    assert_eq!(outcome.failures.len(), 20);
+    let reasons = reasons(&outcome);
+    let unasked = reasons
+        .iter()
+        .filter(|reason| reason.contains("is not asked this time"));
+    assert_eq!(unasked.count(), 18);
+}
+
 #[test]
 fn what_is_found_is_handed_over_while_a_server_with_many_urls_says_nothing() {
     let published = Published::new();
     let silent = Responder::new();
-    let mut leaves: Vec<_> = (0..20)
-        .map(|number| {
-            let path = format!("/{number}");
-            silent.publish(&path, Response::Silence);
-            let leaf = server(&format!("{number}.test")).published_at(&silent.url(&path));
-            leaf.signed_by(&ca("Another").self_signed()).certificate
-        })
-        .collect();
+    let mut leaves = waiting_in_vain(&silent, 20);
     leaves.push(published.leaf.certificate.clone());
     let issuers = issuers(Cache::in_memory());
     let (sender, mut parts) = unbounded_channel();
