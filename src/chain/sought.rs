@@ -15,13 +15,14 @@ impl Sought {
     pub fn contains(&self, subject: &Name) -> bool {
         self.digests.binary_search(&subject.digest()).is_ok()
     }
-}
 
-impl Sought {
     /// The names of both.
     #[must_use]
-    pub fn and(self, other: &Self) -> Self {
-        let mut digests: Vec<_> = self.digests.iter().chain(&other.digests).copied().collect();
+    pub fn and(&self, other: &Self) -> Self {
+        Self::of(self.digests.iter().chain(&*other.digests).copied().collect())
+    }
+
+    fn of(mut digests: Vec<Sha256>) -> Self {
         digests.sort_unstable();
         digests.dedup();
         Self {
@@ -32,11 +33,6 @@ impl Sought {
 
 impl<'n> FromIterator<&'n Name> for Sought {
     fn from_iter<I: IntoIterator<Item = &'n Name>>(names: I) -> Self {
-        let mut digests: Vec<_> = names.into_iter().map(Name::digest).collect();
-        digests.sort_unstable();
-        digests.dedup();
-        Self {
-            digests: digests.into(),
-        }
+        Self::of(names.into_iter().map(Name::digest).collect())
     }
 }

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::pki_types::UnixTime;
 
@@ -39,8 +40,12 @@ enum Disk {
     /// Not read yet.
     Unread { directory: Directory, may_write: bool },
     /// Read, and written to from now on.
-    Kept(Directory),
-    /// There is none, or none that can be used.
+    Kept {
+        directory: Directory,
+        /// The last attempt failed: the next is not made before this instant.
+        not_before: Option<UnixTime>,
+    },
+    /// There is none, or none that is written to.
     None,
 }
 
@@ -48,6 +53,8 @@ enum Disk {
 const MOST_ENTRIES: usize = 1_000;
 /// A CA's certificate takes 3 KiB here, so that the entries of an ordinary cache fit several times over.
 const MOST_BYTES: usize = 16 << 20;
+/// A disk that was full or not mounted is mended by then, and one that stays so is not tried at every answer.
+const REST: Duration = Duration::from_secs(10 * 60);
 /// A full answer of 64 KiB as PEM in JSON takes 100 KiB.
 const LARGEST_FILE: u64 = 256 << 10;
 
@@ -85,7 +92,7 @@ impl Cache {
     }
 
     /// Reads the directory, if that has not been done: as late as possible, since a file system may hang.
-    fn load(&mut self) {
+    fn load(&mut self, now: UnixTime) {
         let Disk::Unread { directory, may_write } = &self.disk else {
             return;
         };
@@ -94,7 +101,8 @@ impl Cache {
         let files = directory.read(|name| Key::of_file(name).is_some(), 2 * MOST_ENTRIES, LARGEST_FILE);
         let files = match files {
             Ok(files) => files,
-            Err(error) => return self.give_up(&directory, &error),
+            Err(error) if may_write => return self.rest(directory, &error, now),
+            Err(error) => return self.complain(&directory, &error),
         };
         for (name, bytes) in files {
             if let Some((key, entry)) = Key::of_file(&name).zip(Entry::from_bytes(&bytes)) {
@@ -102,16 +110,19 @@ impl Cache {
             }
         }
         if may_write {
-            self.disk = Disk::Kept(directory);
+            self.disk = Disk::Kept {
+                directory,
+                not_before: None,
+            };
             self.tidy();
         } else {
-            self.forget_failures();
+            self.forget_failures(now);
         }
     }
 
     /// What is known of each of `keys` at `now`. The first look reads the directory.
     pub(super) fn look_up_all(&mut self, keys: &[Key], now: UnixTime) -> Vec<Known> {
-        self.load();
+        self.load(now);
         keys.iter().map(|key| self.look_up(*key, now)).collect()
     }
 
@@ -137,7 +148,7 @@ impl Cache {
             answer: Some(Answer { at, certificates }),
             failure: None,
         };
-        self.insert(key, entry);
+        self.insert(key, entry, now);
     }
 
     /// Notes that nothing came, or nothing that counts; returns when to ask again. What came earlier stays.
@@ -150,15 +161,16 @@ impl Cache {
             answer: before.answer,
             failure: Some(Failure { at, attempts, reason }),
         };
-        self.insert(key, entry);
+        self.insert(key, entry, now);
         next_attempt(attempts, now)
     }
 
-    /// Lets everything be asked again that gave no answer: somebody may have mended it.
-    pub(super) fn forget_failures(&mut self) {
-        self.load();
+    /// Lets everything be asked again that gave no answer: somebody may have mended it. Tells whether there was any.
+    pub(super) fn forget_failures(&mut self, now: UnixTime) -> bool {
+        self.load(now);
         let failed = self.entries.iter().filter(|(_, entry)| entry.failure.is_some());
         let failed: Vec<_> = failed.map(|(key, entry)| (*key, entry.clone())).collect();
+        let any = !failed.is_empty();
         for (key, entry) in failed {
             match entry.answer {
                 None => self.remove(key),
@@ -169,9 +181,11 @@ impl Cache {
                         failure: None,
                         ..entry
                     },
+                    now,
                 ),
             }
         }
+        any
     }
 
     /// What is wrong with the directory, the first time it is asked.
@@ -179,15 +193,41 @@ impl Cache {
         self.problem.take()
     }
 
-    fn insert(&mut self, key: Key, entry: Entry) {
-        if let Disk::Kept(directory) = &self.disk
-            && let Err(error) = directory.write(&key.file(), &entry.to_bytes())
-        {
-            let directory = directory.clone();
-            self.give_up(&directory, &error);
-        }
+    fn insert(&mut self, key: Key, entry: Entry, now: UnixTime) {
         self.entries.insert(key, entry);
+        self.write(key, now);
         self.tidy();
+    }
+
+    /// Writes the entry of `key`, and after a rest all that there are.
+    fn write(&mut self, key: Key, now: UnixTime) {
+        let Disk::Kept { directory, not_before } = &self.disk else {
+            return;
+        };
+        // One further off than a rest was set by a clock that was ahead.
+        let is_late = |instant: &UnixTime| {
+            let rest = instant.as_secs().checked_sub(now.as_secs());
+            rest.is_none_or(|rest| rest == 0 || rest > REST.as_secs())
+        };
+        let unwritten: Vec<_> = match not_before {
+            None => vec![key],
+            Some(instant) if is_late(instant) => self.entries.keys().copied().collect(),
+            Some(_) => return,
+        };
+        let directory = directory.clone();
+        let mut written = unwritten.iter().filter_map(|key| {
+            let entry = self.entries.get(key)?;
+            directory.write(&key.file(), &entry.to_bytes()).err()
+        });
+        match written.next() {
+            None => {
+                self.disk = Disk::Kept {
+                    directory,
+                    not_before: None,
+                }
+            }
+            Some(error) => self.rest(directory, &error, now),
+        }
     }
 
     /// Removes the oldest entries where there are too many or too large ones.
@@ -214,17 +254,35 @@ impl Cache {
 
     fn remove(&mut self, key: Key) {
         self.entries.remove(&key);
-        if let Disk::Kept(directory) = &self.disk {
+        if let Disk::Kept { directory, .. } = &self.disk {
             directory.remove(&key.file());
         }
     }
 
-    fn give_up(&mut self, directory: &Directory, error: &std::io::Error) {
+    /// Writes nothing for a while. It is said once, and again where it has been mended in between.
+    fn rest(&mut self, directory: Directory, error: &std::io::Error, now: UnixTime) {
+        let is_new = !matches!(
+            self.disk,
+            Disk::Kept {
+                not_before: Some(_),
+                ..
+            }
+        );
+        if is_new {
+            self.complain(&directory, error);
+        }
+        let later = Duration::from_secs(now.as_secs()).saturating_add(REST);
+        self.disk = Disk::Kept {
+            directory,
+            not_before: Some(UnixTime::since_unix_epoch(later)),
+        };
+    }
+
+    fn complain(&mut self, directory: &Directory, error: &std::io::Error) {
         let path = directory.path().display();
         self.problem = Some(format!(
             "{path}: what is fetched cannot be kept there ({error}): it is fetched again after a restart"
         ));
-        self.disk = Disk::None;
     }
 }
 
@@ -254,7 +312,7 @@ mod tests {
     fn the_oldest_entries_make_room_in_memory_and_on_disk() {
         let directory = tempfile::tempdir().unwrap();
         let mut cache = Cache::at(directory.path().to_owned());
-        cache.load();
+        cache.load(at(0));
         for number in 0..MOST_ENTRIES + 5 {
             cache.note_failure(key(number), "http://ca.test/", String::new(), at(number));
         }
@@ -270,5 +328,29 @@ mod tests {
             cache.note_failure(key(number), "http://ca.test/", "a".repeat(MOST_BYTES / 4), at(number));
         }
         assert_eq!(cache.entries.len(), 3);
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_written_after_a_rest() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("cache");
+        let mut cache = Cache::at(path.clone());
+        cache.load(at(0));
+        let fail = |cache: &mut Cache, number| {
+            cache.note_failure(key(number), "http://ca.test/", String::new(), at(number));
+            cache.take_problem()
+        };
+        // A file where the directory is to be made.
+        std::fs::write(&path, "").unwrap();
+        assert!(fail(&mut cache, 1).is_some_and(|problem| problem.contains("cannot be kept")));
+        // Tried again after ten minutes, and said once.
+        assert_eq!(fail(&mut cache, 700), None);
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(fail(&mut cache, 1_299), None);
+        assert!(!path.exists());
+        assert_eq!(fail(&mut cache, 1_300), None);
+        assert_eq!(std::fs::read_dir(&path).unwrap().count(), 4);
+        fail(&mut cache, 1_301);
+        assert_eq!(std::fs::read_dir(&path).unwrap().count(), 5);
     }
 }

@@ -19,6 +19,7 @@ use tokio::time::timeout;
 
 use super::Error;
 use super::address::refusal;
+use super::limited::Limited;
 use super::location::{Host, Location};
 use super::network::{Network, System};
 
@@ -57,6 +58,8 @@ const LARGEST_ANSWER: usize = 64 << 10;
 const MOST_REDIRECTS: usize = 3;
 /// IPv4 and IPv6 of two hosts; more only make a dead name slower.
 const MOST_ADDRESSES: usize = 4;
+/// Everything together that comes on a connection: the largest answer, its header, and as much again for how it is wrapped.
+const MOST_BYTES: usize = 2 * LARGEST_ANSWER;
 /// The least that hyper takes; no header of such a response comes near.
 const HEADER_BUFFER: usize = 16 << 10;
 
@@ -190,9 +193,23 @@ fn connect_error(host: &str, source: io::Error) -> Error {
 
 /// Sends the request and reads the answer.
 async fn exchange(stream: TcpStream, location: &Location, question: Question) -> Result<Answered, Error> {
+    match exchange_on(stream, location, question).await {
+        Err(Error::Http(error)) if is_too_large(&error) => Err(Error::TooLarge(MOST_BYTES)),
+        other => other,
+    }
+}
+
+/// Whether [`Limited`] said so.
+fn is_too_large(error: &(dyn std::error::Error + 'static)) -> bool {
+    let of_stream = error.downcast_ref::<io::Error>();
+    of_stream.is_some_and(|error| error.kind() == io::ErrorKind::FileTooLarge)
+        || error.source().is_some_and(is_too_large)
+}
+
+async fn exchange_on(stream: TcpStream, location: &Location, question: Question) -> Result<Answered, Error> {
     let (mut sender, connection) = http1::Builder::new()
         .max_buf_size(HEADER_BUFFER)
-        .handshake(TokioIo::new(stream))
+        .handshake(TokioIo::new(Limited::new(stream, MOST_BYTES)))
         .await?;
     // Dropped with the set, whatever comes of it: no connection outlives its request.
     let mut driver = JoinSet::new();

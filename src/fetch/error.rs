@@ -51,6 +51,9 @@ pub enum Error {
     /// A URL of a scheme that is not followed.
     #[error("{0}: only plain http is asked (what is fetched is judged by its signature, not by who sent it)")]
     Scheme(String),
+    /// Nothing was asked: other questions to the server came to nothing.
+    #[error("{0} is not asked this time: it gave no answer to other questions")]
+    Silent(String),
     /// The answer has another status than 200.
     #[error("expected status 200, found {0}")]
     Status(u16),

@@ -1,19 +1,20 @@
 //! The issuers that are missing, asked for where certificates say that they are published (RFC 5280 section 4.2.2.1).
 //!
-//! `quest` says what to ask, `judge` what counts, `search` keeps the books; here is the coming and going between
-//! them, the network and the cache.
+//! `quest` says what to ask, `asking` asks, `judge` says what counts, `search` keeps the books; here is the coming and
+//! going between them and the cache.
 
-use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustls::pki_types::UnixTime;
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::sync::mpsc::{self, UnboundedSender};
+use tokio::task::spawn_blocking;
 
+use super::asking::Asking;
 use super::cache::{Cache, Known};
 use super::outcome::Outcome;
 use super::search::{Answer, Asked, Note, Search};
-use super::{Aia, Client, Settings};
+use super::{Aia, Client, Error, Settings};
 use crate::certs::certificates_in;
 use crate::chain::{Certificate, Context, Store};
 
@@ -23,9 +24,6 @@ pub struct Issuers {
     client: Client,
     cache: Arc<Mutex<Cache>>,
 }
-
-/// So many questions are asked at once.
-const MOST_AT_ONCE: usize = 8;
 
 impl Issuers {
     /// Asks through `client` what is not in `cache`. Touches neither yet.
@@ -56,73 +54,88 @@ impl Issuers {
         }
     }
 
-    /// Lets everything be asked again that gave no answer: somebody may have mended it. May take as long as a slow
-    /// file system does.
-    pub fn forget_failures(&self) {
-        lock(&self.cache).forget_failures();
+    /// Lets everything be asked again that gave no answer: somebody may have mended it. Tells whether there was any. May
+    /// take as long as a slow file system does.
+    pub fn forget_failures(&self, at: UnixTime) -> bool {
+        lock(&self.cache).forget_failures(at)
     }
 
     /// Looks for what is missing above each of `leaves`, as of the instant of `context`: assembles, asks where an
-    /// issuer is wanted, adds what counts to `store`, and so on until nothing is missing or there is nothing left to
-    /// ask.
+    /// issuer is wanted, takes what counts into the copy of the store, and so on until nothing is missing or there is
+    /// nothing left to ask.
     ///
     /// Everything is bounded: the questions for each leaf, the time and size of each answer. Each URL is asked at
     /// most once, whoever wants it. Answers that do not count leave nothing behind but a
     /// [`Failure`](super::Failure).
     pub async fn find(&self, leaves: &[Arc<Certificate>], store: Store, context: &Context<'_>) -> Outcome {
-        let at = context.at;
-        let mut search = Search::new(leaves, store, context);
-        loop {
-            let asked = search.questions().await;
-            if asked.is_empty() {
-                break;
-            }
-            let keys: Vec<_> = asked.iter().map(Asked::key).collect();
-            let known = self
-                .with_cache(move |cache| cache.look_up_all(&keys, at))
-                .await
-                .unwrap_or_default();
-            let known = known.into_iter().chain(std::iter::repeat(Known::default()));
-            let open: Vec<_> = asked
-                .into_iter()
-                .zip(known)
-                .filter(|(asked, known)| !search.is_settled_by(known, asked))
-                .map(|(asked, _)| asked)
-                .collect();
-            self.fetch(&mut search.answers, &open).await;
-            let notes: Vec<_> = open.into_iter().filter_map(|asked| search.settle(asked)).collect();
-            let retry = self.with_cache(move |cache| write_down(cache, notes, at)).await;
-            search.retry(retry.flatten());
+        let (sender, mut parts) = mpsc::unbounded_channel();
+        self.find_in_parts(leaves, store, context, sender).await;
+        let mut outcome = Outcome::default();
+        while let Ok(part) = parts.try_recv() {
+            outcome.add(part);
         }
-        search.outcome.cache_problem = self.with_cache(Cache::take_problem).await.flatten();
-        search.outcome
+        outcome
     }
 
-    /// Asks the URLs that have not been asked yet, several at once.
-    async fn fetch(&self, answers: &mut HashMap<String, Answer>, open: &[Asked]) {
-        let urls: HashSet<&String> = open.iter().map(|asked| &asked.question.url).collect();
-        let mut urls: Vec<_> = urls
-            .into_iter()
-            .filter(|url| !answers.contains_key(*url))
-            .cloned()
-            .collect();
-        let mut running = JoinSet::new();
+    /// The same, handing over to `parts` what was found as soon as it was. Ends early where nobody wants them any more.
+    ///
+    /// Assembling and judging is done wherever this is polled, and takes its time where there are thousands of leaves.
+    pub async fn find_in_parts(
+        &self,
+        leaves: &[Arc<Certificate>],
+        store: Store,
+        context: &Context<'_>,
+        parts: UnboundedSender<Outcome>,
+    ) {
+        let at = context.at;
+        let mut search = Search::new(leaves, store, context);
+        let mut asking = Asking::new(self.client.clone());
         loop {
-            while running.len() < MOST_AT_ONCE
-                && let Some(url) = urls.pop()
+            // Until each leaf waits for an answer, or for nothing any more.
+            loop {
+                let asked = search.questions();
+                if asked.is_empty() {
+                    break;
+                }
+                let keys: Vec<_> = asked.iter().map(Asked::key).collect();
+                let known = self.with_cache(move |cache| cache.look_up_all(&keys, at)).await;
+                let known = known.unwrap_or_default().into_iter();
+                for (asked, known) in asked.into_iter().zip(known.chain(std::iter::repeat(Known::default()))) {
+                    if !search.is_settled_by(&known, &asked) {
+                        asking.ask(&asked.question.url);
+                        search.wait_for(asked);
+                    }
+                }
+                self.settle(&mut search, at).await;
+            }
+            if let Some(part) = search.take_outcome()
+                && parts.send(part).is_err()
             {
-                let client = self.client.clone();
-                running.spawn(async move {
-                    let answer = answer(&client, &url).await;
-                    (url, answer)
-                });
+                return;
             }
-            match running.join_next().await {
-                Some(Ok((url, answer))) => drop(answers.insert(url, answer)),
-                // A panic, which says so itself: the URL gave nothing.
-                Some(Err(_)) => {}
-                None => return,
-            }
+            let answer = tokio::select! {
+                answer = asking.next() => answer,
+                () = parts.closed() => return,
+            };
+            let Some((url, answer)) = answer else { break };
+            search.answered(url, answer.map(read));
+            self.settle(&mut search, at).await;
+        }
+        if let Some(cache_problem) = self.with_cache(Cache::take_problem).await.flatten() {
+            // Nobody may be left to be told.
+            let _ = parts.send(Outcome {
+                cache_problem: Some(cache_problem),
+                ..Outcome::default()
+            });
+        }
+    }
+
+    /// Judges what has come, and remembers it.
+    async fn settle(&self, search: &mut Search<'_>, at: UnixTime) {
+        let notes = search.settle();
+        if !notes.is_empty() {
+            let retry = self.with_cache(move |cache| write_down(cache, notes, at)).await;
+            search.retry(retry.flatten());
         }
     }
 
@@ -138,9 +151,8 @@ fn lock(cache: &Mutex<Cache>) -> MutexGuard<'_, Cache> {
     cache.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn answer(client: &Client, url: &str) -> Answer {
-    let bytes = client.get(url).await.map_err(Arc::new)?;
-    Ok(certificates_in(&bytes)?.into())
+fn read(bytes: Result<Vec<u8>, Error>) -> Answer {
+    Ok(certificates_in(&bytes.map_err(Arc::new)?)?.into())
 }
 
 /// Writes `notes` down; the first instant at which to ask again.

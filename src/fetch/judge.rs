@@ -1,9 +1,10 @@
 //! Whether an answer counts: what comes over plain HTTP is trusted for nothing but the signature it explains.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use crate::chain::{Certificate, Context, rfc3339};
+use crate::chain::{Certificate, Context, KeyIdMatch, Sha256, rfc3339};
 
 /// Why a certificate that was fetched does not count as the issuer of another. Least near to counting first.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,44 +47,79 @@ impl fmt::Display for Dismissal {
     }
 }
 
-/// Those of `answer` that issued `child`: their subject is the issuer wanted, and their key made its signature. There
-/// may be several, each certified by another CA.
-///
-/// # Errors
-///
-/// Where none did, why the one that came nearest is none.
-pub(super) fn issuers(
-    answer: &[Arc<Certificate>],
-    child: &Certificate,
-    context: &Context<'_>,
-) -> Result<Vec<Arc<Certificate>>, Dismissal> {
-    let (mut issuers, mut nearest) = (Vec::new(), Dismissal::Empty);
-    for candidate in answer {
-        match dismissal(candidate, child, context) {
-            None => issuers.push(candidate.clone()),
-            Some(dismissal) if rank(&dismissal) > rank(&nearest) => nearest = dismissal,
-            Some(_) => {}
-        }
-    }
-    if issuers.is_empty() { Err(nearest) } else { Ok(issuers) }
+/// Judges answers. Each question of whether a key made a signature is decided once.
+#[derive(Debug, Default)]
+pub(super) struct Judge {
+    /// By the fingerprints of the certificate and of the key.
+    signed: HashMap<(Sha256, Sha256), bool>,
 }
 
-fn dismissal(candidate: &Arc<Certificate>, child: &Certificate, context: &Context<'_>) -> Option<Dismissal> {
-    let found = || Arc::clone(candidate);
-    let valid = candidate.not_before().as_secs()..=candidate.not_after().as_secs();
-    if candidate.subject() != child.issuer() {
-        Some(Dismissal::OtherSubject(found()))
-    } else if !context.is_signed_by(child, candidate) {
-        Some(Dismissal::OtherKey(found()))
-    } else if context.disallowed.contains(candidate) {
-        Some(Dismissal::Disallowed(found()))
-    } else if candidate.is_self_issued() && context.is_signed_by(candidate, candidate) {
-        Some(Dismissal::Root(found()))
-    } else if !valid.contains(&context.at.as_secs()) {
-        Some(Dismissal::NotValid(found()))
-    } else {
-        None
+/// Of one answer so many certificates with the issuer's name are looked at, those that fit best: a CA has one key and
+/// a few cross-certificates for it, and an answer holds a hundred for whoever wants to keep others busy.
+const MOST_CANDIDATES: usize = 8;
+
+impl Judge {
+    /// Those of `answer` that issued `child`: their subject is the issuer wanted, and their key made its signature.
+    /// There may be several, each certified by another CA.
+    ///
+    /// # Errors
+    ///
+    /// Where none did, why the one that came nearest is none.
+    pub(super) fn issuers(
+        &mut self,
+        answer: &[Arc<Certificate>],
+        child: &Certificate,
+        context: &Context<'_>,
+    ) -> Result<Vec<Arc<Certificate>>, Dismissal> {
+        let (mut candidates, others): (Vec<_>, Vec<_>) = answer
+            .iter()
+            .partition(|candidate| candidate.subject() == child.issuer());
+        candidates.sort_by_key(|candidate| (KeyIdMatch::of(child, candidate), !is_valid(candidate, context)));
+        candidates.truncate(MOST_CANDIDATES);
+        let other = others.first().map(|other| Dismissal::OtherSubject(Arc::clone(other)));
+        let (mut issuers, mut nearest) = (Vec::new(), other.unwrap_or(Dismissal::Empty));
+        for candidate in candidates {
+            match self.dismissal(candidate, child, context) {
+                None => issuers.push(candidate.clone()),
+                Some(dismissal) if rank(&dismissal) > rank(&nearest) => nearest = dismissal,
+                Some(_) => {}
+            }
+        }
+        if issuers.is_empty() { Err(nearest) } else { Ok(issuers) }
     }
+
+    /// Why `candidate`, which bears the name of the issuer of `child`, is not to be used as such.
+    fn dismissal(
+        &mut self,
+        candidate: &Arc<Certificate>,
+        child: &Certificate,
+        context: &Context<'_>,
+    ) -> Option<Dismissal> {
+        let found = || Arc::clone(candidate);
+        if !self.is_signed_by(child, candidate, context) {
+            Some(Dismissal::OtherKey(found()))
+        } else if context.disallowed.contains(candidate) {
+            Some(Dismissal::Disallowed(found()))
+        } else if candidate.is_self_issued() && self.is_signed_by(candidate, candidate, context) {
+            Some(Dismissal::Root(found()))
+        } else if !is_valid(candidate, context) {
+            Some(Dismissal::NotValid(found()))
+        } else {
+            None
+        }
+    }
+
+    fn is_signed_by(&mut self, child: &Certificate, issuer: &Certificate, context: &Context<'_>) -> bool {
+        *self
+            .signed
+            .entry((child.fingerprint(), issuer.key_fingerprint()))
+            .or_insert_with(|| context.is_signed_by(child, issuer))
+    }
+}
+
+fn is_valid(certificate: &Certificate, context: &Context<'_>) -> bool {
+    let valid = certificate.not_before().as_secs()..=certificate.not_after().as_secs();
+    valid.contains(&context.at.as_secs())
 }
 
 fn rank(dismissal: &Dismissal) -> u8 {

@@ -5,6 +5,7 @@
 //! trusted for where it came from.
 
 mod address;
+mod asking;
 mod back_off;
 mod cache;
 mod client;
@@ -13,6 +14,7 @@ mod entry;
 mod error;
 mod issuers;
 mod judge;
+mod limited;
 mod location;
 mod network;
 mod outcome;

@@ -23,6 +23,19 @@ pub struct Outcome {
     pub cache_problem: Option<String>,
 }
 
+impl Outcome {
+    /// Adds what came after it.
+    pub fn add(&mut self, later: Self) {
+        self.found.extend(later.found);
+        self.failures.extend(later.failures);
+        self.retry_at = [self.retry_at, later.retry_at]
+            .into_iter()
+            .flatten()
+            .min_by_key(UnixTime::as_secs);
+        self.cache_problem = self.cache_problem.take().or(later.cache_problem);
+    }
+}
+
 /// A certificate that was fetched and made the signature of another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {

@@ -1,7 +1,7 @@
 //! OCSP (RFC 6960): the request for a leaf, and the response as a staple.
 //!
 //! A [`Staple`] is a response that was verified for its leaf; there is no other way to make one. No IO, no clock, no
-//! log: the instant is an argument, and whoever has a network asks the responder with what [`request`] returns.
+//! log: the instant is an argument, and whoever has a network asks the responder with what [`request()`] returns.
 
 mod answer;
 mod certificate_id;

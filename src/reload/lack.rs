@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use rustls::pki_types::UnixTime;
+use tokio::sync::mpsc::UnboundedSender;
 
 use super::Settings;
 use super::survey::Survey;
@@ -50,7 +51,17 @@ impl Surveyor {
 impl Lack {
     /// Looks for it. May take minutes, and waits for nothing but the network and the disk.
     pub async fn fetch(&self, issuers: &Issuers) -> Outcome {
-        let context = Context {
+        issuers.find(&self.leaves, self.store.clone(), &self.context()).await
+    }
+
+    /// The same, handing over what was found as soon as it was.
+    pub(super) async fn fetch_in_parts(&self, issuers: &Issuers, parts: UnboundedSender<Outcome>) {
+        let (store, context) = (self.store.clone(), self.context());
+        issuers.find_in_parts(&self.leaves, store, &context, parts).await;
+    }
+
+    fn context(&self) -> Context<'_> {
+        Context {
             anchors: &self.anchors,
             at: self.at,
             policy: self.settings.policy,
@@ -61,8 +72,7 @@ impl Lack {
             // Whether the leaf may be served is another question.
             allow_ca_leaf: true,
             send_intermediate_anchor: self.settings.send_intermediate_anchor,
-        };
-        issuers.find(&self.leaves, self.store.clone(), &context).await
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use rustls::pki_types::UnixTime;
 
-use crate::chain::{Assembly, Certificate, End, rfc3339};
+use crate::chain::{Assembly, Certificate, End, Verdict, rfc3339};
 
 /// What made `after` the answer at the instant `at`, where `before` was it.
 pub(super) fn reason(before: &Assembly, after: &Assembly, at: UnixTime) -> String {
@@ -19,12 +19,15 @@ fn reasons(before: &Assembly, after: &Assembly, at: UnixTime) -> Vec<String> {
     if old != new {
         reasons.push(format!("{new} has taken the place of {old} on disk"));
     }
+    // Where one is not used any more, nobody looks for those above it: that says nothing about them.
+    let mut has_parted = old != new;
     for certificate in links(before) {
         if certificate.not_after().as_secs() < at.as_secs() {
             reasons.push(format!("{certificate} expired on {}", rfc3339(certificate.not_after())));
-        } else if old == new && !is_known(after, certificate) {
-            reasons.push(format!("{certificate} is no longer there"));
+        } else if !has_parted {
+            reasons.extend(departure(after, certificate));
         }
+        has_parted |= !links(after).any(|link| link == certificate);
     }
     for certificate in links(after) {
         let has_begun = |until: UnixTime| certificate.not_before().as_secs() >= until.as_secs();
@@ -38,6 +41,19 @@ fn reasons(before: &Assembly, after: &Assembly, at: UnixTime) -> Vec<String> {
         }
     }
     reasons
+}
+
+/// Why `certificate` is not used in `after`, unless another is merely better.
+fn departure(after: &Assembly, certificate: &Certificate) -> Option<String> {
+    if links(after).any(|link| link == certificate) {
+        return None;
+    }
+    let mut steps = after.trail.steps.iter();
+    match steps.find(|step| *step.candidate == *certificate) {
+        Some(step) if matches!(step.verdict, Verdict::Refused(_)) => Some(format!("{certificate} is {}", step.verdict)),
+        Some(_) => None,
+        None => Some(format!("{certificate} is no longer there")),
+    }
 }
 
 /// What is sent, and where it ends.

@@ -79,6 +79,7 @@ impl Surveyor {
             return true;
         }
         let change = if self.files.read_again(certificates, look) {
+            self.forget_useless();
             Some(self.inventory.update(certificates, &self.files, &public_key))
         } else if *look != Look::Nowhere && self.inventory.has_unread() {
             self.try_unread_again(certificates)
@@ -118,6 +119,22 @@ impl Surveyor {
         }
         self.forget(&subjects);
         !subjects.is_empty()
+    }
+
+    /// Forgets what was learned: it is no longer to help.
+    pub(super) fn unlearn(&mut self) {
+        let learned = std::mem::take(&mut self.learned);
+        self.forget(&learned.iter().map(|learned| learned.subject().clone()).collect());
+    }
+
+    /// Forgets what was learned and no chain looks for any more. Not before files have changed again: what was learned
+    /// for a chain comes into it after that.
+    fn forget_useless(&mut self) {
+        let chains = self.assemblies.values().map(|answer| &answer.assembly);
+        self.learned.retain(|learned| {
+            let is_sought = |assembly: &Arc<Assembly>| assembly.sought.contains(learned.subject());
+            chains.clone().any(is_sought)
+        });
     }
 
     /// Forgets the chains that certificates with these subjects may change.
@@ -202,7 +219,8 @@ impl Surveyor {
         self.inventory.store = store;
         let untils = [without.until, with.until].into_iter().flatten();
         let until = untils.min_by_key(UnixTime::as_secs);
-        let sought = without.sought.clone().and(&with.sought);
+        // What either depends on decides between them.
+        let sought = without.sought.and(&with.sought);
         let best = if with.status < without.status { without } else { with };
         Assembly { until, sought, ..best }
     }

@@ -55,8 +55,10 @@ pub struct Task {
     generation: Arc<Live<Generation>>,
     requests: Requests,
     watch: Watch,
-    /// How long to wait after a reload that kept something; `None` after one that did not.
+    /// How long to wait after a reload that kept something or failed; `None` after one that did not.
     retry_after: Option<Duration>,
+    /// When to look at every file without being told to. Nothing but such a look puts it off.
+    next_poll: Instant,
 }
 
 /// Why there is something to do.
@@ -116,6 +118,7 @@ impl Task {
         watch.follow(surveyor.directories_to_watch(), &Look::Everywhere);
         let task = Self {
             surveyor: Some(surveyor),
+            next_poll: Instant::now() + plan.reload.poll_interval,
             is_settled: true,
             until: prepared.until,
             repair,
@@ -174,12 +177,9 @@ impl Task {
 
     async fn next(&mut self) -> Option<Trigger> {
         let settings = &self.plan.reload;
-        let interval = self
-            .retry_after
-            .map_or(settings.poll_interval, |retry| retry.min(settings.poll_interval));
         let poll = async {
             match settings.watch {
-                true => sleep_until(Instant::now() + interval).await,
+                true => sleep_until(self.next_poll).await,
                 false => std::future::pending().await,
             }
         };
@@ -214,12 +214,19 @@ impl Task {
                         self.repair = Repair::new(&plan.fetch);
                         self.staples.reconfigure(&plan.fetch);
                     }
+                    if let (false, Some(surveyor)) = (self.repair.is_wanted(), &mut self.surveyor) {
+                        surveyor.unlearn();
+                    }
                     self.plan = plan;
                 }
                 self.staples.forget_failures();
-                let forget = self.repair.forget_failures();
+                let forget = self.repair.forget_failures(self.clock.now());
                 // A panic there leaves what failed to be asked later.
-                let _ = self.beside_staples(tokio::task::spawn_blocking(forget)).await;
+                let forgot = self.beside_staples(tokio::task::spawn_blocking(forget)).await;
+                if forgot.unwrap_or_default() {
+                    // A survey says who is to ask again.
+                    self.is_settled = false;
+                }
             }
             Err(reason) => {
                 tracing::error!(%reason, "the configuration cannot be read: the one in use stays");
@@ -278,6 +285,15 @@ impl Task {
     }
 
     async fn reload(&mut self, look: Look, force: bool) -> Outcome {
+        let is_poll = look == Look::Everywhere;
+        let outcome = self.read_and_publish(look, force).await;
+        let interval = self.plan.reload.poll_interval;
+        let next = Instant::now() + self.retry_after.map_or(interval, |retry| retry.min(interval));
+        self.next_poll = if is_poll { next } else { next.min(self.next_poll) };
+        outcome
+    }
+
+    async fn read_and_publish(&mut self, look: Look, force: bool) -> Outcome {
         let previous = self.generation.current();
         let at = self.clock.now();
         let instants = self.until.into_iter().chain(self.repair.retry_at);
@@ -306,9 +322,8 @@ impl Task {
                 read
             }
             Err(panic) => {
-                self.is_settled = false;
                 tracing::error!(%panic, "a reload failed: everything stays as it is");
-                return Outcome::Kept(vec!["the reload failed; see the log".to_owned()]);
+                return self.failed("the reload failed; see the log".to_owned(), at);
             }
         };
         let Some(Read {
@@ -336,11 +351,21 @@ impl Task {
         match self.publish(prepared, problems, at) {
             Ok(outcome) => outcome,
             Err(error) => {
-                self.is_settled = false;
                 tracing::error!(%error, "a reload failed: everything stays as it is");
-                Outcome::Kept(vec![error.to_string()])
+                self.failed(error.to_string(), at)
             }
         }
+    }
+
+    /// A reload failed at the instant `at`. What was the reason for it may still be one, but not at once.
+    fn failed(&mut self, sentence: String, at: UnixTime) -> Outcome {
+        self.is_settled = false;
+        let retry = self.retry_after.map_or(FIRST_RETRY, |retry| self.next_retry(retry));
+        self.retry_after = Some(retry);
+        let later = Duration::from_secs(at.as_secs()).saturating_add(retry.max(FIRST_RETRY));
+        self.until = Some(UnixTime::since_unix_epoch(later));
+        (self.repair.retry_at, self.next_ending) = (None, None);
+        Outcome::Kept(vec![sentence])
     }
 
     /// What there is to say where the files are the same as before.
@@ -519,5 +544,58 @@ mod tests {
             (task.reload(Look::Everywhere, false).await, task.retry_after),
             (Outcome::Unchanged, None)
         );
+    }
+
+    /// A task over a certificate that can be served, and its directory.
+    fn task() -> (Task, Handle, tempfile::TempDir) {
+        let directory = tempfile::tempdir().unwrap();
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new(vec!["a.test".to_owned()]).unwrap();
+        fs::write(directory.path().join("tls.key"), key.serialize_pem()).unwrap();
+        fs::write(
+            directory.path().join("tls.crt"),
+            certificate.self_signed(&key).unwrap().pem(),
+        )
+        .unwrap();
+        let reconfigure = Box::new(|| Err(String::new()));
+        let tickets = tls::Tickets::new().unwrap();
+        let (task, handle) = Task::start(plan(directory.path()), reconfigure, tickets, Clock::of_machine()).unwrap();
+        (task, handle, directory)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_but_a_look_at_every_file_puts_off_the_next() {
+        let (mut task, _handle, directory) = task();
+        let poll = task.next_poll;
+        tokio::time::advance(Duration::from_secs(20)).await;
+        task.reload(Look::Nowhere, false).await;
+        task.reload(Look::At([directory.path().to_owned()].into()), false).await;
+        assert_eq!(task.next_poll, poll);
+        task.reload(Look::Everywhere, false).await;
+        assert_eq!(task.next_poll, poll + Duration::from_secs(20));
+
+        // A torn write is looked at soon, whatever else goes on.
+        fs::write(directory.path().join("tls.crt"), "torn").unwrap();
+        task.reload(Look::Everywhere, false).await;
+        let retry = Instant::now() + FIRST_RETRY;
+        assert_eq!(task.next_poll, retry);
+        task.reload(Look::Nowhere, false).await;
+        assert_eq!(task.next_poll, retry);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reload_that_failed_is_not_repeated_at_once() {
+        let (mut task, _handle, _directory) = task();
+        let at = task.clock.now();
+        (task.until, task.next_ending, task.repair.retry_at) = (Some(at), Some(at), Some(at));
+        let outcome = task.failed("for a test".to_owned(), at);
+        assert_eq!(outcome, Outcome::Kept(vec!["for a test".to_owned()]));
+        let due = [task.until, task.next_ending, task.repair.retry_at]
+            .into_iter()
+            .flatten();
+        let due: Vec<_> = due.map(|instant| instant.as_secs()).collect();
+        assert_eq!(due, [at.as_secs() + FIRST_RETRY.as_secs()]);
+        task.failed(String::new(), at);
+        assert_eq!(task.retry_after, Some(FIRST_RETRY * 2));
     }
 }

@@ -4,6 +4,7 @@ mod cache;
 mod client;
 mod commands;
 mod issuers;
+mod serving;
 mod survey;
 
 use std::time::Duration;

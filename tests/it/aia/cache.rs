@@ -210,7 +210,8 @@ fn a_failure_survives_a_restart_until_somebody_wants_it_forgotten() {
     published
         .responder
         .publish_certificate("/issuing.cer", &published.issuing);
-    issuers.forget_failures();
+    assert!(issuers.forget_failures(day(0)));
+    assert!(!issuers.forget_failures(day(0)));
     assert!(published.is_complete(&find(&issuers, &published.scene())));
     assert_eq!(published.requests(), 2);
 }

@@ -237,6 +237,21 @@ fn more_than_64_kib_are_not_read() {
 }
 
 #[test]
+fn informational_responses_without_an_end_are_not_read_until_the_deadline() {
+    let responder = Responder::new();
+    let endless = b"HTTP/1.1 100 Continue\r\n\r\n".repeat(100_000);
+    responder.publish("/endless", Response::Raw(endless));
+    let start = Instant::now();
+    assert!(matches!(get(&responder.url("/endless")), Err(Error::TooLarge(131_072))));
+    assert!(start.elapsed() < SHORT.whole);
+    // Nor is what hides in chunk extensions.
+    let chunks = b"1;a=bbbbbbbbbbbbbbbb\r\n.\r\n".repeat(10_000);
+    let chunked = [&b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"[..], &chunks].concat();
+    responder.publish("/chunked", Response::Raw(chunked));
+    assert!(get(&responder.url("/chunked")).is_err());
+}
+
+#[test]
 fn a_dead_server_and_one_that_speaks_another_protocol_are_errors() {
     let responder = Responder::new();
     responder.publish("/ssh", Response::Raw(b"SSH-2.0-OpenSSH_9.6\r\n".to_vec()));

@@ -1,10 +1,12 @@
 //! What is asked for a leaf, and what counts of what comes.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use fullchain::chain::Status;
-use fullchain::fetch::Cache;
+use fullchain::chain::{Certificate, Status};
+use fullchain::fetch::{Cache, Outcome};
+use tokio::sync::mpsc::unbounded_channel;
 
 use super::{SHORT, block_on, completed, find, issuers, reasons};
 use crate::rig::pki::{Entity, Scene, assert_served, ca, pem, server};
@@ -320,4 +322,74 @@ fn many_leaves_ask_each_url_once() {
     asked.sort();
     assert_eq!(asked, ["/issuing.cer", "/missing.cer", "/upper.cer"]);
     assert_eq!((outcome.found.len(), outcome.failures.len()), (2, 1));
+}
+
+#[test]
+fn of_many_certificates_with_the_name_of_the_issuer_the_ones_that_fit_are_looked_at() {
+    let published = Published::new();
+    let impostors: Vec<_> = (0..40).map(|_| ca("Issuing").signed_by(&published.root)).collect();
+    let last = p7c(impostors.iter().chain([&published.issuing]));
+    assert_eq!(published.answered(Response::ok(last)), (Status::Complete, vec![]));
+    // The key of a CA is no secret: anybody can put it into certificates.
+    let made_up: Vec<_> = (0..40)
+        .map(|_| ca("Issuing").key_of(&published.issuing).signed_by(&impostors[0]))
+        .collect();
+    published.responder.publish("/issuing.cer", Response::ok(p7c(&made_up)));
+    let outcome = find(&issuers(Cache::in_memory()), &published.scene());
+    assert_eq!(outcome.found.len(), 8);
+}
+
+/// Leaves of other CAs that are to be had from `responder` one by one, which says nothing.
+fn waiting_in_vain(responder: &Responder, count: usize) -> Vec<Arc<Certificate>> {
+    let leaf = |number: usize| {
+        let path = format!("/{number}");
+        responder.publish(&path, Response::Silence);
+        let leaf = server(&format!("{number}.test")).published_at(&responder.url(&path));
+        leaf.signed_by(&ca("Another").self_signed()).certificate
+    };
+    (0..count).map(leaf).collect()
+}
+
+#[test]
+fn a_server_that_says_nothing_is_not_asked_for_everything_else_that_it_publishes() {
+    let (published, silent) = (Published::new(), Responder::new());
+    let leaves = waiting_in_vain(&silent, 20);
+    let issuers = issuers(Cache::in_memory());
+    let start = Instant::now();
+    let outcome = published
+        .scene()
+        .with(|_, store, context| block_on(issuers.find(&leaves, store.clone(), context)));
+    assert!(start.elapsed() < 2 * SHORT.whole, "{:?}", start.elapsed());
+    assert_eq!(silent.requests().len(), 2);
+    assert_eq!(outcome.failures.len(), 20);
+    let reasons = reasons(&outcome);
+    let unasked = reasons
+        .iter()
+        .filter(|reason| reason.contains("is not asked this time"));
+    assert_eq!(unasked.count(), 18);
+}
+
+#[test]
+fn what_is_found_is_handed_over_while_a_server_with_many_urls_says_nothing() {
+    let published = Published::new();
+    let silent = Responder::new();
+    let mut leaves = waiting_in_vain(&silent, 20);
+    leaves.push(published.leaf.certificate.clone());
+    let issuers = issuers(Cache::in_memory());
+    let (sender, mut parts) = unbounded_channel();
+    let first_two = async {
+        let (first, second) = (parts.recv().await.unwrap(), parts.recv().await.unwrap());
+        drop(parts);
+        [first, second].map(|part: Outcome| part.found[0].certificate.clone())
+    };
+    let start = Instant::now();
+    let found = published.scene().with(|_, store, context| {
+        let search = issuers.find_in_parts(&leaves, store.clone(), context, sender);
+        // Nobody wants the rest: the search ends.
+        block_on(async { tokio::join!(search, first_two).1 })
+    });
+    let expected = [&published.issuing, &published.upper].map(|entity| entity.certificate.clone());
+    assert_eq!(found, expected);
+    assert!(start.elapsed() < SHORT.whole, "{:?}", start.elapsed());
+    assert!(silent.requests().len() <= 2);
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fullchain::certs::{self, BundleSettings, Roots};
+use fullchain::certs::{self, BundleSettings, Look, Roots};
 use fullchain::chain::{Policy, Status};
 use fullchain::fetch::Cache;
 use fullchain::reload::{Lack, Settings, Survey, Surveyor};
@@ -59,7 +59,11 @@ impl Scene {
     }
 
     fn surveyor(&self) -> Surveyor {
-        let settings = certs::Settings {
+        Surveyor::new(self.settings(), SETTINGS)
+    }
+
+    fn settings(&self) -> certs::Settings {
+        certs::Settings {
             bundles: vec![BundleSettings {
                 origin: certs::Origin::Configuration,
                 certificate: self.directory.path("tls.pem"),
@@ -72,8 +76,7 @@ impl Scene {
             intermediates: vec![self.directory.path("store")],
             roots: Roots::Files(vec![self.directory.path("root.pem")]),
             ..certs::Settings::default()
-        };
-        Surveyor::new(settings, SETTINGS)
+        }
     }
 
     fn survey(&self) -> Survey {
@@ -151,4 +154,30 @@ fn a_chain_that_would_be_worth_less_is_not_taken() {
     scene.directory.write("store/issuing.pem", for_other_names.pem());
     let (status, _) = scene.status_and_chain(&scene.survey(), &for_other_names);
     assert_eq!(status, Status::Invalid);
+}
+
+#[test]
+fn what_was_fetched_is_dropped_once_no_chain_looks_for_it() {
+    let scene = Scene::new();
+    let mut surveyor = scene.surveyor();
+    surveyor.survey(day(0));
+    let fetched = || [Arc::clone(&scene.issuing.certificate)];
+    assert!(surveyor.learn(fetched()));
+    surveyor.survey(day(0));
+    let change = |surveyor: &mut Surveyor, name: &str, text: String| {
+        scene.directory.replace(name, text);
+        assert!(surveyor.look(&scene.settings(), &SETTINGS, &Look::Everywhere));
+        surveyor.survey(day(0));
+    };
+    // It is in a chain, and helps that no less for what else comes.
+    change(&mut surveyor, "store/other.pem", ca("Another").self_signed().pem());
+    change(&mut surveyor, "store/other.pem", scene.root.pem());
+    assert!(!surveyor.learn(fetched()));
+    let survey = surveyor.survey(day(0));
+    assert_eq!(scene.status_and_chain(&survey, &scene.issuing).0, Status::Complete);
+
+    let renewed = server("a.test").signed_by(&scene.root);
+    change(&mut surveyor, "tls.pem", renewed.pem() + &renewed.key_pem());
+    change(&mut surveyor, "store/other.pem", ca("Another").self_signed().pem());
+    assert!(surveyor.learn(fetched()));
 }
