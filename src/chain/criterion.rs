@@ -147,7 +147,7 @@ impl fmt::Display for Criterion {
         f.write_str(match self {
             Self::Constraints => "breaks a constraint further up",
             Self::Validity => "leads to a certificate that is not valid now",
-            Self::Anchor => "leads to no configured anchor",
+            Self::Anchor => "leads to no configured root",
             Self::Fit => "another fits the key id more exactly, or is not self-issued",
             Self::Links => "leads to a link that some clients do not follow",
             Self::Strength => "leads to a weak signature or key",

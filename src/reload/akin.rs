@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::guard::{self, Worse};
-use super::prepare::Candidate;
+use super::judge::Candidate;
 use super::served::Served;
 use crate::chain::Certificate;
 

@@ -1,24 +1,22 @@
 //! Phase one of a reload: everything that may fail. Its result is published by one store, or not at all.
 
-use std::cell::OnceCell;
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::fmt::Display;
-use std::path::Path;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use rustls::pki_types::UnixTime;
 
-use super::akin::Akin;
 use super::departures::Departures;
-use super::guard::{Worse, is_of_other_type, key_type, names, what_is_worse};
+use super::guard::what_is_worse;
+use super::judge::{Decided, Judge};
+use super::naming::vanished;
 use super::reason::reason;
 use super::served::Served;
-use super::survey::{Prospect, Survey};
+use super::serving::{cannot_be_served, is_enough, lack, serve, with_chains};
+use super::survey::Survey;
 use super::surveyor::Surveyor;
-use super::{Error, Settings, Unservable};
-use crate::certs::{BundleSettings, HostName, Listing};
-use crate::chain::{Assembly, Certificate, Chain, Status};
-use crate::tls;
+use super::{Error, Settings};
+use crate::certs::{BundleSettings, Listing};
+use crate::chain::Certificate;
 
 /// What will be served, and what there is to say about it.
 pub(super) struct Prepared {
@@ -179,131 +177,6 @@ pub(super) fn again(
     prepared
 }
 
-/// What is to become of one configured certificate.
-struct Decided<'p> {
-    source: Arc<BundleSettings>,
-    /// What lies on disk, or why it is not served.
-    fresh: Result<Arc<Served>, String>,
-    /// What is served for it now.
-    before: Option<&'p Arc<Served>>,
-}
-
-impl Decided<'_> {
-    /// That it is new in the configuration and cannot be served. The others must not suffer.
-    fn refused(&self) -> Option<(Arc<BundleSettings>, String)> {
-        match (&self.fresh, self.before) {
-            (Err(reason), None) => Some((Arc::clone(&self.source), cannot_be_served(&self.source, reason))),
-            _ => None,
-        }
-    }
-}
-
-/// What decides between the disk and what is served.
-struct Judge<'a> {
-    surveyor: &'a Surveyor,
-    settings: &'a Settings,
-    force: bool,
-    wants_anchor: bool,
-    at: UnixTime,
-}
-
-impl Judge<'_> {
-    fn decide<'p>(&self, survey: Survey, previous: &'p [Arc<Served>]) -> Vec<Decided<'p>> {
-        let by_name = OnceCell::new();
-        let by_name = || by_name.get_or_init(|| by_name_of(previous));
-        let prospects = survey.prospects.into_iter().enumerate();
-        let prospects: Vec<_> = prospects
-            .map(|(place, (source, prospect))| {
-                // Mostly everything is where it was, and there may be thousands.
-                let same_place = previous
-                    .get(place)
-                    .filter(|served| Arc::ptr_eq(&served.source, &source));
-                let before = same_place.or_else(|| by_name().get(&name(&source)).copied());
-                let prospect = prospect.map(|prospect| match before {
-                    Some(before) if !(self.force || self.settings.allow_worse) => {
-                        prospect.with_staple_of(&source, before, self.at)
-                    }
-                    _ => prospect,
-                });
-                (source, prospect, before)
-            })
-            .collect();
-        let by_host = OnceCell::new();
-        let by_host = || by_host.get_or_init(|| by_host_of(previous));
-        let leaves = OnceCell::new();
-        let akin = || leaves.get_or_init(|| Akin::of(&prospects, previous));
-        let decide = |(place, (source, prospect, before)): (usize, &Candidate<'p>)| Decided {
-            source: Arc::clone(source),
-            fresh: match (prospect, before) {
-                (Ok(prospect), Some(before)) if self.stays(source, prospect, before) => Ok(Arc::clone(before)),
-                // A new file for a host that another is served for must be no worse than that.
-                (Ok(prospect), None) if source.host().is_some() => {
-                    let key_type = key_type(prospect.bundle.leaf.key_algorithm());
-                    let served = source.host().and_then(|host| by_host().get(&(host, key_type)));
-                    self.judge(source, prospect, served.copied(), || None)
-                }
-                (Ok(prospect), before) => self.judge(source, prospect, *before, || {
-                    let other_type =
-                        before.is_some_and(|before| is_of_other_type(&before.bundle.leaf, &prospect.bundle.leaf));
-                    other_type.then(|| akin().lost_key_type(place)).flatten()
-                }),
-                (Err(error), _) => Err(error.to_string()),
-            },
-            before: *before,
-        };
-        prospects.iter().enumerate().map(decide).collect()
-    }
-
-    /// Whether what lies on disk is what is served.
-    fn stays(&self, source: &Arc<BundleSettings>, prospect: &Prospect, before: &Served) -> bool {
-        before.source == *source
-            && before.kept_because.is_none()
-            && Arc::ptr_eq(&before.assembly, &prospect.assembly)
-            && (source.staple.is_none() || before.stapled == prospect.stapled)
-            && (self.force || is_enough(prospect, self.settings, self.wants_anchor))
-    }
-
-    fn judge(
-        &self,
-        source: &Arc<BundleSettings>,
-        prospect: &Prospect,
-        before: Option<&Arc<Served>>,
-        lost_key_type: impl Fn() -> Option<Worse>,
-    ) -> Result<Arc<Served>, String> {
-        let worse: Vec<String> = match before {
-            Some(before) if !(self.force || self.settings.allow_worse) => {
-                let disallowed = self.surveyor.disallowed();
-                let mut worse = what_is_worse(&before.assembly, &prospect.assembly, disallowed, self.at);
-                worse.extend(lost_key_type());
-                worse.iter().map(ToString::to_string).collect()
-            }
-            _ => Vec::new(),
-        };
-        if !worse.is_empty() {
-            let (leaf, worse) = (&prospect.bundle.leaf, worse.join("; "));
-            let shortcomings = shortcomings(&prospect.assembly);
-            return Err(format!("{leaf} on disk is worse: {worse}{shortcomings}"));
-        }
-        if !self.force && !is_enough(prospect, self.settings, self.wants_anchor) {
-            return Err(lack(prospect));
-        }
-        let served = match before {
-            Some(before) if before.bundle.leaf == prospect.bundle.leaf => {
-                with_chains(before, Arc::clone(source), prospect, self.at)
-            }
-            _ => serve(Arc::clone(source), prospect.clone(), self.at),
-        };
-        served.map(Arc::new).map_err(|error| error.to_string())
-    }
-}
-
-/// A configured certificate, what lies on disk for it, and what is served.
-pub(super) type Candidate<'p> = (
-    Arc<BundleSettings>,
-    Result<Prospect, Unservable>,
-    Option<&'p Arc<Served>>,
-);
-
 impl Prepared {
     fn add(
         &mut self,
@@ -377,130 +250,4 @@ impl Prepared {
 
 fn earlier(one: Option<UnixTime>, other: Option<UnixTime>) -> Option<UnixTime> {
     one.into_iter().chain(other).min_by_key(UnixTime::as_secs)
-}
-
-/// Why there is nothing to serve from `source`, with its file.
-fn cannot_be_served(source: &BundleSettings, reason: &dyn Display) -> String {
-    let (file, reason) = (source.certificate.display().to_string(), reason.to_string());
-    match reason.starts_with(&file) {
-        true => reason,
-        false => format!("{file} cannot be served: {reason}"),
-    }
-}
-
-/// What tells one configured certificate from another. In a directory the file with the certificate alone does: a key
-/// may be put beside one that had it in the same file.
-fn name(source: &BundleSettings) -> (&Path, Option<&Path>) {
-    let key = source.key.as_deref().filter(|_| source.directory().is_none());
-    (&source.certificate, key)
-}
-
-fn by_host_of<'p>(served: &'p [Arc<Served>]) -> HashMap<(&'p HostName, &'static str), &'p Arc<Served>> {
-    let entry = |served: &'p Arc<Served>| {
-        let key_type = key_type(served.bundle.leaf.key_algorithm());
-        served.source.host().map(|host| ((host, key_type), served))
-    };
-    served.iter().filter_map(entry).collect()
-}
-
-fn by_name_of(served: &[Arc<Served>]) -> HashMap<(&Path, Option<&Path>), &Arc<Served>> {
-    served.iter().map(|served| (name(&served.source), served)).collect()
-}
-
-/// What is served and no longer configured, with its place.
-fn vanished<'p>(survey: &Survey, previous: &'p [Arc<Served>]) -> Vec<(usize, &'p Arc<Served>)> {
-    let prospects = &survey.prospects;
-    let stays = |(source, served): (&Arc<BundleSettings>, &Arc<Served>)| Arc::ptr_eq(source, &served.source);
-    let sources = prospects.iter().map(|(source, _)| source);
-    if prospects.len() == previous.len() && sources.zip(previous).all(stays) {
-        return Vec::new();
-    }
-    let configured: HashSet<_> = prospects.iter().map(|(source, _)| name(source)).collect();
-    let is_gone = |(_, served): &(usize, &Arc<Served>)| !configured.contains(&name(&served.source));
-    previous.iter().enumerate().filter(is_gone).collect()
-}
-
-/// Whether `strict` lets the chain pass. Where no roots are wanted, no chain can be more than unanchored.
-fn is_enough(prospect: &Prospect, settings: &Settings, wants_anchor: bool) -> bool {
-    match prospect.assembly.status {
-        _ if !settings.strict => true,
-        Status::Complete => true,
-        Status::Unanchored => !wants_anchor,
-        _ => false,
-    }
-}
-
-/// What the chain lacks, in a sentence.
-fn lack(prospect: &Prospect) -> String {
-    let assembly = &prospect.assembly;
-    let shortcomings = shortcomings(assembly);
-    format!(
-        "the chain of {} is {}{shortcomings}",
-        assembly.chain.leaf(),
-        assembly.status
-    )
-}
-
-/// What is wrong with the chain and which issuer it lacks, each after a semicolon.
-fn shortcomings(assembly: &Assembly) -> String {
-    let mut text = String::new();
-    for flaw in &assembly.flaws {
-        text.push_str(&format!("; {flaw}"));
-    }
-    if let Some(wanted) = &assembly.wanted {
-        text.push_str(&format!("; wanted: {wanted}"));
-    }
-    text
-}
-
-fn serve(source: Arc<BundleSettings>, prospect: Prospect, at: UnixTime) -> Result<Served, tls::Error> {
-    let Prospect {
-        bundle,
-        assembly,
-        stapled,
-    } = prospect;
-    let names = names(&bundle.leaf).into_iter().map(Into::into).collect();
-    let others = assembly.to_other_anchors.iter().map(Chain::to_der).collect();
-    let identity = tls::Identity::new(assembly.chain.to_der(), bundle.key.der(), names)?.with_other_chains(others)?;
-    let identity = match source.host().filter(|host| host.is_covered_by(&bundle.leaf)) {
-        Some(host) => identity.made_for(host.as_str()),
-        None => identity,
-    };
-    let identity = match stapled.der() {
-        Some(staple) => identity.with_staple(Some(staple)),
-        None => identity,
-    };
-    Ok(Served {
-        source,
-        bundle,
-        assembly,
-        identity,
-        stapled,
-        since: at,
-        kept_because: None,
-    })
-}
-
-/// What is `served`, with the chains of `prospect`, which are for the same leaf.
-fn with_chains(
-    served: &Served,
-    source: Arc<BundleSettings>,
-    prospect: &Prospect,
-    at: UnixTime,
-) -> Result<Served, tls::Error> {
-    let sent = |assembly: &Assembly| assembly.chains().map(Chain::to_der).collect::<Vec<_>>();
-    let is_stapled_alike = source.staple.is_none() || prospect.stapled == served.stapled;
-    if source == served.source && is_stapled_alike && sent(&prospect.assembly) == sent(&served.assembly) {
-        return Ok(Served {
-            assembly: Arc::clone(&prospect.assembly),
-            kept_because: None,
-            ..served.clone()
-        });
-    }
-    let fresh = serve(source, prospect.clone(), at)?;
-    let is_same = fresh.identity.chain() == served.identity.chain();
-    Ok(Served {
-        since: if is_same { served.since } else { at },
-        ..fresh
-    })
 }

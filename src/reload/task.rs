@@ -11,11 +11,12 @@ use tokio::time::{Instant, sleep_until};
 use super::clock::Clock;
 use super::endings::Endings;
 use super::handle::{Handle, Outcome, Request, Requests};
-use super::prepare::{self, Event, Prepared};
+use super::prepare;
+use super::publish::{identities, warn_if_none};
 use super::read::{Occasion, Read, read};
 use super::repair::Repair;
 use super::report::{report, report_out_of_reach};
-use super::served::{Generation, Served};
+use super::served::Generation;
 use super::staples::Staples;
 use super::surveyor::Surveyor;
 use super::watch::Watch;
@@ -24,39 +25,36 @@ use crate::certs::Look;
 use crate::live::Live;
 use crate::{fetch, tls};
 
-/// How soon files are read again after a reload that kept something: a torn write heals by itself.
-const FIRST_RETRY: Duration = Duration::from_secs(1);
-
 /// Reads the configuration again. An error, in words, leaves everything as it is.
 pub type Reconfigure = Box<dyn FnMut() -> Result<Plan, String> + Send>;
 
 /// Everything that a reload reads and changes.
 pub struct Task {
-    plan: Plan,
+    pub(super) plan: Plan,
     reconfigure: Reconfigure,
-    tickets: tls::Tickets,
-    clock: Clock,
+    pub(super) tickets: tls::Tickets,
+    pub(super) clock: Clock,
     /// What is remembered of the files; `None` while a reload has it, and after one that failed.
     surveyor: Option<Surveyor>,
     /// What is served was made of the files as they are, or kept in spite of them: they need not be judged anew.
-    is_settled: bool,
+    pub(super) is_settled: bool,
     /// From this instant on, the same files may give another answer.
-    until: Option<UnixTime>,
-    repair: Repair,
+    pub(super) until: Option<UnixTime>,
+    pub(super) repair: Repair,
     /// What the chains of the start lack, until the search for it begins.
     lack: Option<Lack>,
-    staples: Staples,
-    endings: Endings,
+    pub(super) staples: Staples,
+    pub(super) endings: Endings,
     /// When there will be an end to speak of.
-    next_ending: Option<UnixTime>,
+    pub(super) next_ending: Option<UnixTime>,
     /// What is configured and was refused, for whoever asks again while the files are the same.
-    refused: Vec<String>,
-    snapshot: Arc<Live<tls::Snapshot>>,
-    generation: Arc<Live<Generation>>,
+    pub(super) refused: Vec<String>,
+    pub(super) snapshot: Arc<Live<tls::Snapshot>>,
+    pub(super) generation: Arc<Live<Generation>>,
     requests: Requests,
     watch: Watch,
     /// How long to wait after a reload that kept something or failed; `None` after one that did not.
-    retry_after: Option<Duration>,
+    pub(super) retry_after: Option<Duration>,
     /// When to look at every file without being told to. Nothing but such a look puts it off.
     next_poll: Instant,
 }
@@ -265,25 +263,6 @@ impl Task {
         }
     }
 
-    /// The stapler has said what there is to say.
-    fn put_on_staples(&self) {
-        let (at, current) = (self.clock.now(), self.generation.current());
-        let mut served = current.served.clone();
-        if !self.staples.put_on(&mut served, at) {
-            return;
-        }
-        match self.next_snapshot(&served) {
-            Ok(snapshot) => {
-                self.snapshot.publish(snapshot);
-                self.generation.publish(Generation {
-                    served,
-                    ..Generation::clone(&current)
-                });
-            }
-            Err(error) => tracing::error!(%error, "staples are not replaced"),
-        }
-    }
-
     async fn reload(&mut self, look: Look, force: bool) -> Outcome {
         let is_poll = look == Look::Everywhere;
         let outcome = self.read_and_publish(look, force).await;
@@ -356,106 +335,6 @@ impl Task {
             }
         }
     }
-
-    /// A reload failed at the instant `at`. What was the reason for it may still be one, but not at once.
-    fn failed(&mut self, sentence: String, at: UnixTime) -> Outcome {
-        self.is_settled = false;
-        let retry = self.retry_after.map_or(FIRST_RETRY, |retry| self.next_retry(retry));
-        self.retry_after = Some(retry);
-        let later = Duration::from_secs(at.as_secs()).saturating_add(retry.max(FIRST_RETRY));
-        self.until = Some(UnixTime::since_unix_epoch(later));
-        (self.repair.retry_at, self.next_ending) = (None, None);
-        Outcome::Kept(vec![sentence])
-    }
-
-    /// What there is to say where the files are the same as before.
-    fn standing(&self, current: &Generation) -> Outcome {
-        let sentences: Vec<_> = kept(&current.served).chain(self.refused.iter().cloned()).collect();
-        match sentences.is_empty() {
-            true => Outcome::Unchanged,
-            false => Outcome::Kept(sentences),
-        }
-    }
-
-    fn next_retry(&self, retry: Duration) -> Duration {
-        (retry * 2).min(self.plan.reload.poll_interval)
-    }
-
-    fn next_snapshot(&self, served: &[Arc<Served>]) -> Result<tls::Snapshot, tls::Error> {
-        let current = self.snapshot.current();
-        current.succeeded_by(identities(served), &self.tickets, &self.plan.tls)
-    }
-
-    /// Phase two: the one store that makes everything visible.
-    fn publish(&mut self, prepared: Prepared, problems: Vec<String>, at: UnixTime) -> Result<Outcome, tls::Error> {
-        let Prepared {
-            served,
-            events,
-            refused,
-            until,
-        } = prepared;
-        warn_if_none(&served);
-        let snapshot = self.next_snapshot(&served)?;
-        self.snapshot.publish(snapshot);
-        let previous = self.generation.publish(Generation {
-            served,
-            problems,
-            read_at: at,
-        });
-        let current = self.generation.current();
-        report_out_of_reach(&previous.served, &current.served);
-        let is_news = |event: &&Event| match event {
-            Event::Kept(place) => {
-                let kept = &current.served[*place];
-                let told =
-                    |before: &Arc<Served>| before.kept_because == kept.kept_because && before.source == kept.source;
-                !previous.served.iter().any(told)
-            }
-            Event::StapleKept(place) => {
-                let kept = &current.served[*place];
-                let told = |before: &Arc<Served>| before.stapled == kept.stapled && before.source == kept.source;
-                !previous.served.iter().any(told)
-            }
-            _ => true,
-        };
-        let sentence = |event: &Event| report(event, &current.served);
-        let is_kept = |event: &Event| matches!(event, Event::Kept(_) | Event::StapleKept(_));
-        let any_kept = events.iter().any(is_kept);
-        // What was kept beside something that changed may be judged otherwise next to that.
-        self.is_settled = !any_kept || events.iter().all(is_kept);
-        (self.until, self.refused) = (until, refused.clone());
-        let retry = self.retry_after.map_or(FIRST_RETRY, |retry| self.next_retry(retry));
-        self.retry_after = any_kept.then_some(retry);
-        let mut sentences: Vec<String> = events.iter().filter(is_news).map(sentence).collect();
-        if any_kept && sentences.is_empty() {
-            sentences = kept(&current.served).collect();
-        }
-        self.next_ending = self.endings.tell(&current.served, at);
-        let any_refused = !refused.is_empty();
-        sentences.extend(refused);
-        Ok(match (any_kept || any_refused, sentences.is_empty()) {
-            (true, _) => Outcome::Kept(sentences),
-            (false, true) => Outcome::Unchanged,
-            (false, false) => Outcome::Changed(sentences),
-        })
-    }
-}
-
-/// Legal where there are certificate directories: the first file may come later.
-fn warn_if_none(served: &[Arc<Served>]) {
-    if served.is_empty() {
-        tracing::warn!("there is no certificate to serve: every handshake fails until one appears");
-    }
-}
-
-/// Why what lies on disk is not served.
-fn kept(served: &[Arc<Served>]) -> impl Iterator<Item = String> {
-    let reasons = |served: &Arc<Served>| [served.kept_because.clone(), served.staple_kept_because()];
-    served.iter().flat_map(reasons).flatten()
-}
-
-fn identities(served: &[Arc<Served>]) -> Vec<tls::Identity> {
-    served.iter().map(|served| served.identity.clone()).collect()
 }
 
 #[cfg(test)]
@@ -469,6 +348,7 @@ mod tests {
     use crate::certs::{self, BundleSettings, Origin, Roots};
     use crate::chain::Policy;
     use crate::reload::Settings;
+    use crate::reload::publish::FIRST_RETRY;
 
     fn plan(directory: &Path) -> Plan {
         Plan {
