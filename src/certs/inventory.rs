@@ -49,6 +49,14 @@ struct Loaded {
     is_in_use: bool,
 }
 
+impl Loaded {
+    /// Whether a file could not be read, the staple included.
+    fn has_unread(&self) -> bool {
+        let is_unread_file = |problem: &Error| matches!(problem, Error::Read { .. });
+        is_unread(&self.bundle) || self.problems.iter().any(is_unread_file)
+    }
+}
+
 /// What is not the same as before.
 #[derive(Debug, Default)]
 pub struct Change {
@@ -78,7 +86,15 @@ impl Inventory {
     /// Whether files could not be read. Then it may be worth while to try again though none has changed.
     pub fn has_unread(&self) -> bool {
         let is_unread_file = |problem: &Error| matches!(problem, Error::Read { .. });
-        self.bundles.iter().any(|(_, bundle)| is_unread(bundle)) || self.problems.iter().any(is_unread_file)
+        self.bundles.iter().any(|(_, bundle)| is_unread(bundle))
+            || self.problems.iter().any(is_unread_file)
+            || self.has_unlisted()
+    }
+
+    /// Whether a certificate directory could not be listed, or its password not be read: what lies in it is not known.
+    pub(super) fn has_unlisted(&self) -> bool {
+        let mut listings = self.directories.iter().map(|(_, listing)| listing);
+        listings.any(|listing| matches!(listing, Listing::Unreadable(_)))
     }
 
     /// Goes through everything once more, as [`update`](Self::update) does where much has changed.
@@ -121,7 +137,7 @@ impl Inventory {
                 settings.staple.as_ref(),
             ]
             .map(|path| path.and_then(|path| files.digest(path)));
-            let is_same = |loaded: &Loaded| !is_unread(&loaded.bundle) && loaded.digests == digests;
+            let is_same = |loaded: &Loaded| !loaded.has_unread() && loaded.digests == digests;
             let (settings, mut loaded) = match self.loaded.remove_entry(settings) {
                 Some((settings, loaded)) if is_same(&loaded) => (settings, loaded),
                 before => {

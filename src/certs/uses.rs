@@ -17,6 +17,8 @@ pub(super) struct Uses {
     bundles: HashMap<PathBuf, Vec<usize>>,
     /// What more than certificates of the store or one bundle depends on: anchors, the password of a directory.
     common: HashSet<PathBuf>,
+    /// Files with anchors that are not of the store too.
+    anchors: HashSet<PathBuf>,
 }
 
 impl Uses {
@@ -25,10 +27,17 @@ impl Uses {
             Roots::Files(paths) => paths.as_slice(),
             Roots::None | Roots::System => &[],
         };
-        let anchors = roots.iter().flat_map(|path| files.below(path));
+        let stored: HashSet<&Path> = settings
+            .intermediates
+            .iter()
+            .flat_map(|path| files.below(path))
+            .collect();
+        let anchors = || roots.iter().flat_map(|path| files.below(path));
+        let only_anchors = anchors().filter(|path| !stored.contains(path));
         let mut uses = Self {
             bundles: HashMap::with_capacity(bundles.len()),
-            common: anchors.map(Path::to_owned).collect(),
+            common: anchors().map(Path::to_owned).collect(),
+            anchors: only_anchors.map(Path::to_owned).collect(),
         };
         uses.common.extend(settings.directory_password_file.clone());
         for (place, (bundle, _)) in bundles.iter().enumerate() {
@@ -50,6 +59,9 @@ impl Inventory {
     /// Reads the few files that have changed, and nothing else. `None` where more depends on them than certificates,
     /// or where there are problems to tell: then everything is gone through.
     pub(super) fn update_at(&mut self, files: &Files, public_key_of: &KeyReader<'_>) -> Option<Change> {
+        if self.has_unlisted() {
+            return None;
+        }
         let (mut gone, mut come) = (Vec::new(), Vec::new());
         for path in files.only_changed()? {
             if self.uses.common.contains(path) {
@@ -101,7 +113,7 @@ impl Inventory {
         let mut stored = self
             .certificates
             .files()
-            .filter(|(file, _)| !self.uses.common.contains(*file));
+            .filter(|(file, _)| !self.uses.anchors.contains(*file));
         bundles.any(|bundle| beside(bundle).any(is_it))
             || stored.any(|(_, certificates)| certificates.iter().any(is_it))
     }
@@ -298,5 +310,17 @@ mod tests {
         scene.write("ec.pem", &fixture("ec.test.pem"));
         scene.assert_as_from_scratch();
         assert_eq!(scene.inventory.problems.len(), 0);
+    }
+
+    /// A file may be of the roots and of the store: what lies in it stays in the store whatever a bundle loses.
+    #[test]
+    fn what_a_file_of_both_roots_and_store_holds_stays_in_the_store() {
+        let mut scene = Scene::new();
+        let path = scene.directory.path().canonicalize().unwrap();
+        scene.settings.intermediates = vec![path.join("root.pem")];
+        scene.files = Files::read(&scene.settings);
+        scene.inventory = Inventory::read(&scene.settings, &scene.files, &public_key);
+        assert_eq!(scene.write("ec.pem", &fixture("ec.test.pem")), (true, names([])));
+        scene.assert_as_from_scratch();
     }
 }

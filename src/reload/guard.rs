@@ -68,7 +68,8 @@ pub(super) fn what_is_worse(served: &Assembly, next: &Assembly, disallowed: &Dis
         worse.push(Worse::LosesIntermediates { served, next });
     }
     if next.status <= served.status {
-        let (served_end, next_end) = (end(served), end(next));
+        // Of what is served the alternatives may be gone by now.
+        let (served_end, next_end) = (served.chain.first_to_expire().not_after(), end(next));
         if next_end.as_secs() < served_end.as_secs() {
             worse.push(Worse::ExpiresEarlier {
                 served: served_end,

@@ -76,6 +76,9 @@ pub(super) fn first(survey: Survey, settings: &Settings, at: UnixTime) -> Result
     if !errors.is_empty() {
         return Err(Error::Certificates(errors));
     }
+    // What is refused now may be served from an instant on: a clock may be wrong at first.
+    let boundaries = prospects.iter().filter_map(|(_, prospect)| prospect.assembly.until);
+    let until = boundaries.min_by_key(UnixTime::as_secs);
     let mut lacking = Vec::new();
     prospects.retain(|(source, prospect)| {
         let is_enough = is_enough(prospect, settings, wants_anchor);
@@ -100,7 +103,7 @@ pub(super) fn first(survey: Survey, settings: &Settings, at: UnixTime) -> Result
     let events = (0..served.len()).map(Event::Added).collect();
     let boundaries = served.iter().flat_map(|served| served.boundaries());
     Ok(Prepared {
-        until: boundaries.min_by_key(UnixTime::as_secs),
+        until: boundaries.chain(until).min_by_key(UnixTime::as_secs),
         served,
         events,
         refused,

@@ -8,7 +8,7 @@ use rustls::pki_types::{PrivateKeyDer, UnixTime};
 
 use super::survey::{Prospect, Survey};
 use super::{Settings, Stapled, Unservable};
-use crate::certs::{self, Bundle, BundleSettings, Files, Inventory, Look, Roots};
+use crate::certs::{self, Bundle, BundleSettings, Files, Inventory, Listing, Look, Roots};
 use crate::chain::{
     Assembly, Certificate, Change, Context, Disallowed, Name, Policy, Sha256, Signatures, assemble, forecast,
 };
@@ -99,7 +99,10 @@ impl Surveyor {
     fn try_unread_again(&mut self, certificates: &certs::Settings) -> Option<certs::Change> {
         let state = |inventory: &Inventory| {
             let is_ok = inventory.bundles.iter().map(|(_, bundle)| bundle.is_ok());
-            (is_ok.collect::<Vec<_>>(), inventory.problems.len())
+            let is_listed = inventory.directories.iter();
+            let is_listed = is_listed.map(|(_, listing)| !matches!(listing, Listing::Unreadable(_)));
+            let problems = inventory.problems.len();
+            (is_ok.collect::<Vec<_>>(), is_listed.collect::<Vec<_>>(), problems)
         };
         let before = state(&self.inventory);
         let change = self.inventory.update_all(certificates, &self.files, &public_key);
@@ -289,11 +292,43 @@ fn public_key(key: &PrivateKeyDer<'_>) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::Path;
 
     use rcgen::{CertificateParams, KeyPair};
+    use rustls::pki_types::CertificateDer;
 
     use super::*;
     use crate::certs::Origin;
+
+    const SETTINGS: Settings = Settings {
+        strict: false,
+        policy: Policy::Short,
+        send_intermediate_anchor: true,
+        watch: false,
+        poll_interval: std::time::Duration::from_secs(1),
+        debounce: std::time::Duration::ZERO,
+        allow_worse: false,
+    };
+
+    fn write_certificate(path: &Path, key: &KeyPair) -> CertificateDer<'static> {
+        let params = CertificateParams::new(vec!["a.test".to_owned()]).unwrap();
+        let certificate = params.self_signed(key).unwrap();
+        fs::write(path, certificate.pem() + &key.serialize_pem()).unwrap();
+        certificate.der().clone()
+    }
+
+    /// Makes `gone` be away for the moment between the look at `changed` and the reading of what is needed besides.
+    fn miss(surveyor: &mut Surveyor, certificates: &certs::Settings, changed: &Path, gone: &Path) {
+        let look = Look::At([changed.to_owned()].into());
+        assert!(surveyor.files.read_again(certificates, &look));
+        surveyor.files.forget();
+        let away = gone.with_extension("away.tmp");
+        fs::rename(gone, &away).unwrap();
+        surveyor
+            .inventory
+            .update_all(certificates, &surveyor.files, &public_key);
+        fs::rename(away, gone).unwrap();
+    }
 
     /// A share that does not answer for a moment: the key has not changed, so nothing but another try will heal it.
     #[test]
@@ -301,51 +336,65 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
         let key = KeyPair::generate().unwrap();
-        let write_certificate = || {
-            let params = CertificateParams::new(vec!["a.test".to_owned()]).unwrap();
-            fs::write(path("tls.crt"), params.self_signed(&key).unwrap().pem()).unwrap();
-        };
-        write_certificate();
+        write_certificate(&path("tls.crt"), &key);
         fs::write(path("tls.key"), key.serialize_pem()).unwrap();
+        fs::write(path("staple.der"), "staple").unwrap();
         let certificates = certs::Settings {
             bundles: vec![BundleSettings {
                 origin: Origin::Configuration,
                 certificate: path("tls.crt"),
                 key: Some(path("tls.key")),
                 password_file: None,
-                staple: None,
+                staple: Some(path("staple.der")),
                 allow_ca_leaf: false,
                 policy: None,
             }],
             roots: Roots::None,
             ..certs::Settings::default()
         };
-        let settings = Settings {
-            strict: false,
-            policy: Policy::Short,
-            send_intermediate_anchor: true,
-            watch: false,
-            poll_interval: std::time::Duration::from_secs(1),
-            debounce: std::time::Duration::ZERO,
-            allow_worse: false,
+        let is_whole = |surveyor: &Surveyor| {
+            let bundle = &surveyor.inventory.bundles[0].1;
+            bundle.as_ref().is_ok_and(|bundle| bundle.staple.is_some())
         };
-        let mut surveyor = Surveyor::new(certificates.clone(), settings);
-        // Between the look and the reading of the key, which is not kept.
-        write_certificate();
-        assert!(
-            surveyor
-                .files
-                .read_again(&certificates, &Look::At([path("tls.crt")].into()))
+        let mut surveyor = Surveyor::new(certificates.clone(), SETTINGS);
+        for gone in ["tls.key", "staple.der"] {
+            write_certificate(&path("tls.crt"), &key);
+            miss(&mut surveyor, &certificates, &path("tls.crt"), &path(gone));
+            assert!(!is_whole(&surveyor), "{gone}");
+            assert!(!surveyor.look(&certificates, &SETTINGS, &Look::Nowhere));
+            assert!(surveyor.look(&certificates, &SETTINGS, &Look::Everywhere));
+            assert!(is_whole(&surveyor), "{gone}");
+            assert!(!surveyor.look(&certificates, &SETTINGS, &Look::Everywhere));
+        }
+    }
+
+    #[test]
+    fn so_is_the_password_of_a_directory_and_what_lies_in_it_is_not_passed_over_meanwhile() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name);
+        let key = KeyPair::generate().unwrap();
+        fs::create_dir(path("certs")).unwrap();
+        fs::write(path("password"), "secret").unwrap();
+        write_certificate(&path("certs/a.test.pem"), &key);
+        let certificates = certs::Settings {
+            directories: vec![path("certs")],
+            directory_password_file: Some(path("password")),
+            roots: Roots::None,
+            ..certs::Settings::default()
+        };
+        let mut surveyor = Surveyor::new(certificates.clone(), SETTINGS);
+        write_certificate(&path("certs/a.test.pem"), &key);
+        miss(
+            &mut surveyor,
+            &certificates,
+            &path("certs/a.test.pem"),
+            &path("password"),
         );
-        surveyor.files.forget();
-        fs::rename(path("tls.key"), path("away")).unwrap();
-        surveyor.inventory.update(&certificates, &surveyor.files, &public_key);
-        fs::rename(path("away"), path("tls.key")).unwrap();
-        let is_sound = |surveyor: &Surveyor| surveyor.inventory.bundles[0].1.is_ok();
-        assert!(!is_sound(&surveyor));
-        assert!(!surveyor.look(&certificates, &settings, &Look::Nowhere));
-        assert!(surveyor.look(&certificates, &settings, &Look::Everywhere));
-        assert!(is_sound(&surveyor));
-        assert!(!surveyor.look(&certificates, &settings, &Look::Everywhere));
+        assert_eq!(surveyor.inventory.bundles.len(), 0);
+        let renewed = write_certificate(&path("certs/a.test.pem"), &key);
+        let event = Look::At([path("certs/a.test.pem")].into());
+        assert!(surveyor.look(&certificates, &SETTINGS, &event));
+        let (_, bundle) = &surveyor.inventory.bundles[0];
+        assert_eq!(*bundle.as_ref().unwrap().leaf.der(), renewed);
     }
 }

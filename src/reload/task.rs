@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustls::pki_types::UnixTime;
 use tokio::task::{JoinError, JoinHandle};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::clock::Clock;
 use super::endings::Endings;
@@ -27,6 +27,9 @@ use crate::{fetch, tls};
 
 /// Reads the configuration again. An error, in words, leaves everything as it is.
 pub type Reconfigure = Box<dyn FnMut() -> Result<Plan, String> + Send>;
+
+/// How long a reload waits for the disk with what was fetched: as long as the staples do.
+const CACHE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Everything that a reload reads and changes.
 pub struct Task {
@@ -220,8 +223,10 @@ impl Task {
                 self.staples.forget_failures();
                 let forget = self.repair.forget_failures(self.clock.now());
                 // A panic there leaves what failed to be asked later.
-                let forgot = self.beside_staples(tokio::task::spawn_blocking(forget)).await;
-                if forgot.unwrap_or_default() {
+                let forgot = self.beside_staples(tokio::task::spawn_blocking(forget));
+                // Where the disk with the cache does not answer, files are still to be read.
+                let forgot = timeout(CACHE_PATIENCE, forgot).await;
+                if forgot.is_ok_and(Result::unwrap_or_default) {
                     // A survey says who is to ask again.
                     self.is_settled = false;
                 }

@@ -485,6 +485,19 @@ mod tests {
     }
 
     #[test]
+    fn a_path_that_is_written_in_a_roundabout_way_is_known_by_its_event() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().canonicalize().unwrap();
+        let settings = pair(&path.join("."));
+        for name in ["tls.crt", "tls.key"] {
+            fs::write(path.join(name), "1").unwrap();
+        }
+        let mut files = Files::read(&settings);
+        fs::write(path.join("tls.crt"), "2").unwrap();
+        assert!(files.read_again(&settings, &Look::At([path.join("tls.crt")].into())));
+    }
+
+    #[test]
     fn a_directory_that_comes_into_being_is_seen_by_its_event() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().canonicalize().unwrap();

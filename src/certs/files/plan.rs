@@ -130,7 +130,8 @@ impl Plan {
         }
         let resolved = resolver.resolve(path);
         self.links.extend(resolved.links.iter().map(|(link, _)| link.clone()));
-        if resolved.path != path {
+        // As text: paths compare without `.` and doubled slashes, but files are known by what was configured.
+        if resolved.path.as_os_str() != path.as_os_str() {
             let aliases = self.aliases.entry(resolved.path.clone()).or_default();
             aliases.push(path.as_os_str().to_owned());
         }
