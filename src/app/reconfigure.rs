@@ -6,8 +6,8 @@ use crate::reload::{self, Plan};
 /// Reads the configuration again.
 pub type Reconfigure = Box<dyn FnMut() -> Result<Config, Error> + Send>;
 
-/// What a reload makes of the configuration: certificates, store, roots and how to reload take effect; a change of
-/// anything else is reported as waiting for a restart.
+/// What a reload makes of the configuration: certificates, store, roots, what is fetched and how to reload take effect;
+/// a change of anything else is reported as waiting for a restart.
 pub(super) fn plan_of(mut reconfigure: Reconfigure, running: Config) -> reload::Reconfigure {
     Box::new(move || {
         let config = reconfigure().map_err(|error| error.to_string())?;

@@ -2,8 +2,8 @@
 //!
 //! [`Files`] reads every configured path as of one moment; [`Inventory`] makes of their bytes the bundles, the store
 //! and the anchors. Whatever the format and whatever lies around it, a certificate that is there is found; whatever
-//! is broken is reported with its path, what was expected and what was found. No clock, no task, no log, and no file
-//! access but in `files`.
+//! is broken is reported with its path, what was expected and what was found. No task and no log; files
+//! are read in `files` alone, where the one clock tells whether a file was written just now.
 
 mod anchors;
 mod answer;

@@ -16,6 +16,8 @@ mod settings;
 mod signature_algorithms;
 mod snapshot;
 mod tickets;
+mod wire;
+mod witness;
 
 pub use error::Error;
 pub use handshake::{Accepted, ApplicationProtocol, HandshakeError, Handshaker, Hello};

@@ -3,22 +3,21 @@
 //! A client that believes everything is of use for looking alone: it sends no request, and says goodbye as soon as the
 //! handshake is done. Blocking, for the command line; whatever the other side does, it ends at the deadline.
 
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
 
 use rustls::client::Resumption;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::default_provider;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::version::{TLS12, TLS13};
-use rustls::{
-    AlertDescription, ClientConfig, ClientConnection, DigitallySignedStruct, SignatureAlgorithm, SignatureScheme,
-};
+use rustls::{AlertDescription, ClientConfig, ClientConnection, SignatureAlgorithm, SignatureScheme};
 
 use super::server_config::GROUPS;
+use super::wire::{Failure, Wire};
+use super::witness::Witness;
 
 /// What one handshake offers, so that the server shows what it keeps for such clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -132,17 +131,14 @@ pub fn presented(
     offer: Offer,
     deadline: Instant,
 ) -> Result<Presented, PresentError> {
-    let witness = Arc::new(Witness {
-        schemes: schemes(offer.key),
-        testimony: OnceLock::new(),
-    });
+    let witness = Arc::new(Witness::new(schemes(offer.key)));
     let config = client_config(offer, Arc::clone(&witness)).map_err(PresentError::Protocol)?;
     let mut connection =
         ClientConnection::new(Arc::new(config), server_name.clone()).map_err(PresentError::Protocol)?;
     let mut wire = Wire::connect(address, deadline)?;
     let ended = shake_hands(&mut connection, &mut wire);
     // A server that wants a certificate of ours, say, goes on to fail; it has shown its own all the same.
-    let Some(testimony) = witness.testimony.get() else {
+    let Some(testimony) = witness.testimony() else {
         return Err(match ended {
             Ok(()) => PresentError::Protocol(rustls::Error::NoCertificatesPresented),
             Err(failure) => wire.explain(failure),
@@ -226,12 +222,6 @@ fn scheme_is_rsa(scheme: SignatureScheme) -> bool {
     )
 }
 
-/// Why a handshake did not come to its end.
-enum Failure {
-    Wire(io::Error),
-    Tls(rustls::Error),
-}
-
 fn shake_hands(connection: &mut ClientConnection, wire: &mut Wire) -> Result<(), Failure> {
     while connection.is_handshaking() {
         while connection.wants_write() {
@@ -261,148 +251,12 @@ fn say_goodbye(connection: &mut ClientConnection, wire: &mut Wire) {
     }
 }
 
-/// A TCP connection with a deadline for everything, which remembers how the other side began.
-struct Wire {
-    stream: TcpStream,
-    deadline: Instant,
-    beginning: Vec<u8>,
-}
-
-/// Enough of a foreign greeting to know it by.
-const BEGINNING_BYTES: usize = 40;
-
-impl Wire {
-    fn connect(address: SocketAddr, deadline: Instant) -> Result<Self, PresentError> {
-        let patience = left(deadline).map_err(|_| PresentError::TimedOut)?;
-        let failed = |source: io::Error| match source.kind() {
-            io::ErrorKind::TimedOut => PresentError::TimedOut,
-            _ => PresentError::Connect { address, source },
-        };
-        let stream = TcpStream::connect_timeout(&address, patience).map_err(failed)?;
-        stream.set_nodelay(true).map_err(failed)?;
-        Ok(Self {
-            stream,
-            deadline,
-            beginning: Vec::new(),
-        })
-    }
-
-    /// What `failure` means, seen together with what has come.
-    fn explain(&self, failure: Failure) -> PresentError {
-        let is_tls = |first: &u8| CONTENT_TYPES.contains(first);
-        match failure {
-            Failure::Wire(error) if is_timeout(&error) && self.beginning.is_empty() => PresentError::TimedOut,
-            _ if self.beginning.starts_with(b"HTTP/") => PresentError::PlainHttp,
-            _ if self.beginning.first().is_some_and(|first| !is_tls(first)) => {
-                let mut lines = self.beginning.split(|byte| matches!(byte, b'\r' | b'\n'));
-                PresentError::NotTls(lines.next().unwrap_or_default().escape_ascii().to_string())
-            }
-            Failure::Wire(error) if is_timeout(&error) => PresentError::TimedOut,
-            Failure::Wire(error) => PresentError::Closed(error),
-            Failure::Tls(rustls::Error::AlertReceived(alert)) => PresentError::Refused(alert),
-            Failure::Tls(error) => PresentError::Protocol(error),
-        }
-    }
-}
-
-/// change_cipher_spec, alert, handshake, application_data: what a record may begin with (RFC 8446 section 5.1).
-const CONTENT_TYPES: std::ops::RangeInclusive<u8> = 20..=23;
-
-impl Read for Wire {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.stream.set_read_timeout(Some(left(self.deadline)?))?;
-        let length = self.stream.read(buffer)?;
-        let wanted = BEGINNING_BYTES.saturating_sub(self.beginning.len());
-        self.beginning.extend(buffer.iter().take(length.min(wanted)));
-        Ok(length)
-    }
-}
-
-impl Write for Wire {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.stream.set_write_timeout(Some(left(self.deadline)?))?;
-        self.stream.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.stream.flush()
-    }
-}
-
-/// The time to `deadline`; never zero, which sockets take for no limit at all.
-fn left(deadline: Instant) -> io::Result<Duration> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    if left.is_zero() {
-        return Err(io::ErrorKind::TimedOut.into());
-    }
-    Ok(left)
-}
-
-/// Unix says WouldBlock where a timeout of the socket passes, Windows TimedOut.
-fn is_timeout(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock)
-}
-
-/// Takes down what a server presents and agrees to everything.
-#[derive(Debug)]
-struct Witness {
-    schemes: Vec<SignatureScheme>,
-    testimony: OnceLock<Testimony>,
-}
-
-#[derive(Debug)]
-struct Testimony {
-    certificates: Vec<CertificateDer<'static>>,
-    ocsp_response: Option<Vec<u8>>,
-}
-
-impl ServerCertVerifier for Witness {
-    fn verify_server_cert(
-        &self,
-        leaf: &CertificateDer<'_>,
-        beside: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        ocsp_response: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        self.testimony.get_or_init(|| Testimony {
-            certificates: [leaf]
-                .into_iter()
-                .chain(beside)
-                .map(|certificate| certificate.clone().into_owned())
-                .collect(),
-            ocsp_response: (!ocsp_response.is_empty()).then(|| ocsp_response.to_vec()),
-        });
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.schemes.clone()
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
     use std::net::TcpListener;
     use std::thread;
+    use std::time::Duration;
 
     use rustls::ServerConnection;
 
