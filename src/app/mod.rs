@@ -13,6 +13,7 @@ use std::time::Duration;
 use self::signals::Signals;
 use crate::admin::{self, Readiness};
 use crate::config::{Config, Drain};
+use crate::proxy::settings::Service;
 use crate::reload::{self, Plan};
 use crate::{proxy, tls};
 
@@ -35,8 +36,8 @@ pub struct App {
 /// Where the listeners are, with ports chosen by the kernel filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Addresses {
-    /// The proxy's.
-    pub proxy: proxy::LocalAddresses,
+    /// The proxy's, in the order of its settings.
+    pub proxy: Vec<proxy::LocalAddress>,
     /// The admin listener's, if there is one.
     pub admin: Option<SocketAddr>,
 }
@@ -181,11 +182,11 @@ async fn until_told_to_end(signals: &mut Signals, reload: &reload::Handle) {
 }
 
 fn say_where(addresses: &Addresses) {
-    for address in &addresses.proxy.tls {
-        tracing::info!(%address, "serving TLS");
-    }
-    for address in &addresses.proxy.redirect {
-        tracing::info!(%address, "redirecting to https");
+    for proxy::LocalAddress { address, service } in &addresses.proxy {
+        match service {
+            Service::Tls => tracing::info!(%address, "serving TLS"),
+            Service::Redirect(_) => tracing::info!(%address, "redirecting to https"),
+        }
     }
     if let Some(address) = &addresses.admin {
         tracing::info!(%address, "admin listener");

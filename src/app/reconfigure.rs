@@ -25,11 +25,10 @@ pub(super) fn plan_of(mut reconfigure: Reconfigure, running: Config) -> reload::
 
 fn needs_restart(running: &Config, next: &Config) -> impl Iterator<Item = &'static str> {
     [
-        ("listen", running.proxy.listen != next.proxy.listen),
-        ("redirect_from", running.proxy.redirect_from != next.proxy.redirect_from),
-        ("redirect_port", running.proxy.redirect_port != next.proxy.redirect_port),
+        ("listeners", running.proxy.listeners != next.proxy.listeners),
         ("takeover", running.proxy.takeover != next.proxy.takeover),
-        ("upstream", running.proxy.upstreams != next.proxy.upstreams),
+        ("routes", running.proxy.routes != next.proxy.routes),
+        ("backends", running.proxy.backends != next.proxy.backends),
         (
             "timeouts",
             running.proxy.timeouts != next.proxy.timeouts

@@ -7,7 +7,7 @@ use schemars::{Schema, json_schema};
 
 use super::error::Problem;
 use super::value::Value;
-use crate::proxy::UpstreamAddress;
+use crate::proxy::settings::{HostPattern, PathPrefix, ServerAddress};
 
 impl Value for SocketAddr {
     const NAME: &'static str = "ADDRESS";
@@ -80,7 +80,48 @@ impl Value for AdminAddress {
     }
 }
 
-impl Value for UpstreamAddress {
+impl Value for HostPattern {
+    const NAME: &'static str = "HOST";
+    const EXPECTED: &'static str = "a host such as \"www.example.com\" or \"*.example.com\"";
+
+    fn parse(text: &str) -> Result<Self, Problem> {
+        text.parse().map_err(|_| {
+            let problem = Self::mismatch(text);
+            match text.split_once("://") {
+                _ if text == "*" => problem.hint("leave `host` out for every host"),
+                Some((_, rest)) => problem.hint(format!("write \"{}\"", rest.split('/').next().unwrap_or(rest))),
+                None => problem,
+            }
+        })
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "type": "string", "pattern": "^(\\*\\.)?[A-Za-z0-9._-]+$|^\\[[0-9a-fA-F:.]+\\]$" })
+    }
+}
+
+impl Value for PathPrefix {
+    const NAME: &'static str = "PREFIX";
+    const EXPECTED: &'static str = "a path such as \"/app\"";
+
+    fn parse(text: &str) -> Result<Self, Problem> {
+        text.parse().map_err(|_| {
+            let problem = Self::mismatch(text);
+            match text.strip_suffix('*') {
+                Some(prefix) => problem.hint(format!("a path takes what is below it without a star: \"{prefix}\"")),
+                None if text.contains('%') => problem.hint("write it decoded: nothing in it is percent-encoded"),
+                None if !text.starts_with('/') => problem.hint(format!("write \"/{text}\"")),
+                None => problem,
+            }
+        })
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "type": "string", "pattern": "^/[^%?#]*$" })
+    }
+}
+
+impl Value for ServerAddress {
     const NAME: &'static str = "URL";
     const EXPECTED: &'static str = "a URL such as \"http://127.0.0.1:8080\"";
 
@@ -129,7 +170,7 @@ mod tests {
     use super::*;
 
     fn upstream(text: &str) -> Option<(String, u16)> {
-        UpstreamAddress::parse(text)
+        ServerAddress::parse(text)
             .ok()
             .map(|upstream| (upstream.host, upstream.port))
     }
@@ -160,7 +201,7 @@ mod tests {
 
     #[test]
     fn an_upstream_over_https_is_refused_with_the_reason() {
-        let problem = UpstreamAddress::parse("https://backend").unwrap_err();
+        let problem = ServerAddress::parse("https://backend").unwrap_err();
         assert_eq!(
             problem.message,
             "https:// is not spoken to upstreams, only http:// is, so far"

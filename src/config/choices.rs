@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 
+use http::StatusCode;
 use schemars::{Schema, json_schema};
 
 use super::error::Problem;
 use super::value::Value;
 use crate::chain::{Policy, Sha256};
 use crate::fetch::{Aia, Ocsp};
+use crate::proxy::settings::Redirect;
 use crate::telemetry::log::{Filter, Format};
 
 impl Value for Policy {
@@ -73,6 +75,63 @@ impl Value for Format {
 
     fn schema() -> Schema {
         json_schema!({ "enum": ["auto", "human", "json"] })
+    }
+}
+
+/// What a listener does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ServiceKind {
+    /// Serves HTTP over TLS.
+    Tls,
+    /// Redirects plain HTTP.
+    Redirect,
+}
+
+impl Value for ServiceKind {
+    const NAME: &'static str = "tls|redirect";
+    const EXPECTED: &'static str = "\"tls\" or \"redirect\"";
+
+    fn parse(text: &str) -> Result<Self, Problem> {
+        match text {
+            "tls" => Ok(Self::Tls),
+            "redirect" => Ok(Self::Redirect),
+            _ => Err(Self::mismatch(text)),
+        }
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "enum": ["tls", "redirect"] })
+    }
+}
+
+/// The status of a redirect to https.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct RedirectStatus(pub(super) StatusCode);
+
+impl Default for RedirectStatus {
+    fn default() -> Self {
+        Self(Redirect::default().status)
+    }
+}
+
+impl Value for RedirectStatus {
+    const NAME: &'static str = "301|308";
+    const EXPECTED: &'static str = "301 or 308";
+
+    fn parse(text: &str) -> Result<Self, Problem> {
+        match text {
+            "301" => Ok(Self(StatusCode::MOVED_PERMANENTLY)),
+            "308" => Ok(Self(StatusCode::PERMANENT_REDIRECT)),
+            _ => Err(Self::mismatch(text)),
+        }
+    }
+
+    fn of_number(number: i64) -> Result<Self, Problem> {
+        Self::parse(&number.to_string()).map_err(|_| Problem::mismatch(Self::EXPECTED, number))
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "enum": [301, 308] })
     }
 }
 

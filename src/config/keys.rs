@@ -24,16 +24,16 @@ static KEYS: LazyLock<Vec<Key>> = LazyLock::new(|| {
     let is_global = |key: &str| properties(SCHEMA.as_value()).any(|(name, _)| name == key);
     entries
         .flat_map(|(name, entry)| match table(entry) {
-            None => vec![Key::new(None, name, entry, name.to_owned())],
+            None => vec![Key::new(None, false, name, entry, name.to_owned())],
             Some(table) => properties(table)
-                .map(|(key, entry)| {
+                .map(|(key, of_key)| {
                     let is_short = name == CERTIFICATE && !is_global(key);
                     let stem = if is_short {
                         key.to_owned()
                     } else {
                         format!("{name}_{key}")
                     };
-                    Key::new(Some(name), key, entry, stem)
+                    Key::new(Some(name), entry["type"] == "array", key, of_key, stem)
                 })
                 .collect(),
         })
@@ -57,6 +57,8 @@ pub struct Key {
     pub table: Option<String>,
     /// Its name there: `first_byte`.
     pub name: String,
+    /// Whether that table may stand several times: `[[certificate]]`.
+    pub repeated: bool,
     /// What it takes.
     pub kind: Kind,
     /// What stands for its value in a manual: `DURATION`.
@@ -86,7 +88,7 @@ pub enum Kind {
 
 impl Key {
     /// The key `name` in `table`; `stem` is what flag and variable are called after.
-    fn new(table: Option<&str>, name: &str, entry: &Value, stem: String) -> Self {
+    fn new(table: Option<&str>, repeated: bool, name: &str, entry: &Value, stem: String) -> Self {
         let text = |key: &str| entry[key].as_str().unwrap_or_default().to_owned();
         let description = text("description");
         let (summary, details) = match description.split_once("\n\n") {
@@ -96,6 +98,7 @@ impl Key {
         Self {
             table: table.map(str::to_owned),
             name: name.to_owned(),
+            repeated,
             kind: kind(entry),
             value_name: text("title"),
             summary: one_line(summary).trim_end_matches('.').to_owned(),

@@ -17,7 +17,7 @@ use super::choices::{CacheDirectory, Root};
 use super::environment::{Environment, PREFIX};
 use super::error::{Error, Fault, Place, Problem};
 use super::flags::Flags;
-use super::keys::{CERTIFICATE, Key, Kind, keys, nearest, schema};
+use super::keys::{Key, Kind, keys, nearest, schema};
 use super::raw::Raw;
 use super::setting::Read;
 use super::sieve::Sieve;
@@ -184,7 +184,7 @@ impl Layer {
 
     fn of_names(given: impl Iterator<Item = (String, &'static Key, Vec<String>)>) -> Self {
         let mut names = Vec::new();
-        let mut tables: BTreeMap<Option<&str>, DeTable<'static>> = BTreeMap::new();
+        let mut tables: BTreeMap<Option<&str>, (bool, DeTable<'static>)> = BTreeMap::new();
         for (name, key, texts) in given {
             let span = names.len()..names.len() + 1;
             let mut texts = texts
@@ -195,15 +195,16 @@ impl Layer {
                 Kind::One | Kind::Switch => texts.next(),
             };
             if let Some(value) = value {
-                let table = tables.entry(key.table.as_deref()).or_default();
+                let (repeated, table) = tables.entry(key.table.as_deref()).or_default();
+                *repeated = key.repeated;
                 table.insert(Spanned::new(span, key.name.as_str().into()), value);
                 names.push(name);
             }
         }
-        let mut root = tables.remove(&None).unwrap_or_default();
-        for (name, table) in tables.into_iter().filter_map(|(name, table)| Some((name?, table))) {
+        let (_, mut root) = tables.remove(&None).unwrap_or_default();
+        for (name, (repeated, table)) in tables.into_iter().filter_map(|(name, table)| Some((name?, table))) {
             let table = Spanned::new(0..0, DeValue::Table(table));
-            let value = if name == CERTIFICATE {
+            let value = if repeated {
                 DeValue::Array([table].into_iter().collect())
             } else {
                 table.into_inner()

@@ -6,7 +6,6 @@
 //! them together.
 
 mod addresses;
-mod bundles;
 mod choices;
 mod environment;
 mod error;
@@ -19,6 +18,7 @@ mod raw;
 mod resolve;
 mod setting;
 mod sieve;
+mod tables;
 mod units;
 mod value;
 

@@ -95,16 +95,11 @@ fn unknown(key: &str, schema: &Value, path: &str) -> Problem {
     if let Some(near) = nearest(key, known()) {
         return problem.hint(format!("did you mean `{near}`?"));
     }
-    match keys()
-        .iter()
-        .find(|candidate| candidate.name == key)
-        .map(|candidate| &candidate.table)
-    {
-        Some(None) => problem.hint(format!("`{key}` is in no table: write it above the first [table]")),
-        Some(Some(table)) if table == super::keys::CERTIFICATE => {
-            problem.hint(format!("`{key}` belongs in [[{table}]]"))
-        }
-        Some(Some(table)) => problem.hint(format!("`{key}` belongs in [{table}]")),
+    let elsewhere = keys().iter().find(|candidate| candidate.name == key);
+    match elsewhere.map(|candidate| (&candidate.table, candidate.repeated)) {
+        Some((None, _)) => problem.hint(format!("`{key}` is in no table: write it above the first [table]")),
+        Some((Some(table), true)) => problem.hint(format!("`{key}` belongs in [[{table}]]")),
+        Some((Some(table), false)) => problem.hint(format!("`{key}` belongs in [{table}]")),
         None => {
             let place = if path.is_empty() {
                 "outside tables".to_owned()

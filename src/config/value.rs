@@ -130,6 +130,27 @@ impl Value for Automatic {
     }
 }
 
+/// What a table is called, so that another can name it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Name(pub(super) Box<str>);
+
+impl Value for Name {
+    const NAME: &'static str = "NAME";
+    const EXPECTED: &'static str = "a name of letters, digits, \"-\", \"_\" and \".\"";
+
+    fn parse(text: &str) -> Result<Self, Problem> {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        match !text.is_empty() && text.bytes().all(plain) {
+            true => Ok(Self(text.into())),
+            false => Err(Self::mismatch(text)),
+        }
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "type": "string", "pattern": "^[A-Za-z0-9._-]+$" })
+    }
+}
+
 impl Value for PathBuf {
     const NAME: &'static str = "PATH";
     const EXPECTED: &'static str = "a path";

@@ -10,7 +10,7 @@ use std::task::Waker;
 
 use tokio::time::Instant;
 
-use super::Timeouts;
+use super::settings::Timeouts;
 use super::stream::Observer;
 
 /// What a client connection is doing.
@@ -168,9 +168,6 @@ mod tests {
     const TIMEOUTS: Timeouts = Timeouts {
         header: Duration::from_secs(10),
         idle: Duration::from_secs(60),
-        connect: Duration::from_secs(3),
-        first_byte: Duration::from_secs(60),
-        upstream_idle: Duration::from_secs(4),
     };
 
     #[test]

@@ -30,6 +30,7 @@ use super::redirect;
 use super::response;
 use super::scanned::{Scanned, Verdict};
 use super::service::{self, Context};
+use super::settings::Redirect;
 use super::stream::Stream;
 use super::upgrade;
 use super::worker::Worker;
@@ -76,12 +77,12 @@ pub(super) async fn serve_tls(worker: Rc<Worker>, socket: TcpStream, peer: Socke
 }
 
 /// Serves a connection to a redirect listener until it ends.
-pub(super) async fn serve_redirect(worker: Rc<Worker>, socket: TcpStream, peer: SocketAddr) {
+pub(super) async fn serve_redirect(worker: Rc<Worker>, to: Redirect, socket: TcpStream, peer: SocketAddr) {
     let entry = worker.connections.enter(Instant::now());
     let activity = &entry.activity;
     let stream = Stream::new(socket, Rc::clone(activity), worker.settings.timeouts.idle);
     activity.ready(Instant::now());
-    let service = service_fn(|request| redirect::answer(&worker, peer, activity, request));
+    let service = service_fn(|request| redirect::answer(&worker, to, peer, activity, request));
     if let Some((io, _)) = serve_http1(stream, service, peer, &entry, &worker).await {
         end(io).await;
     }

@@ -20,55 +20,58 @@ pub(super) enum Error {
     /// The request's body broke off, stalled or was malformed.
     #[error("the request body could not be read")]
     RequestBody(#[source] BodyError),
-    /// The configuration names no upstream.
-    #[error("no upstream is configured")]
-    NoUpstream,
+    /// The configuration has no route for the request.
+    #[error("no route takes this host and path")]
+    NoRoute,
+    /// The route's backend has no server.
+    #[error("no server is configured")]
+    NoServer,
     /// The process has as many upstream connections as it may.
     #[error("no room for another upstream connection")]
     NoRoom,
     /// No upstream accepted a connection; the last one tried is named.
-    #[error("cannot connect to {upstream}")]
+    #[error("cannot connect to {server}")]
     Connect {
         /// Where.
-        upstream: Rc<str>,
+        server: Rc<str>,
         /// Why not.
         source: ConnectError,
     },
     /// The upstream ended the connection before it sent a byte of a response.
-    #[error("{upstream} closed the connection without a response")]
+    #[error("{server} closed the connection without a response")]
     Lost {
         /// Which.
-        upstream: Rc<str>,
+        server: Rc<str>,
         /// How.
         source: hyper::Error,
     },
     /// The upstream closed a new connection before anything of the request was sent.
-    #[error("{upstream} closed a new connection at once")]
+    #[error("{server} closed a new connection at once")]
     Unsent {
         /// Which.
-        upstream: Rc<str>,
+        server: Rc<str>,
     },
     /// The upstream sent something that is no complete response head.
-    #[error("{upstream} sent an invalid response")]
+    #[error("{server} sent an invalid response")]
     InvalidResponse {
         /// Which.
-        upstream: Rc<str>,
+        server: Rc<str>,
         /// What hyper makes of it.
         source: hyper::Error,
     },
     /// The upstream's response head is well formed but must not be passed on.
-    #[error("{upstream} sent a response that is not passed on: {reason}")]
+    #[error("{server} sent a response that is not passed on: {reason}")]
     UnacceptableResponse {
         /// Which.
-        upstream: Rc<str>,
+        server: Rc<str>,
         /// What is wrong with it.
         reason: &'static str,
     },
     /// The upstream took the request and did not answer in time.
-    #[error("{upstream} sent no response within {limit:?}")]
+    #[error("{server} sent no response within {limit:?}")]
     Silent {
         /// Which.
-        upstream: Rc<str>,
+        server: Rc<str>,
         /// The timeout.
         limit: Duration,
     },
@@ -98,8 +101,8 @@ impl Error {
     /// Whose doing it was.
     pub(super) fn side(&self) -> Side {
         match self {
-            Self::Refused(_) | Self::RequestBody(_) => Side::Downstream,
-            Self::NoUpstream
+            Self::Refused(_) | Self::RequestBody(_) | Self::NoRoute => Side::Downstream,
+            Self::NoServer
             | Self::NoRoom
             | Self::Connect { .. }
             | Self::Lost { .. }
@@ -108,6 +111,11 @@ impl Error {
             | Self::UnacceptableResponse { .. }
             | Self::Silent { .. } => Side::Upstream,
         }
+    }
+
+    /// Whether what comes next on an HTTP/1.1 connection is not to be trusted.
+    pub(super) fn taints_connection(&self) -> bool {
+        matches!(self, Self::Refused(_) | Self::RequestBody(_))
     }
 
     /// What the client is told. This is the one table of statuses.
@@ -119,6 +127,7 @@ impl Error {
                 | Refusal::HostInvalid
                 | Refusal::HostMismatch
                 | Refusal::Target
+                | Refusal::Path
                 | Refusal::Ambiguous
                 | Refusal::TransferEncoding => StatusCode::BAD_REQUEST,
                 Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
@@ -127,7 +136,8 @@ impl Error {
             },
             Self::RequestBody(BodyError::RequestStalled(_)) => StatusCode::REQUEST_TIMEOUT,
             Self::RequestBody(_) => StatusCode::BAD_REQUEST,
-            Self::NoUpstream | Self::NoRoom => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::NoServer | Self::NoRoom => StatusCode::SERVICE_UNAVAILABLE,
             Self::Connect { source, .. } if source.is_timeout() => StatusCode::GATEWAY_TIMEOUT,
             Self::Silent { .. } => StatusCode::GATEWAY_TIMEOUT,
             Self::Connect { .. }
@@ -172,7 +182,7 @@ mod tests {
     #[test]
     fn the_log_names_the_upstream_and_every_cause() {
         let error = Error::Connect {
-            upstream: "backend:80".into(),
+            server: "backend:80".into(),
             source: ConnectError::Connect(io::Error::other("no route")),
         };
         assert_eq!(
@@ -183,15 +193,15 @@ mod tests {
 
     #[test]
     fn time_is_a_504_and_everything_else_upstream_a_502() {
-        let upstream: Rc<str> = "backend:80".into();
+        let server: Rc<str> = "backend:80".into();
         let connect = |source| Error::Connect {
-            upstream: Rc::clone(&upstream),
+            server: Rc::clone(&server),
             source,
         };
         let limit = Duration::from_secs(3);
         assert_eq!(connect(ConnectError::TimedOut(limit)).status(), 504);
         assert_eq!(connect(ConnectError::NoAddress).status(), 502);
-        let silent = Error::Silent { upstream, limit };
+        let silent = Error::Silent { server, limit };
         assert_eq!(
             (silent.status().as_u16(), silent.side(), silent.retry()),
             (504, Side::Upstream, Retry::Never)
@@ -200,8 +210,8 @@ mod tests {
 
     #[test]
     fn a_request_of_which_nothing_was_sent_may_go_elsewhere() {
-        let upstream = "backend:80".into();
-        let error = Error::Unsent { upstream };
+        let server = "backend:80".into();
+        let error = Error::Unsent { server };
         assert_eq!((error.retry(), error.status().as_u16()), (Retry::Safe, 502));
     }
 

@@ -11,6 +11,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::settings::Service;
 use super::worker::Worker;
 use super::{connection, contain, drain};
 
@@ -37,15 +38,6 @@ pub struct BindError {
     pub address: SocketAddr,
     /// Why not.
     pub source: io::Error,
-}
-
-/// What a connection is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Purpose {
-    /// HTTP over TLS.
-    Tls,
-    /// Plain HTTP, answered with a redirect.
-    Redirect,
 }
 
 impl Listener {
@@ -96,7 +88,7 @@ fn bind(address: SocketAddr, only_v6: bool, shared: bool) -> io::Result<std::net
 
 /// Accepts connections until the drain signal. Those the kernel has accepted by then are served as well, once there is
 /// room for them: closing the socket would reset them. It is closed at once, so that clients go elsewhere.
-pub(super) async fn accept(listener: TcpListener, purpose: Purpose, worker: Rc<Worker>, mut drain: drain::Watch) {
+pub(super) async fn accept(listener: TcpListener, service: Service, worker: Rc<Worker>, mut drain: drain::Watch) {
     let mut failing = false;
     let mut full = false;
     let mut waiting = Vec::new();
@@ -117,7 +109,7 @@ pub(super) async fn accept(listener: TcpListener, purpose: Purpose, worker: Rc<W
                         break;
                     }
                 };
-                serve(socket, peer, purpose, &worker, place);
+                serve(socket, peer, service.clone(), &worker, place);
             }
             Err(error) if is_about_one_connection(&error) => {}
             Err(error) => {
@@ -132,7 +124,7 @@ pub(super) async fn accept(listener: TcpListener, purpose: Purpose, worker: Rc<W
     waiting.extend(queued(listener));
     for (socket, peer) in waiting {
         let place = place(&worker, &mut full).await;
-        serve(socket, peer, purpose, &worker, place);
+        serve(socket, peer, service.clone(), &worker, place);
     }
 }
 
@@ -175,7 +167,7 @@ async fn place(worker: &Worker, full: &mut bool) -> Option<OwnedSemaphorePermit>
 fn serve(
     socket: TcpStream,
     peer: SocketAddr,
-    purpose: Purpose,
+    service: Service,
     worker: &Rc<Worker>,
     place: Option<OwnedSemaphorePermit>,
 ) {
@@ -184,9 +176,9 @@ fn serve(
     let worker = Rc::clone(worker);
     contain::spawn(Some(peer), async move {
         let _place = place;
-        match purpose {
-            Purpose::Tls => connection::serve_tls(worker, socket, peer).await,
-            Purpose::Redirect => connection::serve_redirect(worker, socket, peer).await,
+        match service {
+            Service::Tls => connection::serve_tls(worker, socket, peer).await,
+            Service::Redirect(to) => connection::serve_redirect(worker, to, socket, peer).await,
         }
     });
 }

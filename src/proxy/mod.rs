@@ -6,7 +6,9 @@
 //! listener    accepts
 //! connection  handshake (tls room), HTTP/1.1 or HTTP/2 as ALPN chose, a proper end
 //! scanner     what HTTP/1.1 clients send, gone through strictly beside hyper
-//! service     one request: headers -> body -> upstream, and back
+//! service     one request: headers -> route -> body -> backend, and back
+//! routes      which route a request takes
+//! upstream    backends, their servers, and the connections to them
 //! error       every way it can fail, and the one table of statuses
 //! ```
 
@@ -23,13 +25,15 @@ mod error;
 mod headers;
 mod http2;
 mod listener;
+mod path;
 mod redirect;
 mod response;
+mod routes;
 mod scanned;
 mod scanner;
 mod server;
 mod service;
-mod settings;
+pub mod settings;
 mod stream;
 mod upgrade;
 mod upstream;
@@ -37,5 +41,5 @@ mod worker;
 mod worker_thread;
 
 pub use self::listener::BindError;
-pub use self::server::{LocalAddresses, Server, Workers};
-pub use self::settings::{Limits, Settings, Timeouts, UpstreamAddress};
+pub use self::server::{LocalAddress, Server, Workers};
+pub use self::settings::Settings;

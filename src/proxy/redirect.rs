@@ -16,11 +16,13 @@ use super::error::Error;
 use super::headers::host::Host;
 use super::headers::{Refusal, framing};
 use super::response;
+use super::settings::Redirect;
 use super::worker::Worker;
 
-/// Answers a request to a redirect listener.
+/// Answers a request to a redirect listener with the way `to` https.
 pub(super) async fn answer(
     worker: &Worker,
+    to: Redirect,
     peer: SocketAddr,
     activity: &Rc<Activity>,
     request: Request<Incoming>,
@@ -29,9 +31,9 @@ pub(super) async fn answer(
     let (head, body) = request.into_parts();
     let mut record = Record::begin(worker.settings.access_log, peer, None, &head);
     let unread = !body.is_end_stream();
-    let response = match location(&head, worker.settings.redirect_port) {
+    let response = match location(&head, to.port) {
         Ok(location) => {
-            let mut response = response::redirect(location);
+            let mut response = response::redirect(to.status, location);
             if unread {
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(CONNECTION, close);

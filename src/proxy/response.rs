@@ -4,7 +4,7 @@ use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, Method, Response, StatusCode, Version};
 
 use super::body::ResponseBody;
-use super::error::{Error, Side};
+use super::error::Error;
 
 /// The methods that [`OPTIONS *`](options) and a 405 name: those of RFC 9110 and RFC 5789 that are passed on. Others
 /// pass too, but a gateway cannot know them.
@@ -20,7 +20,7 @@ pub(super) fn failure(error: &Error, version: Version, unread: bool) -> Response
     if status == StatusCode::METHOD_NOT_ALLOWED {
         response.headers_mut().insert(ALLOW, METHODS);
     }
-    if version < Version::HTTP_2 && (unread || error.side() == Side::Downstream) {
+    if version < Version::HTTP_2 && (unread || error.taints_connection()) {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);
     }
@@ -35,9 +35,9 @@ pub(super) fn options() -> Response<ResponseBody> {
     response
 }
 
-/// Sends the client to `location` with the same method and body (RFC 9110 section 15.4.9).
-pub(super) fn redirect(location: HeaderValue) -> Response<ResponseBody> {
-    let mut response = text(StatusCode::PERMANENT_REDIRECT, "This host is reached over https.\n");
+/// Sends the client to `location`: with the same method and body where `status` is 308 (RFC 9110 section 15.4.9).
+pub(super) fn redirect(status: StatusCode, location: HeaderValue) -> Response<ResponseBody> {
+    let mut response = text(status, "This host is reached over https.\n");
     response.headers_mut().insert(LOCATION, location);
     response
 }
@@ -63,6 +63,7 @@ fn text(status: StatusCode, text: &'static str) -> Response<ResponseBody> {
 fn explanation(status: StatusCode) -> &'static str {
     match status.as_u16() {
         400 => "400 Bad Request: the request is malformed or ambiguous.\n",
+        404 => "404 Not Found: nothing is served here under this host and path.\n",
         405 => "405 Method Not Allowed\n",
         408 => "408 Request Timeout: the request did not arrive in time.\n",
         417 => "417 Expectation Failed: only 100-continue is known.\n",
@@ -92,7 +93,7 @@ mod tests {
     #[test]
     fn a_failed_upstream_leaves_the_clients_connection_open_unless_a_body_is_unread() {
         for unread in [false, true] {
-            let response = failure(&Error::NoUpstream, Version::HTTP_11, unread);
+            let response = failure(&Error::NoServer, Version::HTTP_11, unread);
             assert_eq!(response.headers().contains_key(CONNECTION), unread);
         }
     }

@@ -10,9 +10,11 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::Instant;
 
-use super::listener::{BindError, Listener, Purpose};
+use super::listener::{BindError, Listener};
+use super::routes::Routes;
+use super::settings::Service;
 use super::worker_thread::{self, Start};
-use super::{Settings, drain};
+use super::{Settings, drain, settings};
 use crate::tls::Handshaker;
 
 /// A proxy whose addresses are bound, so that they can be told before anything is served.
@@ -20,17 +22,16 @@ use crate::tls::Handshaker;
 pub struct Server {
     settings: Arc<Settings>,
     workers: NonZeroUsize,
-    tls: Vec<Listener>,
-    redirect: Vec<Listener>,
+    listeners: Vec<Listener>,
 }
 
-/// The addresses of a [`Server`], in the order of its settings, with ports chosen by the kernel filled in.
+/// Where a listener of a [`Server`] is, a port chosen by the kernel filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LocalAddresses {
-    /// Those that speak TLS.
-    pub tls: Vec<SocketAddr>,
-    /// Those that redirect to https.
-    pub redirect: Vec<SocketAddr>,
+pub struct LocalAddress {
+    /// The address.
+    pub address: SocketAddr,
+    /// What is done there.
+    pub service: Service,
 }
 
 /// A running proxy. Dropped, it ends at once.
@@ -48,28 +49,22 @@ impl Server {
     ///
     /// [`BindError`] for the first address that cannot be listened on, also because another process does.
     pub fn bind(settings: &Settings, workers: NonZeroUsize) -> Result<Self, BindError> {
-        let all: Vec<SocketAddr> = settings.listen.iter().chain(&settings.redirect_from).copied().collect();
-        let bind = |addresses: &[SocketAddr]| {
-            addresses
-                .iter()
-                .map(|address| Listener::bind(*address, &all, workers, settings.takeover))
-                .collect::<Result<Vec<_>, _>>()
-        };
+        let all: Vec<SocketAddr> = settings.listeners.iter().map(|listener| listener.address).collect();
+        let bind = |listener: &settings::Listener| Listener::bind(listener.address, &all, workers, settings.takeover);
         Ok(Self {
             settings: Arc::new(settings.clone()),
             workers,
-            tls: bind(&settings.listen)?,
-            redirect: bind(&settings.redirect_from)?,
+            listeners: settings.listeners.iter().map(bind).collect::<Result<_, _>>()?,
         })
     }
 
-    /// Where the listeners are.
-    pub fn local_addresses(&self) -> LocalAddresses {
-        let addresses = |listeners: &[Listener]| listeners.iter().map(|listener| listener.address).collect();
-        LocalAddresses {
-            tls: addresses(&self.tls),
-            redirect: addresses(&self.redirect),
-        }
+    /// Where the listeners are, in the order of the settings.
+    pub fn local_addresses(&self) -> Vec<LocalAddress> {
+        let local = |(bound, listener): (&Listener, &settings::Listener)| LocalAddress {
+            address: bound.address,
+            service: listener.service.clone(),
+        };
+        self.listeners.iter().zip(&self.settings.listeners).map(local).collect()
     }
 
     /// Starts the workers, each on a thread of its own, and returns at once. They serve until `drain` is given.
@@ -90,18 +85,18 @@ impl Server {
             cut,
         };
         let mut sockets: Vec<Vec<_>> = (0..self.workers.get()).map(|_| Vec::new()).collect();
-        for (listeners, purpose) in [(self.tls, Purpose::Tls), (self.redirect, Purpose::Redirect)] {
-            for listener in listeners {
-                for (worker, socket) in sockets.iter_mut().zip(listener.sockets) {
-                    worker.push((purpose, socket));
-                }
+        for (bound, listener) in self.listeners.into_iter().zip(&self.settings.listeners) {
+            for (worker, socket) in sockets.iter_mut().zip(bound.sockets) {
+                worker.push((listener.service.clone(), socket));
             }
         }
+        let routes = Arc::new(Routes::new(&self.settings.routes));
         for (number, sockets) in sockets.into_iter().enumerate() {
             workers.start(
                 number,
                 Start {
                     settings: Arc::clone(&self.settings),
+                    routes: Arc::clone(&routes),
                     handshaker: Arc::clone(&handshaker),
                     room: Arc::clone(&room),
                     upstream_room: Arc::clone(&upstream_room),

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
@@ -16,7 +17,9 @@ use super::body::{RequestBody, ResponseBody, Taken};
 use super::error::{Causes, Error, Side};
 use super::headers::host::Host;
 use super::headers::{Refusal, forwarded, framing, hop};
+use super::path;
 use super::response;
+use super::routes::Found;
 use super::upgrade::Wanted;
 use super::upstream::Answer;
 use super::worker::Worker;
@@ -42,7 +45,7 @@ pub(super) struct Context {
 /// A response, and where it came from.
 struct Outcome {
     response: Response<ResponseBody>,
-    upstream: Option<Rc<str>>,
+    server: Option<Rc<str>>,
 }
 
 /// Answers one request: with the upstream's response, or with our own where there is none to pass back.
@@ -65,11 +68,11 @@ pub(super) async fn answer(
             place.log(context.peer, &error);
             Outcome {
                 response: response::failure(&error, version, unread),
-                upstream: None,
+                server: None,
             }
         });
     if let Some(record) = &mut record {
-        record.answered(outcome.response.status(), outcome.upstream);
+        record.answered(outcome.response.status(), outcome.server);
     }
     Ok(outcome.response.map(|body| body.until_end(in_progress, record, taken)))
 }
@@ -90,9 +93,16 @@ async fn forward(
     if response::is_options_of_server(&head.method, head.uri.path()) {
         return Ok(Outcome {
             response: response::options(),
-            upstream: None,
+            server: None,
         });
     }
+    let name = host.as_ref().map(Host::name);
+    let Found { route, prefix } = context
+        .worker
+        .routes
+        .find(name, head.uri.path())?
+        .ok_or(Error::NoRoute)?;
+    let backend = context.worker.backends.at(route.backend).ok_or(Error::NoServer)?;
     let body = RequestBody::new(body, settings.timeouts.idle, in_progress);
     let wanted = Wanted::of(head.version, &head.headers, body.is_empty());
     hop::strip_request(&mut head.headers);
@@ -102,9 +112,12 @@ async fn forward(
         wanted.ask(&mut head.headers);
     }
     address(&mut head, host.as_ref(), context);
+    if let Some(target) = path::rewritten(&head.uri, route, prefix)? {
+        head.uri = target;
+    }
     let to_head = head.method == Method::HEAD;
-    let answer = context.worker.upstreams.send(head, body).await?;
-    pass_back(context, answer, to_head, wanted)
+    let answer = backend.send(head, body).await?;
+    pass_back(context, answer, backend.progress_timeout(), to_head, wanted)
 }
 
 /// Puts the head into the form that an origin server expects: origin-form, with a Host field.
@@ -129,14 +142,20 @@ fn address(head: &mut Parts, host: Option<&Host>, context: &Context) {
 }
 
 /// Makes the upstream's response ours.
-fn pass_back(context: &Context, answer: Answer, to_head: bool, wanted: Option<Wanted>) -> Result<Outcome, Error> {
+fn pass_back(
+    context: &Context,
+    answer: Answer,
+    progress: Duration,
+    to_head: bool,
+    wanted: Option<Wanted>,
+) -> Result<Outcome, Error> {
     let Answer {
         mut response,
         lease,
-        upstream,
+        server,
     } = answer;
     let unacceptable = |reason| Error::UnacceptableResponse {
-        upstream: Rc::clone(&upstream),
+        server: Rc::clone(&server),
         reason,
     };
     framing::check_response(response.headers()).map_err(unacceptable)?;
@@ -159,10 +178,9 @@ fn pass_back(context: &Context, answer: Answer, to_head: bool, wanted: Option<Wa
         head.headers.insert(http::header::CONNECTION, connection);
         *context.tunnel.borrow_mut() = tunnel;
     }
-    let idle = context.worker.settings.timeouts.idle;
     Ok(Outcome {
-        response: Response::from_parts(head, ResponseBody::upstream(body, lease, idle)),
-        upstream: Some(upstream),
+        response: Response::from_parts(head, ResponseBody::upstream(body, lease, progress)),
+        server: Some(server),
     })
 }
 

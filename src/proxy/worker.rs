@@ -7,7 +7,8 @@ use tokio::sync::Semaphore;
 
 use super::Settings;
 use super::connections::Connections;
-use super::upstream::Upstreams;
+use super::routes::Routes;
+use super::upstream::Backends;
 use crate::tls::Handshaker;
 
 /// What the connections of one worker share.
@@ -15,7 +16,8 @@ use crate::tls::Handshaker;
 pub(super) struct Worker {
     pub(super) settings: Arc<Settings>,
     pub(super) handshaker: Arc<Handshaker>,
-    pub(super) upstreams: Upstreams,
+    pub(super) routes: Arc<Routes>,
+    pub(super) backends: Backends,
     pub(super) connections: Rc<Connections>,
     /// One permit for each connection the process may have.
     pub(super) room: Arc<Semaphore>,

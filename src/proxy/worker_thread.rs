@@ -12,8 +12,10 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
-use super::listener::{Purpose, accept};
-use super::upstream::Upstreams;
+use super::listener::accept;
+use super::routes::Routes;
+use super::settings::Service;
+use super::upstream::Backends;
 use super::worker::Worker;
 use super::{Settings, drain};
 use crate::tls::Handshaker;
@@ -22,11 +24,12 @@ use crate::tls::Handshaker;
 #[derive(Debug)]
 pub(super) struct Start {
     pub(super) settings: Arc<Settings>,
+    pub(super) routes: Arc<Routes>,
     pub(super) handshaker: Arc<Handshaker>,
     pub(super) room: Arc<Semaphore>,
     /// One permit for each upstream connection the process may have.
     pub(super) upstream_room: Arc<Semaphore>,
-    pub(super) sockets: Vec<(Purpose, std::net::TcpListener)>,
+    pub(super) sockets: Vec<(Service, std::net::TcpListener)>,
     pub(super) drain: drain::Watch,
     /// True once what is left is to be cut.
     pub(super) cut: watch::Receiver<bool>,
@@ -54,17 +57,18 @@ pub(super) fn run(runtime: LocalRuntime, start: Start) -> usize {
 async fn serve(start: Start) -> usize {
     let mut cut = start.cut;
     let worker = Rc::new(Worker {
-        upstreams: Upstreams::new(&start.settings, start.upstream_room),
+        backends: Backends::new(&start.settings, start.upstream_room),
+        routes: start.routes,
         settings: start.settings,
         handshaker: start.handshaker,
         connections: Rc::default(),
         room: start.room,
     });
     let mut accepting = Vec::new();
-    for (purpose, socket) in start.sockets {
+    for (service, socket) in start.sockets {
         match TcpListener::from_std(socket) {
             Ok(listener) => {
-                let accept = accept(listener, purpose, Rc::clone(&worker), start.drain.clone());
+                let accept = accept(listener, service, Rc::clone(&worker), start.drain.clone());
                 accepting.push(tokio::task::spawn_local(accept));
             }
             Err(error) => tracing::error!(%error, "a worker cannot use its socket"),
@@ -90,9 +94,16 @@ async fn serve(start: Start) -> usize {
 
 /// Closes upstream connections that nobody has used for a while, without waiting for the next request to notice.
 async fn sweep(worker: Rc<Worker>) {
-    let step = (worker.settings.timeouts.upstream_idle / 4).max(Duration::from_millis(50));
+    let idle = worker
+        .settings
+        .backends
+        .iter()
+        .map(|backend| backend.timeouts.idle)
+        .min();
+    let Some(idle) = idle else { return };
+    let step = (idle / 4).max(Duration::from_millis(50));
     loop {
         tokio::time::sleep(step).await;
-        worker.upstreams.sweep(Instant::now());
+        worker.backends.sweep(Instant::now());
     }
 }

@@ -92,8 +92,9 @@ fn the_full_file_has_every_key_in_its_table_with_the_default_of_the_manual_and_a
     let mut found = Vec::new();
     let lines: Vec<&str> = text.lines().collect();
     for (index, line) in lines.iter().enumerate() {
-        if line.starts_with('[') {
-            table = line.trim_matches(['[', ']']);
+        // A table that there is none of by default stands there as a comment, header and all.
+        if line.trim_start_matches("# ").starts_with('[') && line.ends_with(']') {
+            table = line.trim_start_matches("# ").trim_matches(['[', ']']);
         } else if let Some((key, value)) = line.trim_start_matches("# ").split_once(" = ") {
             let dotted = if table.is_empty() {
                 key.to_owned()
@@ -295,7 +296,7 @@ fn a_flag_goes_before_a_variable_and_a_variable_before_the_file() {
     let config = load_with(&text, &flags, &environment).unwrap();
     assert_eq!(config.proxy.timeouts.header, Duration::from_secs(3));
     assert_eq!(config.proxy.timeouts.idle, Duration::from_secs(2));
-    assert_eq!(config.proxy.timeouts.connect, Duration::from_secs(1));
+    assert_eq!(config.proxy.backends[0].timeouts.connect, Duration::from_secs(1));
     assert_eq!(config.workers.get(), 2);
     assert_eq!(config.reload.policy, Policy::Compat);
 }
@@ -327,9 +328,8 @@ fn several_values_in_a_variable_are_separated_by_commas() {
         ("FULLCHAIN_LOG_LEVEL", "info,fullchain::reload=debug"),
     ]);
     let config = config::load(&Flags::default(), &environment, MACHINE).unwrap();
-    let upstreams: Vec<_> = config
-        .proxy
-        .upstreams
+    let upstreams: Vec<_> = config.proxy.backends[0]
+        .servers
         .iter()
         .map(|upstream| (upstream.host.as_str(), upstream.port))
         .collect();
@@ -576,5 +576,106 @@ fn a_container_says_by_variables_that_missing_issuers_are_fetched_and_where_they
     assert!(
         error.contains("expected \"off\" or \"missing\", found \"on\""),
         "{error}"
+    );
+}
+
+#[test]
+fn routes_lead_to_backends_by_name_and_the_rest_to_the_default_backend() {
+    let text = format!(
+        "{LEAST}[[route]]\nhost = [\"www.example.com\", \"*.example.net\"]\npath = \"/app\"\nbackend = \"app\"\n\
+         [[backend]]\nname = \"app\"\nurl = [\"http://10.0.0.1:8080\", \"http://10.0.0.2:8080\"]\nfirst_byte_timeout = \"5m\"\n"
+    );
+    let proxy = load(&text).unwrap().proxy;
+    let names: Vec<_> = proxy.backends.iter().map(|backend| &*backend.name).collect();
+    assert_eq!(names, ["", "app"]);
+    assert_eq!(proxy.backends[1].timeouts.first_byte, Duration::from_secs(300));
+    assert_eq!(proxy.backends[1].timeouts.connect, proxy.backends[0].timeouts.connect);
+    let routes: Vec<_> = proxy
+        .routes
+        .iter()
+        .map(|route| (route.is_default(), route.backend))
+        .collect();
+    assert_eq!(routes, [(false, 1), (true, 0)]);
+}
+
+#[test]
+fn flags_and_variables_speak_of_the_default_route_and_the_default_backend() {
+    let text = format!("{LEAST}[[route]]\nstrip_prefix = true\n[[backend]]\nidle_timeout = \"1s\"\n");
+    let variables = environment(&[
+        ("FULLCHAIN_ROUTE_ADD_PREFIX", "/new"),
+        ("FULLCHAIN_BACKEND_IDLE_TIMEOUT", "2s"),
+    ]);
+    let proxy = load_with(&text, &[("backend-connect-timeout", "1s")], &variables)
+        .unwrap()
+        .proxy;
+    let route = &proxy.routes[0];
+    assert_eq!((proxy.routes.len(), route.strip_prefix), (1, true));
+    assert_eq!(
+        route.add_prefix.as_ref().map(ToString::to_string).as_deref(),
+        Some("/new")
+    );
+    let backend = &proxy.backends[0];
+    assert_eq!((proxy.backends.len(), backend.servers.len()), (1, 1));
+    assert_eq!(backend.timeouts.idle, Duration::from_secs(2));
+    assert_eq!(backend.timeouts.connect, Duration::from_secs(1));
+}
+
+#[test]
+fn what_is_wrong_with_routes_and_backends_is_told_with_what_to_write() {
+    let text = format!(
+        r#"{LEAST}[[route]]
+host = "https://www.example.com/"
+path = ["app", "/app/*"]
+backend = "ap"
+[[route]]
+host = "a.test"
+[[route]]
+host = ["a.test"]
+[[backend]]
+name = "app"
+url = "http://b"
+[[backend]]
+name = "app"
+[[listener]]
+redirect_port = 443
+"#
+    );
+    assert_eq!(
+        faults(&text),
+        r#"fullchain.toml:6:8: route.host: expected a host such as "www.example.com" or "*.example.com", found "https://www.example.com/"
+  hint: write "www.example.com"
+fullchain.toml:7:9: route.path: expected a path such as "/app", found "app"
+  hint: write "/app"
+fullchain.toml:7:16: route.path: expected a path such as "/app", found "/app/*"
+  hint: a path takes what is below it without a star: "/app/"
+fullchain.toml:8:11: route.backend: there is no [[backend]] with the name "ap"
+  hint: did you mean "app"?
+fullchain.toml:11:1: route: a.test with / is taken already, by fullchain.toml:9:1: route
+fullchain.toml:17:8: backend.name: the name is taken already, by fullchain.toml:14:8: backend.name
+fullchain.toml:19:17: listener.redirect_port: this listener redirects nobody
+  hint: it needs service = "redirect""#
+    );
+}
+
+#[test]
+fn a_listener_of_its_own_table_takes_the_place_of_the_default_one() {
+    let text = format!(
+        "{LEAST}[[listener]]\naddress = \"127.0.0.1:1\"\n[[listener]]\naddress = \"127.0.0.1:2\"\nservice = \"redirect\"\nredirect_status = 301\n"
+    );
+    let proxy = load(&text).unwrap().proxy;
+    let addresses: Vec<_> = proxy
+        .listeners
+        .iter()
+        .map(|listener| listener.address.to_string())
+        .collect();
+    assert_eq!(addresses, ["127.0.0.1:1", "127.0.0.1:2"]);
+    let text = format!("{LEAST}[[listener]]\naddress = \"0.0.0.0:8443\"\n").replacen(
+        "upstream",
+        "listen = \"0.0.0.0:8443\"\nupstream",
+        1,
+    );
+    assert_eq!(
+        faults(&text),
+        "fullchain.toml:7:11: listener.address: 0.0.0.0:8443 is taken already, by fullchain.toml:1:10: listen"
     );
 }

@@ -6,5 +6,6 @@ mod draining;
 mod faults;
 mod messages;
 mod refusals;
+mod routing;
 mod streams;
 mod upgrades;

@@ -63,7 +63,7 @@ fn demonstrate(arguments: &DemoArguments) -> Result<(), Box<dyn Error>> {
     };
     let control = Control::of_process()?;
     let app = App::build(config, reconfigure)?;
-    let address = *app.addresses().proxy.tls.first().ok_or("the proxy has no address")?;
+    let address = app.addresses().proxy.first().ok_or("the proxy has no address")?.address;
     let client = Arc::new(Client::new(pki.root_der(), address)?);
     let ended = Arc::new(AtomicBool::new(false));
     let visitor = thread::Builder::new().name("demo".to_owned()).spawn({

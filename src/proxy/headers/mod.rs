@@ -25,6 +25,9 @@ pub(super) enum Refusal {
     /// The request target is none that a server is asked for.
     #[error("the request target is not acceptable for this method")]
     Target,
+    /// A path that backends read in different ways, where routes differ by path.
+    #[error("the path has dot segments, or an encoding that is none, and could be meant for another route")]
+    Path,
     /// Methods that make no sense through a gateway.
     #[error("the method is not allowed")]
     Method,

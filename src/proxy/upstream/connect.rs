@@ -1,4 +1,4 @@
-//! Resolving an upstream and connecting to it, in one deadline.
+//! Resolving a server and connecting to it, in one deadline.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use socket2::SockRef;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinSet;
 
-use super::UpstreamAddress;
+use crate::proxy::settings::ServerAddress;
 
 /// How long one address has before the next is tried beside it: the Connection Attempt Delay of RFC 8305 section 5.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
@@ -41,15 +41,15 @@ impl ConnectError {
     }
 }
 
-/// Connects to the first address of `upstream` that accepts, within `limit`.
-pub(super) async fn connect(upstream: &UpstreamAddress, limit: Duration) -> Result<TcpStream, ConnectError> {
-    tokio::time::timeout(limit, resolve_and_connect(upstream))
+/// Connects to the first address of `server` that accepts, within `limit`.
+pub(super) async fn connect(server: &ServerAddress, limit: Duration) -> Result<TcpStream, ConnectError> {
+    tokio::time::timeout(limit, resolve_and_connect(server))
         .await
         .unwrap_or(Err(ConnectError::TimedOut(limit)))
 }
 
-async fn resolve_and_connect(upstream: &UpstreamAddress) -> Result<TcpStream, ConnectError> {
-    let addresses = lookup_host((upstream.host.as_str(), upstream.port))
+async fn resolve_and_connect(server: &ServerAddress) -> Result<TcpStream, ConnectError> {
+    let addresses = lookup_host((server.host.as_str(), server.port))
         .await
         .map_err(ConnectError::Resolve)?;
     let stream = first_that_accepts(addresses).await?;
@@ -101,12 +101,12 @@ mod tests {
                 .unwrap()
                 .local_addr()
                 .unwrap();
-            let refused = UpstreamAddress {
+            let refused = ServerAddress {
                 host: "127.0.0.1".to_owned(),
                 port: closed.port(),
             };
             assert!(matches!(connect(&refused, limit).await, Err(ConnectError::Connect(_))));
-            let nameless = UpstreamAddress {
+            let nameless = ServerAddress {
                 host: "does-not-exist.invalid".to_owned(),
                 port: 80,
             };

@@ -15,11 +15,11 @@ use hyper_util::rt::TokioIo;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
-use super::UpstreamAddress;
 use super::connect::{ConnectError, connect};
 use crate::proxy::alarm::Alarm;
 use crate::proxy::body::{BodyError, RequestBody};
 use crate::proxy::contain;
+use crate::proxy::settings::ServerAddress;
 use crate::proxy::stream::{Observer, Stream};
 
 /// Bytes of a response's header section. nginx and HAProxy refuse above 4 and 16 KiB by default, clients above 100 to
@@ -66,7 +66,7 @@ impl Connection {
     /// Connects within `limit`, and keeps `place` while connected. A connected upstream that takes no bytes for `idle`
     /// is given up.
     pub(super) async fn open(
-        address: &UpstreamAddress,
+        address: &ServerAddress,
         limit: Duration,
         idle: Duration,
         place: OwnedSemaphorePermit,

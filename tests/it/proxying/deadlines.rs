@@ -131,7 +131,7 @@ fn an_upstream_that_never_answers_is_a_504() {
         connection.rest();
     });
     let proxy = Proxy::with(&[upstream.address], |settings| {
-        settings.timeouts.first_byte = SHORT;
+        settings.backends[0].timeouts.first_byte = SHORT;
     });
     let mut client = Client::of(&proxy);
     assert_eq!(client.send(GET).response().status, 504);
@@ -145,7 +145,7 @@ fn the_time_for_the_first_byte_begins_when_the_request_is_complete() {
         connection.send(OK);
     });
     let proxy = Proxy::with(&[upstream.address], |settings| {
-        settings.timeouts.first_byte = SHORT;
+        settings.backends[0].timeouts.first_byte = SHORT;
     });
     let mut client = Client::of(&proxy);
     client.send("PUT / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\r\na");
@@ -154,7 +154,7 @@ fn the_time_for_the_first_byte_begins_when_the_request_is_complete() {
         connection.rest();
     });
     let other = Proxy::with(&[silent.address], |settings| {
-        settings.timeouts.first_byte = SHORT * 2;
+        settings.backends[0].timeouts.first_byte = SHORT * 2;
     });
     assert_eq!(Client::of(&other).send(GET).response().status, 504);
     assert_eq!(client.send("b").response().status, 200);
@@ -182,7 +182,7 @@ fn a_response_that_stalls_is_cut() {
         connection.rest();
     });
     let proxy = Proxy::with(&[upstream.address], |settings| {
-        settings.timeouts.idle = SHORT;
+        settings.backends[0].timeouts.progress = SHORT;
     });
     let mut client = Client::of(&proxy);
     let (received, end) = client.send(GET).end();
@@ -230,7 +230,7 @@ fn an_unused_upstream_connection_is_closed() {
         told.send(()).unwrap();
     });
     let proxy = Proxy::with(&[upstream.address], |settings| {
-        settings.timeouts.upstream_idle = SHORT;
+        settings.backends[0].timeouts.idle = SHORT;
     });
     let mut client = Client::of(&proxy);
     assert_eq!(client.send(GET).response().status, 200);

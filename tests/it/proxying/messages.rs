@@ -1,6 +1,7 @@
 //! Heads and bodies of well-behaved clients and upstreams.
 
 use bytes::Bytes;
+use fullchain::proxy::settings::{Redirect, Service};
 use http::Request;
 use http_body_util::{BodyExt, Full};
 
@@ -282,7 +283,12 @@ fn plain_http_is_redirected() {
     use std::io::{Read, Write};
 
     let upstream = Upstream::answering(OK);
-    let proxy = Proxy::with(&[upstream.address], |settings| settings.redirect_port = 4443);
+    let proxy = Proxy::with(&[upstream.address], |settings| {
+        settings.listeners[1].service = Service::Redirect(Redirect {
+            port: 4443,
+            ..Redirect::default()
+        });
+    });
     for (request, status, location) in [
         (
             "GET /x?y HTTP/1.1\r\nHost: a.test:80\r\nConnection: close\r\n\r\n",

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fullchain::live::Live;
-use fullchain::proxy::{Limits, Server, Settings, Timeouts, UpstreamAddress, Workers, drain};
+use fullchain::proxy::settings::{
+    Backend, BackendTimeouts, Limits, Listener, Redirect, Route, ServerAddress, Service, Timeouts,
+};
+use fullchain::proxy::{Server, Settings, Workers, drain};
 use fullchain::tls::{self, Handshaker, Snapshot};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{RootCertStore, ServerConfig};
@@ -55,8 +58,8 @@ impl Proxy {
         let addresses = server.local_addresses();
         let (drain, watch) = drain::channel();
         Self {
-            address: addresses.tls[0],
-            redirect: addresses.redirect[0],
+            address: addresses[0].address,
+            redirect: addresses[1].address,
             roots,
             drain,
             workers: Some(server.run(Arc::new(handshaker), watch).unwrap()),
@@ -83,23 +86,16 @@ fn settings(upstreams: &[SocketAddr]) -> Settings {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let long = Duration::from_secs(60);
     Settings {
-        listen: vec![any],
-        redirect_from: vec![any],
-        redirect_port: 443,
+        listeners: vec![
+            Listener::new(any, Service::Tls),
+            Listener::new(any, Service::Redirect(Redirect::default())),
+        ],
         takeover: false,
-        upstreams: upstreams
-            .iter()
-            .map(|address| UpstreamAddress {
-                host: address.ip().to_string(),
-                port: address.port(),
-            })
-            .collect(),
+        routes: vec![Route::to(0)],
+        backends: vec![backend("", upstreams)],
         timeouts: Timeouts {
             header: long,
             idle: long,
-            connect: long,
-            first_byte: long,
-            upstream_idle: long,
         },
         limits: Limits {
             header_bytes: 128 * 1024,
@@ -108,6 +104,22 @@ fn settings(upstreams: &[SocketAddr]) -> Settings {
         },
         access_log: true,
     }
+}
+
+/// A backend with patience.
+pub(crate) fn backend(name: &str, servers: &[SocketAddr]) -> Backend {
+    let long = Duration::from_secs(60);
+    let timeouts = BackendTimeouts {
+        connect: long,
+        first_byte: long,
+        idle: long,
+        progress: long,
+    };
+    let server = |address: &SocketAddr| ServerAddress {
+        host: address.ip().to_string(),
+        port: address.port(),
+    };
+    Backend::new(name, servers.iter().map(server).collect(), timeouts)
 }
 
 fn handshaker(certificate: CertificateDer<'static>, key: PrivateKeyDer<'static>, timeout: Duration) -> Handshaker {

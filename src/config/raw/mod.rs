@@ -4,6 +4,10 @@
 //! What the code takes where a key is absent stands in `resolve`; tests hold the two and `config/fullchain.toml`
 //! together.
 
+mod backend;
+mod listener;
+mod route;
+
 use std::net::SocketAddr;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
@@ -13,14 +17,17 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::addresses::AdminAddress;
-use super::choices::{CacheDirectory, Root};
-use super::setting::{List, Setting};
-use super::units::ByteSize;
-use super::value::Automatic;
+pub(in crate::config) use self::backend::Backend;
+pub(in crate::config) use self::listener::Listener;
+pub(in crate::config) use self::route::Route;
 use crate::chain::{Policy, Sha256};
+use crate::config::addresses::AdminAddress;
+use crate::config::choices::{CacheDirectory, RedirectStatus, Root};
+use crate::config::setting::{List, Setting};
+use crate::config::units::ByteSize;
+use crate::config::value::Automatic;
 use crate::fetch::{Aia, Ocsp};
-use crate::proxy::UpstreamAddress;
+use crate::proxy::settings::ServerAddress;
 use crate::telemetry::log::{Filter, Format};
 
 /// The configuration of fullchain.
@@ -31,98 +38,102 @@ use crate::telemetry::log::{Filter, Format};
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(title = "fullchain.toml")]
-pub(super) struct Raw {
+pub(in crate::config) struct Raw {
     /// Addresses that speak TLS.
     #[schemars(extend("default" = ["0.0.0.0:8443"]))]
-    pub(super) listen: List<SocketAddr>,
+    pub(in crate::config) listen: List<SocketAddr>,
 
     /// Addresses that speak plain HTTP and redirect to https.
     #[schemars(extend("default" = []))]
-    pub(super) redirect_from: List<SocketAddr>,
+    pub(in crate::config) redirect_from: List<SocketAddr>,
 
     /// The https port that redirects name.
     #[schemars(extend("default" = 443))]
-    pub(super) redirect_port: Setting<NonZeroU16>,
+    pub(in crate::config) redirect_port: Setting<NonZeroU16>,
+
+    /// The status of redirects: 308 keeps method and body, 301 is for clients that do not know it.
+    #[schemars(extend("default" = 308))]
+    pub(in crate::config) redirect_status: Setting<RedirectStatus>,
 
     /// Address of the admin listener (health, certificates, reload), or "off".
     ///
     /// Where it is given and cannot be bound, fullchain does not start; the default that cannot be bound is only
     /// warned about.
     #[schemars(extend("default" = "127.0.0.1:9180"))]
-    pub(super) admin: Setting<AdminAddress>,
+    pub(in crate::config) admin: Setting<AdminAddress>,
 
     /// Where requests go, such as http://127.0.0.1:8080; several are taken in turn.
     ///
     /// The next upstream is tried where one does not accept a connection.
-    pub(super) upstream: List<UpstreamAddress>,
+    pub(in crate::config) upstream: List<ServerAddress>,
 
     /// Threads that handle connections; "auto" is one per core.
     #[schemars(extend("default" = "auto"))]
-    pub(super) workers: Setting<Automatic>,
+    pub(in crate::config) workers: Setting<Automatic>,
 
     /// Start even where another process listens on the same address.
     ///
     /// New connections are then shared between both processes until the other one ends: a hand-over to a new version.
     #[schemars(extend("default" = false))]
-    pub(super) takeover: Setting<bool>,
+    pub(in crate::config) takeover: Setting<bool>,
 
     /// Refuse to start or reload unless every chain is complete.
     ///
     /// Without it the best chain there is gets served and the log says what is missing. In a certificate directory only
     /// the host with the incomplete chain is refused.
     #[schemars(extend("default" = false))]
-    pub(super) strict: Setting<bool>,
+    pub(in crate::config) strict: Setting<bool>,
 
     /// Refuse clients that name no host or one that no certificate covers.
     ///
     /// Without it they get the first certificate: the first that is configured, else the first by name of a directory.
     #[schemars(extend("default" = false))]
-    pub(super) strict_sni: Setting<bool>,
+    pub(in crate::config) strict_sni: Setting<bool>,
 
     /// Which of several complete chains is served: the shortest, or one that old clients find a root for.
     ///
     /// "compat" keeps up an unexpired cross-certificate, so that a client with an old root store still knows the root.
     #[schemars(extend("default" = "short"))]
-    pub(super) policy: Setting<Policy>,
+    pub(in crate::config) policy: Setting<Policy>,
 
     /// Send an anchor that is not self-signed, being an intermediate of somebody else's root.
     ///
     /// A client that trusts only that other root needs it; one that trusts the anchor itself does not.
     #[schemars(extend("default" = true))]
-    pub(super) send_intermediate_anchor: Setting<bool>,
+    pub(in crate::config) send_intermediate_anchor: Setting<bool>,
 
     /// Files and directories with intermediates: the store that chains are assembled from.
     ///
     /// PEM, DER and PKCS#7, in any order and with any text around. What lies beside a leaf in its own file counts too.
     #[schemars(extend("default" = []))]
-    pub(super) intermediates: List<PathBuf>,
+    pub(in crate::config) intermediates: List<PathBuf>,
 
     /// Trusted roots: "system", "none", or files and directories.
     ///
     /// Roots say where a chain ends; they are never sent.
     #[schemars(extend("default" = "system"))]
-    pub(super) roots: List<Root>,
+    pub(in crate::config) roots: List<Root>,
 
     /// OCSP responses are fetched and stapled where a certificate names a responder, or "off".
     ///
     /// In the background, ahead of time and never in a handshake. A certificate with a `staple` file has that instead.
     #[schemars(extend("default" = "staple"))]
-    pub(super) ocsp: Setting<Ocsp>,
+    pub(in crate::config) ocsp: Setting<Ocsp>,
 
     /// SHA-256 of certificates and public keys that are never used.
     #[schemars(extend("default" = []))]
-    pub(super) disallow: List<Sha256>,
+    pub(in crate::config) disallow: List<Sha256>,
 
     /// Whether missing intermediates are fetched from where certificates say they are published.
     ///
     /// "missing" fetches them (authorityInfoAccess, AIA) in the background, over plain HTTP, from public addresses
     /// only. What comes counts if its key made the signature.
     #[schemars(extend("default" = "off"))]
-    pub(super) aia: Setting<Aia>,
+    pub(in crate::config) aia: Setting<Aia>,
 
     /// Fetch from addresses of this machine and its neighbourhood too: for a CA of one's own.
     #[schemars(extend("default" = false))]
-    pub(super) aia_allow_private: Setting<bool>,
+    pub(in crate::config) aia_allow_private: Setting<bool>,
 
     /// Directory in which what was fetched survives a restart: "auto", "off" or a path.
     ///
@@ -130,7 +141,7 @@ pub(super) struct Raw {
     /// $HOME. It is made when there is something to keep; where it cannot be written, what was fetched ends with the
     /// process.
     #[schemars(extend("default" = "auto"))]
-    pub(super) cache_dir: Setting<CacheDirectory>,
+    pub(in crate::config) cache_dir: Setting<CacheDirectory>,
 
     /// Directories whose files are certificates to serve, each named after its host.
     ///
@@ -138,31 +149,43 @@ pub(super) struct Raw {
     /// `.pem` with a `.key` beside it; `host.rsa.pem` and `host.ecdsa.pem` for two kinds of key; folders as certbot and
     /// Kubernetes make them. A new file is served, a removed one no more, a broken one hurts its own host only.
     #[schemars(extend("default" = []))]
-    pub(super) certificate_directory: List<PathBuf>,
+    pub(in crate::config) certificate_directory: List<PathBuf>,
 
     /// File whose first line is the password of all PKCS#12 files and encrypted keys in those directories.
-    pub(super) certificate_directory_password_file: Setting<PathBuf>,
+    pub(in crate::config) certificate_directory_password_file: Setting<PathBuf>,
 
     /// The certificates to serve, one table each; the first is served where a client names no host.
     ///
     /// Several may be for the same name: a client gets the first whose kind of key (RSA, ECDSA, Ed25519) it accepts.
     #[schemars(with = "Vec<Certificate>")]
-    pub(super) certificate: Vec<Spanned<Certificate>>,
+    pub(in crate::config) certificate: Vec<Spanned<Certificate>>,
+
+    /// Addresses that are accepted on, one table each, where they need more said than the short keys can.
+    #[schemars(with = "Vec<Listener>")]
+    pub(in crate::config) listener: Vec<Spanned<Listener>>,
+
+    /// Which requests go to which backend, one table for each kind.
+    #[schemars(with = "Vec<Route>")]
+    pub(in crate::config) route: Vec<Spanned<Route>>,
+
+    /// Where requests go, one table for each set of servers.
+    #[schemars(with = "Vec<Backend>")]
+    pub(in crate::config) backend: Vec<Spanned<Backend>>,
 
     /// How long a request may take at each of its stages.
-    pub(super) timeouts: Timeouts,
+    pub(in crate::config) timeouts: Timeouts,
 
     /// How much a client may ask for.
-    pub(super) limits: Limits,
+    pub(in crate::config) limits: Limits,
 
     /// How renewed certificates are noticed and taken.
-    pub(super) reload: Reload,
+    pub(in crate::config) reload: Reload,
 
     /// How the process ends.
-    pub(super) drain: Drain,
+    pub(in crate::config) drain: Drain,
 
     /// What is logged, to standard error.
-    pub(super) log: Log,
+    pub(in crate::config) log: Log,
 }
 
 /// A certificate to serve: `cert` with `key`, or `pfx` with `password_file`.
@@ -170,137 +193,137 @@ pub(super) struct Raw {
 /// Given as flags or variables, these keys describe one certificate, which takes the place of all those in the file.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Certificate {
+pub(in crate::config) struct Certificate {
     /// File with the certificate, and whatever lies beside it: PEM, DER or PKCS#7.
     ///
     /// The leaf is found by the key it fits, not by its place in the file.
-    pub(super) cert: Setting<PathBuf>,
+    pub(in crate::config) cert: Setting<PathBuf>,
 
     /// File with the private key, where it is not in the same file as the certificate.
-    pub(super) key: Setting<PathBuf>,
+    pub(in crate::config) key: Setting<PathBuf>,
 
     /// PKCS#12 file with certificate and private key.
-    pub(super) pfx: Setting<PathBuf>,
+    pub(in crate::config) pfx: Setting<PathBuf>,
 
     /// File whose first line is the password of the PKCS#12 file or of the private key.
     ///
     /// There is no key and no flag for the password itself: it would show in process lists and backups.
-    pub(super) password_file: Setting<PathBuf>,
+    pub(in crate::config) password_file: Setting<PathBuf>,
 
     /// File with an OCSP response (DER) to staple in place of a fetched one.
     ///
     /// It is checked as a fetched one is, and not stapled beyond its nextUpdate: whoever wrote it writes the next one in
     /// time.
-    pub(super) staple: Setting<PathBuf>,
+    pub(in crate::config) staple: Setting<PathBuf>,
 
     /// Serve a leaf even though it is a CA certificate.
     #[schemars(extend("default" = false))]
-    pub(super) allow_ca_leaf: Setting<bool>,
+    pub(in crate::config) allow_ca_leaf: Setting<bool>,
 
     /// Which of several complete chains is served here, where it is not the `policy` of all.
     ///
     /// "compat" for a host that old clients visit, "short" for the others, or the reverse.
-    pub(super) policy: Setting<Policy>,
+    pub(in crate::config) policy: Setting<Policy>,
 }
 
 /// How long a request may take at each of its stages.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Timeouts {
+pub(in crate::config) struct Timeouts {
     /// From accepting a connection to the end of its TLS handshake.
     #[schemars(extend("default" = "10s"))]
-    pub(super) handshake: Setting<Duration>,
+    pub(in crate::config) handshake: Setting<Duration>,
 
     /// From the first byte of a request to the end of its header.
     #[schemars(extend("default" = "10s"))]
-    pub(super) header: Setting<Duration>,
+    pub(in crate::config) header: Setting<Duration>,
 
     /// How long a client connection without progress is kept.
     #[schemars(extend("default" = "60s"))]
-    pub(super) idle: Setting<Duration>,
+    pub(in crate::config) idle: Setting<Duration>,
 
     /// Connecting to an upstream.
     #[schemars(extend("default" = "3s"))]
-    pub(super) connect: Setting<Duration>,
+    pub(in crate::config) connect: Setting<Duration>,
 
     /// From sending a request upstream to the header of the response.
     #[schemars(extend("default" = "60s"))]
-    pub(super) first_byte: Setting<Duration>,
+    pub(in crate::config) first_byte: Setting<Duration>,
 
     /// How long an unused upstream connection is kept; shorter than the upstream keeps it.
     #[schemars(extend("default" = "4s"))]
-    pub(super) upstream_idle: Setting<Duration>,
+    pub(in crate::config) upstream_idle: Setting<Duration>,
 }
 
 /// How much a client may ask for.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Limits {
+pub(in crate::config) struct Limits {
     /// Size of a request's header.
     #[schemars(extend("default" = "128KiB"))]
-    pub(super) header_bytes: Setting<ByteSize>,
+    pub(in crate::config) header_bytes: Setting<ByteSize>,
 
     /// Fields in a request's header.
     #[schemars(extend("default" = 200))]
-    pub(super) header_fields: Setting<usize>,
+    pub(in crate::config) header_fields: Setting<usize>,
 
     /// Concurrent client connections, and as many to upstreams.
     ///
     /// "auto" is 45 % of the file descriptors allowed to the process.
     #[schemars(extend("default" = "auto"))]
-    pub(super) connections: Setting<Automatic>,
+    pub(in crate::config) connections: Setting<Automatic>,
 }
 
 /// How renewed certificates are noticed and taken.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Reload {
+pub(in crate::config) struct Reload {
     /// Watch and poll the files; SIGHUP and `fullchain reload` work either way.
     #[schemars(extend("default" = true))]
-    pub(super) watch: Setting<bool>,
+    pub(in crate::config) watch: Setting<bool>,
 
     /// How often files are read even without a notice from the file system.
     #[schemars(extend("default" = "30s"))]
-    pub(super) poll_interval: Setting<Duration>,
+    pub(in crate::config) poll_interval: Setting<Duration>,
 
     /// How long files must be quiet before they are read.
     #[schemars(extend("default" = "500ms"))]
-    pub(super) debounce: Setting<Duration>,
+    pub(in crate::config) debounce: Setting<Duration>,
 
     /// Take a chain even if it is worse than the one served.
     ///
     /// Worse is: less complete, expiring earlier, with fewer names, without a type of key, or such that clients stumble
     /// over it.
     #[schemars(extend("default" = false))]
-    pub(super) allow_worse: Setting<bool>,
+    pub(in crate::config) allow_worse: Setting<bool>,
 }
 
 /// How the process ends.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Drain {
+pub(in crate::config) struct Drain {
     /// From failing /readyz to closing the listeners.
     #[schemars(extend("default" = "0s"))]
-    pub(super) delay: Setting<Duration>,
+    pub(in crate::config) delay: Setting<Duration>,
 
     /// How long requests in progress may take once the listeners are closed.
     #[schemars(extend("default" = "30s"))]
-    pub(super) grace: Setting<Duration>,
+    pub(in crate::config) grace: Setting<Duration>,
 }
 
 /// What is logged, to standard error.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
-pub(super) struct Log {
+pub(in crate::config) struct Log {
     /// How lines look: "auto" is human on a terminal and JSON otherwise.
     #[schemars(extend("default" = "auto"))]
-    pub(super) format: Setting<Format>,
+    pub(in crate::config) format: Setting<Format>,
 
     /// What is logged: off, error, warn, info, debug or trace, also for single modules.
     #[schemars(extend("default" = "info"))]
-    pub(super) level: Setting<Filter>,
+    pub(in crate::config) level: Setting<Filter>,
 
     /// Log each request.
     #[schemars(extend("default" = true))]
-    pub(super) access: Setting<bool>,
+    pub(in crate::config) access: Setting<bool>,
 }

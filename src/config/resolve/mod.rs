@@ -1,16 +1,22 @@
 //! What was said -> what each room is told: defaults, ranges and cross-checks, every fault noted.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+mod backends;
+mod bundles;
+mod listeners;
+mod routes;
+
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::addresses::AdminAddress;
-use super::bundles::bundles;
+use self::backends::backends;
+use self::bundles::bundles;
+use self::listeners::{addresses, admin_address};
+use self::routes::routes;
 use super::choices::Root;
 use super::environment::Environment;
-use super::error::{Error, Place, Problem};
+use super::error::{Error, Problem};
 use super::layer::Given;
 use super::machine::Machine;
 use super::precedence::Layers;
@@ -22,14 +28,9 @@ use super::{Config, Drain};
 use crate::certs::{self, Roots};
 use crate::chain::Policy;
 use crate::fetch::{self, Aia, Ocsp};
-use crate::proxy::UpstreamAddress;
+use crate::proxy::settings::{Limits, Timeouts};
 use crate::telemetry::log;
 use crate::{admin, proxy, reload, tls};
-
-/// Any address of this machine, on a port that needs no privilege.
-const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8443);
-/// For this machine alone: it answers without asking who is there.
-const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9180);
 
 /// Zero would refuse every request.
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
@@ -51,6 +52,8 @@ pub(super) fn config(mut layers: Layers, environment: &Environment, machine: Mac
     let said = &mut layers;
     let certs = certs(said);
     let addresses = addresses(said);
+    let timeouts = timeouts(said);
+    let backends = backends(said, timeouts.idle);
     let config = Config {
         certs,
         fetch: fetch(said, environment),
@@ -59,14 +62,11 @@ pub(super) fn config(mut layers: Layers, environment: &Environment, machine: Mac
             strict_sni: one(said, |raw| &raw.strict_sni, false),
         },
         proxy: proxy::Settings {
-            listen: addresses.listen,
-            redirect_from: addresses.redirect_from,
-            redirect_port: said
-                .one(|raw| &raw.redirect_port)
-                .map_or(443, |given| given.value.get()),
+            listeners: addresses.listeners,
             takeover: one(said, |raw| &raw.takeover, false),
-            upstreams: upstreams(said),
-            timeouts: timeouts(said),
+            routes: routes(said, &backends),
+            backends,
+            timeouts,
             limits: limits(said, machine),
             access_log: one(said, |raw| &raw.log.access, true),
         },
@@ -159,79 +159,10 @@ fn fetch(said: &mut Layers, environment: &Environment) -> fetch::Settings {
     }
 }
 
-/// Every address this process binds.
-struct Addresses {
-    listen: Vec<SocketAddr>,
-    redirect_from: Vec<SocketAddr>,
-    admin: admin::Settings,
-}
-
-fn addresses(said: &mut Layers) -> Addresses {
-    let default = || vec![(LISTEN, Place::Missing("listen"))];
-    let placed = |given: Vec<Given<SocketAddr>>| given.into_iter().map(|given| (given.value, given.place)).collect();
-    let faults = said.faults.len();
-    let listen = said.many(|raw| &raw.listen).map_or_else(default, placed);
-    if listen.is_empty() && said.faults.len() == faults {
-        let problem = Problem::new("the list is empty").hint("give at least one address, such as \"0.0.0.0:8443\"");
-        said.faults.push(problem.at(Place::Missing("listen")));
-    }
-    let redirect_from = said.many(|raw| &raw.redirect_from).map(placed).unwrap_or_default();
-    let (admin, admin_place) = admin_address(said);
-
-    let mut taken: Vec<&(SocketAddr, Place)> = Vec::new();
-    for bound in listen.iter().chain(&redirect_from).chain(&admin_place) {
-        let (address, place) = bound;
-        // Port 0 is a port of the system's choice, another one each time.
-        match taken.iter().find(|(other, _)| other == address && address.port() != 0) {
-            Some((_, first)) => {
-                said.faults
-                    .push(Problem::new(format!("{address} is taken already, by {first}")).at(place.clone()));
-            }
-            None => taken.push(bound),
-        }
-    }
-    let bare = |placed: Vec<(SocketAddr, Place)>| placed.into_iter().map(|(address, _)| address).collect();
-    Addresses {
-        listen: bare(listen),
-        redirect_from: bare(redirect_from),
-        admin,
-    }
-}
-
-/// The admin listener, and its address with its place if it has one.
-fn admin_address(said: &mut Layers) -> (admin::Settings, Option<(SocketAddr, Place)>) {
-    match said.one(|raw| &raw.admin) {
-        Some(Given {
-            value: AdminAddress::At(address),
-            place,
-            ..
-        }) => (admin::Settings::Asked(address), Some((address, place))),
-        Some(Given {
-            value: AdminAddress::Off,
-            ..
-        }) => (admin::Settings::Off, None),
-        None => (admin::Settings::Default(ADMIN), Some((ADMIN, Place::Missing("admin")))),
-    }
-}
-
-fn upstreams(said: &mut Layers) -> Vec<UpstreamAddress> {
-    let faults = said.faults.len();
-    let upstreams = many(said, |raw| &raw.upstream);
-    if upstreams.is_empty() && said.faults.len() == faults {
-        let problem = Problem::new("no upstream is given")
-            .hint("say where requests go: upstream = \"http://127.0.0.1:8080\", --upstream or FULLCHAIN_UPSTREAM");
-        said.faults.push(problem.at(Place::Missing("upstream")));
-    }
-    upstreams
-}
-
-fn timeouts(said: &mut Layers) -> proxy::Timeouts {
-    proxy::Timeouts {
+fn timeouts(said: &mut Layers) -> Timeouts {
+    Timeouts {
         header: timeout(said, |raw| &raw.timeouts.header, 10),
         idle: timeout(said, |raw| &raw.timeouts.idle, 60),
-        connect: timeout(said, |raw| &raw.timeouts.connect, 3),
-        first_byte: timeout(said, |raw| &raw.timeouts.first_byte, 60),
-        upstream_idle: timeout(said, |raw| &raw.timeouts.upstream_idle, 4),
     }
 }
 
@@ -239,7 +170,7 @@ fn timeout(said: &mut Layers, pick: fn(&Raw) -> &Setting<Duration>, seconds: u64
     duration(said, pick, Duration::from_secs(seconds), SHORTEST_TIMEOUT)
 }
 
-fn limits(said: &mut Layers, machine: Machine) -> proxy::Limits {
+fn limits(said: &mut Layers, machine: Machine) -> Limits {
     let header_bytes = said.one(|raw| &raw.limits.header_bytes);
     let header_fields = said.one(|raw| &raw.limits.header_fields);
     if let Some(Given {
@@ -265,7 +196,7 @@ fn limits(said: &mut Layers, machine: Machine) -> proxy::Limits {
         said.faults
             .push(Problem::new(format!("is not within {least} and {most}")).at(place.clone()));
     }
-    proxy::Limits {
+    Limits {
         // Kerberos tickets of users in many groups take 64 KiB and more.
         header_bytes: header_bytes.map_or(128 << 10, |given| given.value.0),
         header_fields: header_fields.map_or(200, |given| given.value),

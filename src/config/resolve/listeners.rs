@@ -1,0 +1,149 @@
+//! What is accepted on: the short keys and the tables become one list.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use super::one;
+use crate::admin;
+use crate::config::addresses::AdminAddress;
+use crate::config::choices::{RedirectStatus, ServiceKind};
+use crate::config::error::{Fault, Place, Problem};
+use crate::config::layer::Given;
+use crate::config::precedence::Layers;
+use crate::config::raw;
+use crate::config::tables::Table;
+use crate::proxy::settings::{Listener, Redirect, Service};
+
+/// Any address of this machine, on a port that needs no privilege.
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8443);
+/// For this machine alone: it answers without asking who is there.
+const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9180);
+
+/// Every address this process binds.
+pub(super) struct Addresses {
+    pub(super) listeners: Vec<Listener>,
+    pub(super) admin: admin::Settings,
+}
+
+type Placed = (Listener, Place);
+
+/// Resolves every address.
+pub(super) fn addresses(said: &mut Layers) -> Addresses {
+    let redirect = Redirect {
+        port: said
+            .one(|raw| &raw.redirect_port)
+            .map_or_else(|| Redirect::default().port, |given| given.value.get()),
+        status: one(said, |raw| &raw.redirect_status, RedirectStatus::default()).0,
+    };
+    let faults = said.faults.len();
+    let listen = said.many(|raw| &raw.listen);
+    let redirect_from = said.many(|raw| &raw.redirect_from);
+    let tables = tables(said, redirect);
+    let mut listeners: Vec<Placed> = Vec::new();
+    match listen {
+        Some(given) => listeners.extend(placed(given, &Service::Tls)),
+        None if tables.is_empty() => {
+            listeners.push((Listener::new(LISTEN, Service::Tls), Place::Missing("listen")));
+        }
+        None => {}
+    }
+    if listeners.is_empty() && tables.is_empty() && said.faults.len() == faults {
+        let problem = Problem::new("the list is empty").hint("give at least one address, such as \"0.0.0.0:8443\"");
+        said.faults.push(problem.at(Place::Missing("listen")));
+    }
+    let redirecting = redirect_from.unwrap_or_default();
+    listeners.extend(placed(redirecting, &Service::Redirect(redirect)));
+    listeners.extend(tables);
+    let (admin, admin_place) = admin_address(said);
+    let bound = listeners
+        .iter()
+        .map(|(listener, place)| (listener.address, place))
+        .chain(admin_place.iter().map(|(address, place)| (*address, place)));
+    let faults = taken_twice(bound);
+    said.faults.extend(faults);
+    Addresses {
+        listeners: listeners.into_iter().map(|(listener, _)| listener).collect(),
+        admin,
+    }
+}
+
+/// The admin listener, and its address with its place if it has one.
+pub(super) fn admin_address(said: &mut Layers) -> (admin::Settings, Option<(SocketAddr, Place)>) {
+    match said.one(|raw| &raw.admin) {
+        Some(Given {
+            value: AdminAddress::At(address),
+            place,
+            ..
+        }) => (admin::Settings::Asked(address), Some((address, place))),
+        Some(Given {
+            value: AdminAddress::Off,
+            ..
+        }) => (admin::Settings::Off, None),
+        None => (admin::Settings::Default(ADMIN), Some((ADMIN, Place::Missing("admin")))),
+    }
+}
+
+fn placed(given: Vec<Given<SocketAddr>>, service: &Service) -> impl Iterator<Item = Placed> {
+    given
+        .into_iter()
+        .map(|given| (Listener::new(given.value, service.clone()), given.place))
+}
+
+fn tables(said: &mut Layers, redirect: Redirect) -> Vec<Placed> {
+    let mut faults = Vec::new();
+    let mut tables = Table::of_file(said, |raw| &raw.listener);
+    tables.extend(Table::of_names(said, |raw| &raw.listener));
+    let listeners = tables
+        .iter()
+        .filter_map(|table| listener(table, redirect, &mut faults))
+        .collect();
+    said.faults.extend(faults);
+    listeners
+}
+
+fn listener(table: &Table<'_, raw::Listener>, redirect: Redirect, faults: &mut Vec<Fault>) -> Option<Placed> {
+    let before = faults.len();
+    let address = table.one(|table| &table.address, faults);
+    let service = table.one(|table| &table.service, faults);
+    let port = table.one(|table| &table.redirect_port, faults);
+    let status = table.one(|table| &table.redirect_status, faults);
+    let kind = service.map_or(ServiceKind::Tls, |given| given.value);
+    let redirecting = [
+        port.as_ref().map(|given| &given.place),
+        status.as_ref().map(|given| &given.place),
+    ];
+    if let (ServiceKind::Tls, Some(place)) = (kind, redirecting.into_iter().flatten().next()) {
+        let problem = Problem::new("this listener redirects nobody").hint("it needs service = \"redirect\"");
+        faults.push(problem.at(place.clone()));
+    }
+    let service = match kind {
+        ServiceKind::Tls => Service::Tls,
+        ServiceKind::Redirect => Service::Redirect(Redirect {
+            port: port.map_or(redirect.port, |given| given.value.get()),
+            status: status.map_or(redirect.status, |given| given.value.0),
+        }),
+    };
+    let Some(address) = address else {
+        if faults.len() == before {
+            let problem = Problem::new("a listener without an address").hint("give one: address = \"0.0.0.0:8443\"");
+            faults.push(problem.at(table.place().cloned().unwrap_or(Place::Missing("listener.address"))));
+        }
+        return None;
+    };
+    Some((Listener::new(address.value, service), address.place))
+}
+
+/// A fault for each address that is bound already.
+fn taken_twice<'a>(bound: impl Iterator<Item = (SocketAddr, &'a Place)>) -> Vec<Fault> {
+    let mut taken: Vec<(SocketAddr, &Place)> = Vec::new();
+    let mut faults = Vec::new();
+    for (address, place) in bound {
+        // Port 0 is a port of the system's choice, another one each time.
+        match taken.iter().find(|(other, _)| *other == address && address.port() != 0) {
+            Some((_, first)) => {
+                faults.push(Problem::new(format!("{address} is taken already, by {first}")).at(place.clone()));
+            }
+            None => taken.push((address, place)),
+        }
+    }
+    faults
+}

@@ -1,0 +1,142 @@
+//! Which request goes where.
+
+use crate::config::error::{Fault, Place, Problem};
+use crate::config::keys::nearest;
+use crate::config::layer::Given;
+use crate::config::precedence::Layers;
+use crate::config::raw;
+use crate::config::tables::Table;
+use crate::config::value::Name;
+use crate::proxy::settings::{Backend, HostPattern, PathPrefix, Route};
+
+/// Resolves every route to one of `backends`. Where nobody writes a default route there is one to the default backend,
+/// if there is that.
+pub(super) fn routes(said: &mut Layers, backends: &[Backend]) -> Vec<Route> {
+    let mut faults = Vec::new();
+    let mut tables = Table::of_file(said, |raw| &raw.route);
+    if let Some(names) = Table::of_names(said, |raw| &raw.route) {
+        match tables.iter().position(is_default) {
+            Some(at) => {
+                let default = tables.remove(at).under(names);
+                tables.insert(at, default);
+            }
+            None => tables.push(names),
+        }
+    }
+    let mut routes = Vec::new();
+    let mut taken = Taken::default();
+    for table in &tables {
+        let before = faults.len();
+        let route = route(table, backends, &mut faults);
+        // What could not be read would otherwise be taken for every host and path.
+        if faults.len() == before {
+            taken.note(&route, table, &mut faults);
+        }
+        routes.push(route);
+    }
+    match backends.first() {
+        Some(default) if default.name.is_empty() && !routes.iter().any(Route::is_default) => routes.push(Route::to(0)),
+        Some(named) if routes.is_empty() => {
+            let problem = Problem::new("no route leads to a backend")
+                .hint(format!("write a [[route]] with backend = {:?}", named.name));
+            faults.push(problem.at(Place::Missing("route")));
+        }
+        _ => {}
+    }
+    said.faults.extend(faults);
+    routes
+}
+
+fn is_default(table: &Table<'_, raw::Route>) -> bool {
+    let none = &mut Vec::new();
+    table
+        .many(|table| &table.host, none)
+        .is_none_or(|hosts| hosts.is_empty())
+        && table
+            .many(|table| &table.path, none)
+            .is_none_or(|paths| paths.is_empty())
+        && none.is_empty()
+}
+
+fn route(table: &Table<'_, raw::Route>, backends: &[Backend], faults: &mut Vec<Fault>) -> Route {
+    let hosts = table.many(|table| &table.host, faults).unwrap_or_default();
+    let paths = table.many(|table| &table.path, faults).unwrap_or_default();
+    let strip_prefix = table.one(|table| &table.strip_prefix, faults);
+    let add_prefix = table.one(|table| &table.add_prefix, faults);
+    let backend = table.one(|table| &table.backend, faults);
+    Route {
+        hosts: hosts.into_iter().map(|given| given.value).collect(),
+        paths: paths.into_iter().map(|given| given.value).collect(),
+        strip_prefix: strip_prefix.is_some_and(|given| given.value),
+        add_prefix: add_prefix.map(|given| given.value),
+        ..Route::to(position(backend, table, backends, faults))
+    }
+}
+
+/// Where the route's backend stands in `backends`.
+fn position(
+    backend: Option<Given<Name>>,
+    table: &Table<'_, raw::Route>,
+    backends: &[Backend],
+    faults: &mut Vec<Fault>,
+) -> usize {
+    let name = backend.as_ref().map_or("", |given| &*given.value.0);
+    if let Some(position) = backends.iter().position(|backend| &*backend.name == name) {
+        return position;
+    }
+    let known = || {
+        backends
+            .iter()
+            .map(|backend| &*backend.name)
+            .filter(|name| !name.is_empty())
+    };
+    let fault = match &backend {
+        None => Problem::new("a route without a backend, and there is no default backend")
+            .hint("name one: backend = \"...\", or give `upstream`")
+            .at(table.place().cloned().unwrap_or(Place::Missing("route.backend"))),
+        Some(given) => {
+            let problem = Problem::new(format!("there is no [[backend]] with the name {name:?}"));
+            let problem = match (nearest(name, known()), known().next()) {
+                (Some(near), _) => problem.hint(format!("did you mean {near:?}?")),
+                (None, None) => problem.hint(format!("write one: [[backend]] with name = {name:?} and a url")),
+                (None, Some(_)) => problem.hint(format!("there are {}", known().collect::<Vec<_>>().join(", "))),
+            };
+            problem.at(given.place.clone())
+        }
+    };
+    faults.push(fault);
+    0
+}
+
+/// What routes take, so that no two take the same.
+#[derive(Default)]
+struct Taken(Vec<(Option<HostPattern>, PathPrefix, Place)>);
+
+impl Taken {
+    fn note(&mut self, route: &Route, table: &Table<'_, raw::Route>, faults: &mut Vec<Fault>) {
+        let place = table.place().cloned().unwrap_or(Place::Missing("route"));
+        let hosts: Vec<_> = match route.hosts.is_empty() {
+            true => vec![None],
+            false => route.hosts.iter().cloned().map(Some).collect(),
+        };
+        let paths = match route.paths.is_empty() {
+            true => vec![PathPrefix::root()],
+            false => route.paths.clone(),
+        };
+        let each = hosts.iter().flat_map(|host| paths.iter().map(move |path| (host, path)));
+        let mut noted = Vec::new();
+        for (host, path) in each {
+            match self.0.iter().find(|(other, prefix, _)| other == host && prefix == path) {
+                Some((_, _, first)) => {
+                    let host = host
+                        .as_ref()
+                        .map_or_else(|| "every host".to_owned(), ToString::to_string);
+                    let problem = Problem::new(format!("{host} with {path} is taken already, by {first}"));
+                    faults.push(problem.at(place.clone()));
+                }
+                None => noted.push((host.clone(), path.clone(), place.clone())),
+            }
+        }
+        self.0.extend(noted);
+    }
+}

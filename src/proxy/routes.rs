@@ -1,0 +1,183 @@
+//! Which route a request takes.
+//!
+//! First by host: the routes that name it, then those of the longest domain it is under, then those for every host.
+//! Among these by path: the longest prefix. Where none of a host's routes takes the path, those of the next less
+//! specific host are asked. Costs a hash lookup per label of the host, and no allocation for a host in lower case.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use super::headers::Refusal;
+use super::path::normalised;
+use super::settings::{HostPattern, PathPrefix, Route};
+
+/// Every route, by host.
+#[derive(Debug)]
+pub(super) struct Routes {
+    routes: Vec<Route>,
+    exact: HashMap<Box<str>, ByPath>,
+    under: HashMap<Box<str>, ByPath>,
+    any: ByPath,
+    /// Whether any route asks for a path.
+    differ_by_path: bool,
+}
+
+/// Routes with the prefixes they take, longest first; of equal ones the one that is written first.
+#[derive(Debug, Default)]
+struct ByPath(Vec<(PathPrefix, usize)>);
+
+/// A route, and the prefix it was found by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Found<'a> {
+    pub(super) route: &'a Route,
+    pub(super) prefix: &'a PathPrefix,
+}
+
+impl Routes {
+    /// The table of `routes`.
+    pub(super) fn new(routes: &[Route]) -> Self {
+        let mut table = Self {
+            routes: routes.to_vec(),
+            exact: HashMap::new(),
+            under: HashMap::new(),
+            any: ByPath::default(),
+            differ_by_path: routes.iter().any(|route| !route.paths.is_empty()),
+        };
+        for (index, route) in routes.iter().enumerate() {
+            if route.hosts.is_empty() {
+                table.any.add(&route.paths, index);
+            }
+            for host in &route.hosts {
+                let by_path = match host {
+                    HostPattern::Exact(name) => table.exact.entry(name.clone()),
+                    HostPattern::Under(domain) => table.under.entry(domain.clone()),
+                };
+                by_path.or_default().add(&route.paths, index);
+            }
+        }
+        table
+    }
+
+    /// The route of a request to `host` (without its port) for `path`; `None` where no route takes it.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Path`] where routes differ by path and this one could be read in different ways.
+    pub(super) fn find(&self, host: Option<&[u8]>, path: &str) -> Result<Option<Found<'_>>, Refusal> {
+        let path = match self.differ_by_path {
+            true => normalised(path)?,
+            false => Cow::Borrowed(path),
+        };
+        let candidates = self.of_host(host).into_iter().flatten().chain([&self.any]);
+        let mut found = candidates.filter_map(|candidate| candidate.find(&path));
+        Ok(found.next().and_then(|(prefix, index)| {
+            let route = self.routes.get(*index)?;
+            Some(Found { route, prefix })
+        }))
+    }
+
+    /// The routes that name `host`, most specific first.
+    fn of_host<'a>(&'a self, host: Option<&[u8]>) -> Option<impl Iterator<Item = &'a ByPath>> {
+        if self.exact.is_empty() && self.under.is_empty() {
+            return None;
+        }
+        let host = std::str::from_utf8(host?).ok()?;
+        let host = host.strip_suffix('.').unwrap_or(host);
+        let host = match host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            true => Cow::Owned(host.to_ascii_lowercase()),
+            false => Cow::Borrowed(host),
+        };
+        let exact = self.exact.get(&*host);
+        let domains = host
+            .match_indices('.')
+            .filter_map(|(dot, _)| self.under.get(host.get(dot + 1..)?));
+        // At most one for each label: they are collected so that the host can go.
+        let named: Vec<&ByPath> = exact.into_iter().chain(domains).collect();
+        Some(named.into_iter())
+    }
+}
+
+impl ByPath {
+    fn add(&mut self, paths: &[PathPrefix], route: usize) {
+        let root = PathPrefix::root();
+        let all = if paths.is_empty() {
+            std::slice::from_ref(&root)
+        } else {
+            paths
+        };
+        self.0.extend(all.iter().map(|path| (path.clone(), route)));
+        // Stable: what is written first stays first.
+        self.0.sort_by_key(|(path, _)| std::cmp::Reverse(path.as_str().len()));
+    }
+
+    fn find(&self, path: &str) -> Option<&(PathPrefix, usize)> {
+        self.0.iter().find(|(prefix, _)| prefix.takes(path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_specific_host_and_then_the_longest_path_win() {
+        let routes = table(&[
+            (&[], &[]),
+            (&["a.test"], &[]),
+            (&["a.test"], &["/app", "/api/v1"]),
+            (&["*.b.test"], &[]),
+            (&["*.deep.b.test"], &["/x"]),
+            (&[], &["/health"]),
+        ]);
+        for (host, path, expected) in [
+            ("other.test", "/", 0),
+            ("other.test", "/health", 5),
+            ("a.test", "/", 1),
+            ("A.Test.", "/app/x", 2),
+            ("a.test", "/api/v1", 2),
+            ("a.test", "/api", 1),
+            // The host's own route for every path goes before another host's for this one.
+            ("a.test", "/health", 1),
+            ("x.b.test", "/", 3),
+            ("y.x.b.test", "/", 3),
+            ("b.test", "/", 0),
+            ("x.deep.b.test", "/x", 4),
+            ("x.deep.b.test", "/y", 3),
+        ] {
+            assert_eq!(at(&routes, Some(host), path), Ok(Some(expected)), "{host}{path}");
+        }
+        assert_eq!(at(&routes, None, "/"), Ok(Some(0)));
+    }
+
+    #[test]
+    fn what_no_route_takes_has_none() {
+        let routes = table(&[(&["a.test"], &["/app"])]);
+        assert_eq!(at(&routes, Some("a.test"), "/"), Ok(None));
+        assert_eq!(at(&routes, Some("b.test"), "/app"), Ok(None));
+        assert_eq!(at(&routes, Some("a.test"), "//app/x"), Ok(Some(0)));
+    }
+
+    #[test]
+    fn an_ambiguous_path_is_refused_where_routes_differ_by_path_and_nowhere_else() {
+        let by_path = table(&[(&[], &["/public"]), (&[], &["/"])]);
+        assert_eq!(at(&by_path, None, "/public/..%2fadmin"), Err(Refusal::Path));
+        let by_host = table(&[(&["a.test"], &[]), (&[], &[])]);
+        assert_eq!(at(&by_host, Some("a.test"), "/public/../x"), Ok(Some(0)));
+    }
+
+    fn table(routes: &[(&[&str], &[&str])]) -> Routes {
+        let route = |(hosts, paths): &(&[&str], &[&str])| Route {
+            hosts: hosts.iter().map(|host| host.parse().unwrap()).collect(),
+            paths: paths.iter().map(|path| path.parse().unwrap()).collect(),
+            ..Route::to(0)
+        };
+        let routes: Vec<Route> = routes.iter().map(route).collect();
+        Routes::new(&routes)
+    }
+
+    /// The position of the route found.
+    fn at(routes: &Routes, host: Option<&str>, path: &str) -> Result<Option<usize>, Refusal> {
+        let found = routes.find(host.map(str::as_bytes), path)?;
+        Ok(found.and_then(|found| routes.routes.iter().position(|route| std::ptr::eq(route, found.route))))
+    }
+}

@@ -1,0 +1,50 @@
+//! What the operator says about listeners, requests and backends.
+
+mod backend;
+mod listener;
+mod route;
+
+use std::time::Duration;
+
+pub use self::backend::{Backend, BackendTimeouts, ServerAddress};
+pub use self::listener::{Listener, Redirect, Service};
+pub use self::route::{HostPattern, InvalidHostPattern, InvalidPathPrefix, PathPrefix, Route};
+
+/// Everything the proxy room is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// What is accepted on.
+    pub listeners: Vec<Listener>,
+    /// Bind even where another process listens on the same address (`SO_REUSEPORT` hand-over).
+    pub takeover: bool,
+    /// What happens to which request. A request that none of them takes is answered with 404.
+    pub routes: Vec<Route>,
+    /// Where requests go.
+    pub backends: Vec<Backend>,
+    /// How long a request may take at each of its stages.
+    pub timeouts: Timeouts,
+    /// How much a client may ask for.
+    pub limits: Limits,
+    /// Whether each request is logged.
+    pub access_log: bool,
+}
+
+/// Deadlines on the client's side, each measured on the monotonic clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// From the first byte of a request (or the end of the handshake) to the end of its header section.
+    pub header: Duration,
+    /// A client connection without a request in progress; also a body or response without progress.
+    pub idle: Duration,
+}
+
+/// Limits per connection and per process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a request's header section, HTTP/1.1 and HTTP/2 alike.
+    pub header_bytes: usize,
+    /// Fields of a request's header section, HTTP/1.1 and HTTP/2 alike.
+    pub header_fields: usize,
+    /// Concurrent client connections of the whole process, and also those to servers.
+    pub connections: usize,
+}
