@@ -352,7 +352,7 @@ pub(super) mod tests {
     /// Tells what it is asked for.
     struct Told(mpsc::Sender<String>);
 
-    impl super::Output for Told {
+    impl Output for Told {
         fn write(&mut self, lines: &[u8]) {
             self.0.send(String::from_utf8_lossy(lines).into_owned()).unwrap();
         }
