@@ -103,7 +103,10 @@ fn the_full_file_has_every_key_in_its_table_with_the_default_of_the_manual_and_a
                 format!("{table}.{key}")
             };
             assert!(lines[index - 1].starts_with("# "), "{dotted} has no comment");
-            found.push((dotted, value.trim_matches(['[', ']']).replace('"', "")));
+            found.push((
+                dotted,
+                value.trim_matches(['[', ']']).replace('"', "").replace(", ", ","),
+            ));
         }
     }
     let known: Vec<_> = keys().iter().map(config::Key::dotted).collect();

@@ -172,7 +172,7 @@ fn hostile() -> Vec<Vec<u8>> {
     let user = "Basic bWFsbG9yeSIgMjAwDQobOng=";
     [
         &b"GET /%0d%0aforged?a=%00 HTTP/1.1\r\nHost: a.test\r\nUser-Agent: x\" \"y\\\xff\x85\tz\r\n"[..],
-        b"GET /\"x\"?q=\"+1 HTTP/1.1\r\nHost: a.test\r\nReferer: https://b.test/?a=\"b\xe2\x80\xae\r\n",
+        b"GET /\"x\"?q='+1 HTTP/1.1\r\nHost: a.test\r\nReferer: https://b.test/?a=\"b\xe2\x80\xae\r\n",
         b"GET /plain HTTP/1.1\r\nHost: a.test\r\nReferer:\r\nUser-Agent:\r\n",
         b"GET /none HTTP/1.0\r\nHost: a.test\r\n",
     ]

@@ -17,7 +17,7 @@ const GET: &str = "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n";
 
 /// Closes with a reset.
 pub(super) fn reset(connection: &mut Connection) {
-    SockRef::from(connection.stream())
+    SockRef::from(&*connection.stream())
         .set_linger(Some(Duration::ZERO))
         .unwrap();
 }
