@@ -102,7 +102,41 @@ pub(super) fn milliseconds(duration: Duration) -> u64 {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use serde_json::Value;
+
     use super::*;
+    use crate::proxy::access_log::{combined, json, w3c};
+
+    proptest! {
+        #[test]
+        fn whatever_comes_is_one_line_of_printable_ascii(
+            [target, user, host, user_agent, referer] in [vec(any::<u8>(), 0..40), vec(any::<u8>(), 0..40), vec(any::<u8>(), 0..40), vec(any::<u8>(), 0..40), vec(any::<u8>(), 0..40)],
+        ) {
+            let of = Line {
+                target: &target,
+                user: Some(&user),
+                host: Some(&host),
+                user_agent: Some(&user_agent),
+                referer: Some(&referer),
+                ..plain()
+            };
+            for write in [json::write, combined::write, w3c::write] {
+                let mut line = Vec::new();
+                write(&mut line, &of);
+                prop_assert_eq!(line.pop(), Some(b'\n'));
+                prop_assert!(line.iter().all(|byte| matches!(byte, b' '..=b'~')));
+                let text = String::from_utf8(line).unwrap();
+                match text.chars().next() {
+                    Some('{') => prop_assert!(serde_json::from_str::<Value>(&text).is_ok()),
+                    // Six quotes, and as many blanks as there are fields.
+                    Some('1') => prop_assert_eq!(text.matches('"').count(), 6),
+                    _ => prop_assert_eq!(text.matches(' ').count(), 19),
+                }
+            }
+        }
+    }
 
     /// A plain request.
     pub(in crate::proxy::access_log) fn plain() -> Line<'static> {

@@ -9,7 +9,7 @@ use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 
 use crate::rig::PATIENCE;
-use crate::rig::access::AccessFile;
+use crate::rig::access::{AccessFile, documented};
 use crate::rig::client::{self, Client};
 use crate::rig::proxy::Proxy;
 use crate::rig::upstream::Upstream;
@@ -19,7 +19,7 @@ const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 /// A proxy in front of `upstream` that logs to `file`.
 fn logging(upstream: &Upstream, file: &AccessFile, format: AccessFormat) -> Proxy {
     Proxy::with(&[upstream.address], |settings| {
-        settings.access_log = file.settings(format)
+        settings.access_log = file.settings(format);
     })
 }
 
@@ -54,6 +54,31 @@ fn a_request_over_http_1_1_is_told_with_both_sides_and_both_directions() {
         assert_eq!(line[name], value, "{name}: {line}");
     }
     assert!(line["upstream_ms"].as_u64().unwrap() <= line["duration_ms"].as_u64().unwrap());
+}
+
+#[test]
+fn every_field_of_a_line_is_documented() {
+    let (upstream, file) = (Upstream::answering(OK), AccessFile::new());
+    let proxy = logging(&upstream, &file, AccessFormat::Json);
+    let fields = "Authorization: Basic YTpi\r\nReferer: https://b.test/\r\nUser-Agent: x\r\nX-Request-Id: 1\r\n\r\n";
+    for request in [
+        "GET / HTTP/1.1\r\nHost: a.test\r\n",
+        "TRACE / HTTP/1.1\r\nHost: a.test\r\n",
+    ] {
+        Client::of(&proxy).send([request, fields].concat()).response();
+    }
+    let mut known: Vec<String> = documented("Requests");
+    let mut found = Vec::new();
+    for line in file.wait_for(2) {
+        let Value::Object(line) = serde_json::from_str(&line).unwrap() else {
+            panic!("{line}")
+        };
+        found.extend(line.into_iter().map(|(name, _)| name));
+    }
+    found.sort_unstable();
+    found.dedup();
+    known.sort_unstable();
+    assert_eq!(found, known);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use fullchain::proxy::settings::ServerAddress;
 use serde_json::{Value, json};
 use socket2::{Domain, SockRef, Socket, Type};
 
-use crate::rig::access::AccessFile;
+use crate::rig::access::{AccessFile, documented};
 use crate::rig::client::Client;
 use crate::rig::proxy::Proxy;
 use crate::rig::upstream::{Connection, Upstream};
@@ -48,6 +48,7 @@ fn told(proxy: &Proxy, file: &AccessFile) -> (u64, Value, Value) {
 
 /// What the log says of a response that is ours and complete.
 fn failure(status: u64, cause: &str) -> (u64, Value, Value) {
+    assert!(documented("Causes").iter().any(|known| known == cause), "{cause}");
     (status, json!(cause), json!("complete"))
 }
 

@@ -9,6 +9,16 @@ use tempfile::TempDir;
 
 use super::eventually;
 
+/// The names in code style at the start of rows in a table of docs/LOGS.md, that under `heading`.
+pub(crate) fn documented(heading: &str) -> Vec<String> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/LOGS.md");
+    let text = fs::read_to_string(path).unwrap();
+    let (_, rest) = text.split_once(&format!("\n## {heading}\n")).unwrap();
+    let rows = rest.lines().take_while(|line| !line.starts_with("## "));
+    rows.filter_map(|row| Some(row.strip_prefix("| `")?.split_once('`')?.0.to_owned()))
+        .collect()
+}
+
 /// A file for an access log. It goes with the test.
 pub(crate) struct AccessFile {
     directory: TempDir,
