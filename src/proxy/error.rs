@@ -184,6 +184,19 @@ impl Error {
         }
     }
 
+    /// The server that failed, if it was one.
+    pub(super) fn server(&self) -> Option<&Rc<str>> {
+        match self {
+            Self::Connect { server, .. }
+            | Self::Lost { server, .. }
+            | Self::Unsent { server }
+            | Self::InvalidResponse { server, .. }
+            | Self::UnacceptableResponse { server, .. }
+            | Self::Silent { server, .. } => Some(server),
+            Self::Refused(_) | Self::RequestBody(_) | Self::NoRoute | Self::NoServer | Self::NoRoom => None,
+        }
+    }
+
     /// Whether the request may be sent again.
     pub(super) fn retry(&self) -> Retry {
         match self {
@@ -249,6 +262,10 @@ mod tests {
         let server = "backend:80".into();
         let error = Error::Unsent { server };
         assert_eq!((error.retry(), error.status().as_u16()), (Retry::Safe, 502));
+        assert_eq!(
+            (error.cause(), error.server().map(|server| &**server)),
+            ("closed", Some("backend:80"))
+        );
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub(super) async fn answer(
         Err(refusal) => {
             let error = Error::Refused(refusal);
             if let Some(record) = &mut record {
-                record.failed(error.cause());
+                record.failed(&error);
             }
             response::failure(&error, head.version, unread)
         }

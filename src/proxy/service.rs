@@ -68,7 +68,7 @@ pub(super) async fn answer(
         .unwrap_or_else(|error| {
             place.log(context.peer, &error);
             if let Some(record) = &mut record {
-                record.failed(error.cause());
+                record.failed(&error);
             }
             Outcome {
                 response: response::failure(&error, version, unread),

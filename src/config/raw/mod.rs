@@ -332,7 +332,7 @@ pub(in crate::config) struct Log {
     #[schemars(extend("default" = true))]
     pub(in crate::config) access: Setting<bool>,
 
-    /// How the line of a request looks: "auto", "json", "combined" as of Apache and nginx, or "w3c" as of IIS.
+    /// How these lines look: "auto", "json", "combined" as of Apache and nginx, or "w3c" as of IIS.
     ///
     /// "auto" is as the other log lines on standard error, where `level` decides on it too, and JSON in a file.
     /// "combined" has neither duration nor cause of failure. "w3c" has the default fields of IIS in its order, and more
@@ -346,9 +346,9 @@ pub(in crate::config) struct Log {
     /// second, that it is gone. Where it cannot be written, lines are dropped and counted, and requests served.
     pub(in crate::config) access_file: Setting<LogPath>,
 
-    /// Parameters of queries whose values are not logged, neither of requests nor of a Referer; "*" is the whole query.
+    /// Parameters of queries whose values are not logged; "*" is the whole query.
     ///
-    /// Upper or lower case, and percent-encoded or not. An empty list logs everything.
+    /// Neither in the path of a request nor in its Referer. Upper or lower case, and percent-encoded or not. An empty list logs everything.
     #[schemars(extend("default" = [
         "access_token", "api_key", "apikey", "client_secret", "id_token", "passwd", "password", "pwd", "refresh_token",
         "secret", "sig", "signature", "token", "x-amz-security-token", "x-amz-signature", "x-goog-signature"

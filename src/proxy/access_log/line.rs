@@ -44,7 +44,7 @@ pub(super) struct Line<'a> {
     pub(super) end: End,
     /// Why it failed, in a word.
     pub(super) cause: Option<&'static str>,
-    /// The server that answered.
+    /// The server that answered, or failed.
     pub(super) upstream: Option<&'a str>,
     /// From the end of the request's header section to that of the server's response.
     pub(super) upstream_time: Option<Duration>,

@@ -16,6 +16,7 @@ use super::Writer;
 use super::line::{End, Line};
 use super::user::user;
 use crate::proxy::body::RequestBody;
+use crate::proxy::error::Error;
 use crate::tls::Hello;
 
 /// What tells one request in everybody's log.
@@ -108,16 +109,19 @@ impl Record {
         }
     }
 
-    /// It failed, in a word.
-    pub(in crate::proxy) fn failed(&mut self, cause: &'static str) {
-        self.cause = Some(cause);
+    /// It failed; the response will be ours.
+    pub(in crate::proxy) fn failed(&mut self, error: &Error) {
+        self.cause = Some(error.cause());
+        self.upstream = error.server().cloned();
     }
 
-    /// The response has begun.
+    /// The response has begun, that of `upstream` or ours.
     pub(in crate::proxy) fn answered(&mut self, status: StatusCode, upstream: Option<Rc<str>>) {
         self.status = Some(status);
-        self.upstream_time = upstream.is_some().then(|| self.start.elapsed());
-        self.upstream = upstream;
+        if upstream.is_some() {
+            self.upstream_time = Some(self.start.elapsed());
+            self.upstream = upstream;
+        }
         if self.method == Method::HEAD {
             // Its body is never asked for.
             self.end = End::Complete;
@@ -253,12 +257,14 @@ mod tests {
     fn a_failure_and_a_cut_are_told_by_their_cause() {
         let line = logged(|head| {
             let mut record = begin(true, head).unwrap();
-            record.failed("refused");
+            let server = "backend:80".into();
+            record.failed(&Error::Unsent { server });
             record.answered(StatusCode::BAD_GATEWAY, None);
             record.complete();
         });
+        assert!(line.contains("status=502"), "{line}");
         assert!(
-            line.contains("status=502") && line.contains("cause=\"refused\""),
+            line.contains("cause=\"closed\" upstream=\"backend:80\" user="),
             "{line}"
         );
         let line = logged(|head| begin(true, head).unwrap().cut("reset"));
