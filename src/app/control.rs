@@ -15,7 +15,7 @@ pub struct Control {
 }
 
 impl Control {
-    /// From now on SIGHUP reloads; SIGTERM and SIGINT end.
+    /// From now on SIGHUP reloads; SIGUSR1 opens the access log anew; SIGTERM and SIGINT end.
     ///
     /// # Errors
     ///

@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use self::signals::Signals;
 use crate::admin::{self, Readiness};
-use crate::config::{Config, Drain};
+use crate::config::{Config, Drain, Place};
 use crate::proxy::settings::Service;
+use crate::proxy::{AccessLog, AccessOutput};
 use crate::reload::{self, Plan};
 use crate::{proxy, tls};
 
@@ -23,6 +24,9 @@ pub use self::error::Error;
 pub use self::reconfigure::Reconfigure;
 pub use self::signals::Signal;
 
+/// How long the end of the process waits for the last lines of the access log.
+const LAST_LINES: Duration = Duration::from_secs(1);
+
 /// Everything built and bound, nothing served yet.
 pub struct App {
     task: reload::Task,
@@ -31,6 +35,7 @@ pub struct App {
     admin: Option<admin::Server>,
     tls: tls::Settings,
     drain: Drain,
+    access_log: AccessOutput,
 }
 
 /// Where the listeners are, with ports chosen by the kernel filled in.
@@ -69,9 +74,11 @@ impl App {
             reload,
             admin,
             log: _,
+            access_file,
             workers,
             drain,
         } = config;
+        let access_log = access_log(&proxy.access_log, access_file)?;
         let plan = Plan {
             certificates: certs,
             tls,
@@ -87,6 +94,7 @@ impl App {
             admin: admin::Server::bind(&admin)?,
             tls,
             drain,
+            access_log,
         })
     }
 
@@ -105,9 +113,13 @@ impl App {
     /// [`Error`] where the operating system gives no thread or event queue.
     pub fn run(self, control: Control) -> Result<(), Error> {
         let Control { runtime, signals } = control;
+        let access_log = self.access_log.clone();
         let ended = runtime.block_on(self.serve(signals));
         // A reload may hang in a file system that does not answer; the end does not wait for it.
         runtime.shutdown_background();
+        if let Some(lines) = access_log.lines() {
+            lines.flush(LAST_LINES);
+        }
         ended
     }
 
@@ -120,6 +132,7 @@ impl App {
             admin,
             tls,
             drain,
+            access_log,
         } = self;
         let handshaker = tls::Handshaker::new(Arc::clone(task.snapshot()), tls);
         let readiness = Readiness::new();
@@ -144,11 +157,13 @@ impl App {
             }
         });
         let (draining, watch) = proxy::drain::channel();
-        let workers = server.run(Arc::new(handshaker), watch).map_err(Error::Runtime)?;
+        let workers = server
+            .run(Arc::new(handshaker), access_log.clone(), watch)
+            .map_err(Error::Runtime)?;
         readiness.ready();
         say_where(&addresses);
 
-        until_told_to_end(&mut signals, &reload).await;
+        until_told_to_end(&mut signals, &reload, &access_log).await;
         readiness.drain();
         let finish = async {
             tokio::time::sleep(drain.delay).await;
@@ -167,8 +182,8 @@ impl App {
     }
 }
 
-/// Reloads when told to; returns when told to end.
-async fn until_told_to_end(signals: &mut Signals, reload: &reload::Handle) {
+/// Reloads and reopens when told to; returns when told to end.
+async fn until_told_to_end(signals: &mut Signals, reload: &reload::Handle, access_log: &AccessOutput) {
     loop {
         match signals.next().await {
             Signal::Reload => {
@@ -176,9 +191,22 @@ async fn until_told_to_end(signals: &mut Signals, reload: &reload::Handle) {
                 // The outcome is in the log; a storm of signals ends up as one reload running and one waiting.
                 tokio::spawn(async move { reload.reload(false).await });
             }
+            Signal::Reopen => {
+                if let Some(lines) = access_log.lines() {
+                    lines.reopen();
+                }
+            }
             Signal::End => return,
         }
     }
+}
+
+/// Opens the access log, whose file is named at `named`.
+fn access_log(settings: &AccessLog, named: Option<Place>) -> Result<AccessOutput, Error> {
+    AccessOutput::open(settings).map_err(|error| match settings.file.clone() {
+        Some(path) => Error::AccessFile { named, path, error },
+        None => Error::Runtime(error),
+    })
 }
 
 fn say_where(addresses: &Addresses) {

@@ -10,6 +10,8 @@ use tokio::sync::mpsc;
 pub enum Signal {
     /// Read the files again.
     Reload,
+    /// Open the access log's file anew.
+    Reopen,
     /// End, in order; told twice, at once.
     End,
 }
@@ -28,7 +30,7 @@ impl Signals {
         self.sender.clone()
     }
 
-    /// SIGHUP reloads; SIGTERM and SIGINT end. Must be called on a tokio runtime.
+    /// SIGHUP reloads; SIGUSR1 reopens; SIGTERM and SIGINT end. Must be called on a tokio runtime.
     ///
     /// # Errors
     ///
@@ -38,6 +40,7 @@ impl Signals {
         let signals = Self { received, sender };
         let meanings = [
             (SignalKind::hangup(), Signal::Reload),
+            (SignalKind::user_defined1(), Signal::Reopen),
             (SignalKind::terminate(), Signal::End),
             (SignalKind::interrupt(), Signal::End),
         ];

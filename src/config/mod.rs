@@ -5,6 +5,7 @@
 //! (`keys`), so to add a knob, touch `raw`, `resolve`, the room's `Settings` and `config/fullchain.toml`; tests hold
 //! them together.
 
+mod access_log;
 mod addresses;
 mod choices;
 mod environment;
@@ -53,6 +54,8 @@ pub struct Config {
     pub admin: admin::Settings,
     /// Logs.
     pub log: telemetry::log::Settings,
+    /// Where the file of the access log is named, for the message that it cannot be opened.
+    pub access_file: Option<Place>,
     /// How many threads handle connections.
     pub workers: NonZeroUsize,
     /// How the process ends.

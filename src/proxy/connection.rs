@@ -32,7 +32,6 @@ use super::scanned::{Scanned, Verdict};
 use super::service::{self, Context};
 use super::settings::Redirect;
 use super::stream::Stream;
-use super::upgrade;
 use super::worker::Worker;
 use crate::tls::ApplicationProtocol;
 
@@ -40,6 +39,7 @@ use crate::tls::ApplicationProtocol;
 pub(super) async fn serve_tls(worker: Rc<Worker>, socket: TcpStream, peer: SocketAddr) {
     let entry = worker.connections.enter(Instant::now());
     let activity = &entry.activity;
+    let local = socket.local_addr().ok();
     let stream = Stream::new(socket, Rc::clone(activity), worker.settings.timeouts.idle);
     // The handshaker has said what there is to say about a failure.
     let Ok(accepted) = worker.handshaker.accept(stream, peer).await else {
@@ -50,6 +50,7 @@ pub(super) async fn serve_tls(worker: Rc<Worker>, socket: TcpStream, peer: Socke
     let context = Rc::new(Context {
         worker: Rc::clone(&worker),
         peer,
+        local,
         hello: Rc::new(accepted.hello),
         activity: Rc::clone(activity),
         client: address(peer),
@@ -65,9 +66,9 @@ pub(super) async fn serve_tls(worker: Rc<Worker>, socket: TcpStream, peer: Socke
             let tunnel = context.tunnel.take();
             match tunnel {
                 None => end(io).await,
-                Some(upstream) => {
+                Some(tunnel) => {
                     // It counts as a connection until both sides have ended; drain waits for it as for any other.
-                    if let Err(error) = upgrade::tunnel(io, early, upstream, worker.settings.timeouts.idle).await {
+                    if let Err(error) = tunnel.carry(io, early, worker.settings.timeouts.idle).await {
                         tracing::debug!(%peer, %error, "a tunnel was cut");
                     }
                 }
@@ -80,9 +81,10 @@ pub(super) async fn serve_tls(worker: Rc<Worker>, socket: TcpStream, peer: Socke
 pub(super) async fn serve_redirect(worker: Rc<Worker>, to: Redirect, socket: TcpStream, peer: SocketAddr) {
     let entry = worker.connections.enter(Instant::now());
     let activity = &entry.activity;
+    let local = socket.local_addr().ok();
     let stream = Stream::new(socket, Rc::clone(activity), worker.settings.timeouts.idle);
     activity.ready(Instant::now());
-    let service = service_fn(|request| redirect::answer(&worker, to, peer, activity, request));
+    let service = service_fn(|request| redirect::answer(&worker, to, peer, local, activity, request));
     if let Some((io, _)) = serve_http1(stream, service, peer, &entry, &worker).await {
         end(io).await;
     }

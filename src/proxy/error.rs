@@ -8,6 +8,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::body::BodyError;
+use super::cause;
 use super::headers::Refusal;
 use super::upstream::ConnectError;
 
@@ -86,6 +87,16 @@ pub(super) enum Side {
     Upstream,
 }
 
+impl Side {
+    /// The one across.
+    pub(super) fn other(self) -> Self {
+        match self {
+            Self::Downstream => Self::Upstream,
+            Self::Upstream => Self::Downstream,
+        }
+    }
+}
+
 /// Whether the request may be sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Retry {
@@ -145,6 +156,44 @@ impl Error {
             | Self::Unsent { .. }
             | Self::InvalidResponse { .. }
             | Self::UnacceptableResponse { .. } => StatusCode::BAD_GATEWAY,
+        }
+    }
+
+    /// Why, in a word that stays the same: for whoever searches or counts logs. What there is to say beside it is in the
+    /// text of the error.
+    pub(super) fn cause(&self) -> &'static str {
+        match self {
+            Self::Refused(refusal) => match refusal {
+                Refusal::HostMissing | Refusal::HostRepeated | Refusal::HostInvalid | Refusal::HostMismatch => "host",
+                Refusal::Target | Refusal::Path => "target",
+                Refusal::Ambiguous | Refusal::TransferEncoding => "framing",
+                Refusal::Method => "method",
+                Refusal::Expectation => "expectation",
+                Refusal::TooManyFields => "too-many-fields",
+            },
+            Self::RequestBody(source) => source.cause(),
+            Self::NoRoute => "no-route",
+            Self::NoServer => "no-server",
+            Self::NoRoom => "no-room",
+            Self::Connect { source, .. } => source.cause(),
+            Self::Lost { source, .. } => cause::of_end(source),
+            Self::Unsent { .. } => "closed",
+            Self::InvalidResponse { source, .. } => cause::of_response(source),
+            Self::UnacceptableResponse { .. } => "invalid-response",
+            Self::Silent { .. } => "first-byte-timeout",
+        }
+    }
+
+    /// The server that failed, if it was one.
+    pub(super) fn server(&self) -> Option<&Rc<str>> {
+        match self {
+            Self::Connect { server, .. }
+            | Self::Lost { server, .. }
+            | Self::Unsent { server }
+            | Self::InvalidResponse { server, .. }
+            | Self::UnacceptableResponse { server, .. }
+            | Self::Silent { server, .. } => Some(server),
+            Self::Refused(_) | Self::RequestBody(_) | Self::NoRoute | Self::NoServer | Self::NoRoom => None,
         }
     }
 
@@ -213,6 +262,10 @@ mod tests {
         let server = "backend:80".into();
         let error = Error::Unsent { server };
         assert_eq!((error.retry(), error.status().as_u16()), (Retry::Safe, 502));
+        assert_eq!(
+            (error.cause(), error.server().map(|server| &**server)),
+            ("closed", Some("backend:80"))
+        );
     }
 
     #[test]

@@ -9,13 +9,15 @@
 //! service     one request: headers -> route -> body -> backend, and back
 //! routes      which route a request takes
 //! upstream    backends, their servers, and the connections to them
-//! error       every way it can fail, and the one table of statuses
+//! error       every way it can fail, the one table of statuses, and the words for causes
+//! access_log  one line for each request
 //! ```
 
 mod access_log;
 mod activity;
 mod alarm;
 mod body;
+mod cause;
 mod connection;
 mod connections;
 mod contain;
@@ -40,6 +42,7 @@ mod upstream;
 mod worker;
 mod worker_thread;
 
+pub use self::access_log::{AccessFormat, AccessLog, Output as AccessOutput, Redaction};
 pub use self::listener::BindError;
 pub use self::server::{LocalAddress, Server, Workers};
 pub use self::settings::Settings;

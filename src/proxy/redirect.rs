@@ -24,12 +24,13 @@ pub(super) async fn answer(
     worker: &Worker,
     to: Redirect,
     peer: SocketAddr,
+    local: Option<SocketAddr>,
     activity: &Rc<Activity>,
     request: Request<Incoming>,
 ) -> Result<Response<ResponseBody>, Infallible> {
     let in_progress = activity.begin();
     let (head, body) = request.into_parts();
-    let mut record = Record::begin(worker.settings.access_log, peer, None, &head);
+    let mut record = Record::begin(&worker.access_log, peer, local, None, &head);
     let unread = !body.is_end_stream();
     let response = match location(&head, to.port) {
         Ok(location) => {
@@ -40,7 +41,13 @@ pub(super) async fn answer(
             }
             response
         }
-        Err(refusal) => response::failure(&Error::Refused(refusal), head.version, unread),
+        Err(refusal) => {
+            let error = Error::Refused(refusal);
+            if let Some(record) = &mut record {
+                record.failed(&error);
+            }
+            response::failure(&error, head.version, unread)
+        }
     };
     if let Some(record) = &mut record {
         record.answered(response.status(), None);

@@ -14,7 +14,7 @@ use super::listener::{BindError, Listener};
 use super::routes::Routes;
 use super::settings::Service;
 use super::worker_thread::{self, Start};
-use super::{Settings, drain, settings};
+use super::{AccessOutput, Settings, drain, settings};
 use crate::tls::Handshaker;
 
 /// A proxy whose addresses are bound, so that they can be told before anything is served.
@@ -67,12 +67,18 @@ impl Server {
         self.listeners.iter().zip(&self.settings.listeners).map(local).collect()
     }
 
-    /// Starts the workers, each on a thread of its own, and returns at once. They serve until `drain` is given.
+    /// Starts the workers, each on a thread of its own, and returns at once. They write their lines to `access_log` and
+    /// serve until `drain` is given.
     ///
     /// # Errors
     ///
     /// Where the operating system gives no thread or no event queue.
-    pub fn run(self, handshaker: Arc<Handshaker>, drain: drain::Watch) -> io::Result<Workers> {
+    pub fn run(
+        self,
+        handshaker: Arc<Handshaker>,
+        access_log: AccessOutput,
+        drain: drain::Watch,
+    ) -> io::Result<Workers> {
         // tokio panics beyond its maximum.
         let places = self.settings.limits.connections.min(Semaphore::MAX_PERMITS);
         let room = Arc::new(Semaphore::new(places));
@@ -98,6 +104,7 @@ impl Server {
                     settings: Arc::clone(&self.settings),
                     routes: Arc::clone(&routes),
                     handshaker: Arc::clone(&handshaker),
+                    access_log: access_log.clone(),
                     room: Arc::clone(&room),
                     upstream_room: Arc::clone(&upstream_room),
                     sockets,

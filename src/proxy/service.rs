@@ -9,7 +9,6 @@ use std::time::Duration;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::{Body, Incoming};
-use hyper::upgrade::OnUpgrade;
 
 use super::access_log::{Escaped, Record};
 use super::activity::{Activity, InProgress};
@@ -20,7 +19,7 @@ use super::headers::{Refusal, forwarded, framing, hop};
 use super::path;
 use super::response;
 use super::routes::Found;
-use super::upgrade::Wanted;
+use super::upgrade::{Tunnel, Wanted};
 use super::upstream::Answer;
 use super::worker::Worker;
 use crate::tls::Hello;
@@ -32,14 +31,16 @@ pub(super) struct Context {
     pub(super) worker: Rc<Worker>,
     /// The client.
     pub(super) peer: SocketAddr,
+    /// The address it came to.
+    pub(super) local: Option<SocketAddr>,
     /// What the handshake agreed on.
     pub(super) hello: Rc<Hello>,
     /// What the connection is doing.
     pub(super) activity: Rc<Activity>,
     /// The client's address as a field value.
     pub(super) client: HeaderValue,
-    /// The upstream's end of a tunnel, once a 101 is on its way to the client.
-    pub(super) tunnel: RefCell<Option<OnUpgrade>>,
+    /// The tunnel that a 101 begins, once that is on its way to the client.
+    pub(super) tunnel: RefCell<Option<Tunnel>>,
 }
 
 /// A response, and where it came from.
@@ -58,14 +59,17 @@ pub(super) async fn answer(
 ) -> Result<Response<ResponseBody>, Infallible> {
     let in_progress = context.activity.begin();
     let (head, body) = request.into_parts();
-    let wanted = context.worker.settings.access_log;
-    let mut record = Record::begin(wanted, context.peer, Some(&context.hello), &head);
+    let writer = &context.worker.access_log;
+    let mut record = Record::begin(writer, context.peer, context.local, Some(&context.hello), &head);
     let (version, unread) = (head.version, !body.is_end_stream());
     let place = Place::of(&head);
-    let outcome = forward(&context, head, body, &in_progress)
+    let outcome = forward(&context, head, body, &mut record, &in_progress)
         .await
         .unwrap_or_else(|error| {
             place.log(context.peer, &error);
+            if let Some(record) = &mut record {
+                record.failed(&error);
+            }
             Outcome {
                 response: response::failure(&error, version, unread),
                 server: None,
@@ -73,6 +77,10 @@ pub(super) async fn answer(
         });
     if let Some(record) = &mut record {
         record.answered(outcome.response.status(), outcome.server);
+    }
+    if let Some(tunnel) = &mut *context.tunnel.borrow_mut() {
+        // It is over when the tunnel is.
+        tunnel.record = record.take();
     }
     Ok(outcome.response.map(|body| body.until_end(in_progress, record, taken)))
 }
@@ -82,6 +90,7 @@ async fn forward(
     context: &Context,
     mut head: Parts,
     body: Incoming,
+    record: &mut Option<Box<Record>>,
     in_progress: &InProgress,
 ) -> Result<Outcome, Error> {
     let settings = &context.worker.settings;
@@ -115,6 +124,10 @@ async fn forward(
     if let Some(target) = path::rewritten(&head.uri, route, prefix)? {
         head.uri = target;
     }
+    let body = match record {
+        Some(record) => record.passed_on(&head.headers, body),
+        None => body,
+    };
     let to_head = head.method == Method::HEAD;
     let answer = backend.send(head, body).await?;
     pass_back(context, answer, backend.progress_timeout(), to_head, wanted)
@@ -176,7 +189,7 @@ fn pass_back(
         head.headers.insert(http::header::UPGRADE, agreed);
         let connection = HeaderValue::from_static("upgrade");
         head.headers.insert(http::header::CONNECTION, connection);
-        *context.tunnel.borrow_mut() = tunnel;
+        *context.tunnel.borrow_mut() = tunnel.map(Tunnel::to);
     }
     Ok(Outcome {
         response: Response::from_parts(head, ResponseBody::upstream(body, lease, progress)),
@@ -201,7 +214,7 @@ impl Place {
     }
 
     fn log(&self, peer: SocketAddr, error: &Error) {
-        let (method, status) = (&self.method, error.status().as_u16());
+        let (method, status, cause) = (&self.method, error.status().as_u16(), error.cause());
         let authority = self.target.authority().map(|authority| authority.as_str().as_bytes());
         let host = authority
             .or_else(|| self.host.as_ref().map(HeaderValue::as_bytes))
@@ -211,10 +224,10 @@ impl Place {
         match error.side() {
             // Anyone can send nonsense; only what is ours or the backend's to mend is a warning.
             Side::Downstream => {
-                tracing::info!(%peer, %method, %host, %path, status, error = %error_text, "request refused");
+                tracing::info!(%peer, %method, %host, %path, status, cause, error = %error_text, "request refused");
             }
             Side::Upstream => {
-                tracing::warn!(%peer, %method, %host, %path, status, error = %error_text, "request failed");
+                tracing::warn!(%peer, %method, %host, %path, status, cause, error = %error_text, "request failed");
             }
         }
     }

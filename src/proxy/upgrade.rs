@@ -20,7 +20,10 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
 
+use super::access_log::Record;
 use super::alarm::Alarm;
+use super::cause;
+use super::error::Side;
 use super::headers::hop::tokens;
 
 /// Bytes held per direction of a tunnel: a WebSocket message of usual size in one go.
@@ -66,27 +69,89 @@ impl Wanted {
     }
 }
 
-/// Carries bytes both ways until both sides have ended; each direction may end on its own, and the other then has to
-/// make progress within `idle`.
-///
-/// `early` is what the client sent after its request.
-///
-/// # Errors
-///
-/// Whatever ended the tunnel before both sides did.
-pub(super) async fn tunnel<IO>(client: IO, early: Bytes, upstream: OnUpgrade, idle: Duration) -> io::Result<()>
+/// What becomes of a connection after its 101.
+#[derive(Debug)]
+pub(super) struct Tunnel {
+    upstream: OnUpgrade,
+    /// The request that asked for it: its line is written when the tunnel has ended, with what passed through.
+    pub(super) record: Option<Box<Record>>,
+}
+
+impl Tunnel {
+    /// A tunnel to `upstream`.
+    pub(super) fn to(upstream: OnUpgrade) -> Self {
+        Self { upstream, record: None }
+    }
+
+    /// Carries bytes both ways until both sides have ended; each direction may end on its own, and the other then has to
+    /// make progress within `idle`.
+    ///
+    /// `early` is what the client sent after its request.
+    ///
+    /// # Errors
+    ///
+    /// Whatever ended the tunnel before both sides did.
+    pub(super) async fn carry<IO>(self, client: IO, early: Bytes, idle: Duration) -> io::Result<()>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin,
+    {
+        let Self { upstream, mut record } = self;
+        let received = record.as_mut().map(|record| record.receives()).unwrap_or_default();
+        let passed = |to, count| match (to, &record) {
+            (Side::Upstream, _) => received.add(count),
+            (Side::Downstream, Some(record)) => record.add_bytes(count),
+            (Side::Downstream, None) => {}
+        };
+        let ended = both_ways(client, early, upstream, idle, passed).await;
+        if let Some(record) = &mut record {
+            match &ended {
+                Ok(()) => record.complete(),
+                Err(Broken {
+                    side: Side::Upstream,
+                    source,
+                }) => record.cut(cause::of_tunnel(source)),
+                Err(_) => {}
+            }
+        }
+        ended.map_err(|broken| broken.source)
+    }
+}
+
+/// What ended a tunnel before both sides did.
+struct Broken {
+    side: Side,
+    source: io::Error,
+}
+
+impl Broken {
+    fn by(side: Side) -> impl Fn(io::Error) -> Self {
+        move |source| Self { side, source }
+    }
+}
+
+/// `passed` is told to which side how many bytes went.
+async fn both_ways<IO>(
+    client: IO,
+    early: Bytes,
+    upstream: OnUpgrade,
+    idle: Duration,
+    passed: impl Fn(Side, usize),
+) -> Result<(), Broken>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut upstream = TokioIo::new(upstream.await.map_err(io::Error::other)?);
-    upstream.write_all(&early).await?;
+    let broken = Broken::by(Side::Upstream);
+    let upstream = upstream.await.map_err(io::Error::other).map_err(&broken)?;
+    let mut upstream = TokioIo::new(upstream);
+    upstream.write_all(&early).await.map_err(&broken)?;
+    passed(Side::Upstream, early.len());
     let (from_client, to_client) = tokio::io::split(client);
     let (from_upstream, to_upstream) = tokio::io::split(upstream);
     let half = HalfEnded::default();
     let mut both = pin!(async {
         tokio::try_join!(
-            carry(from_client, to_upstream, &half),
-            carry(from_upstream, to_client, &half)
+            carry(from_client, to_upstream, Side::Upstream, &half, &passed),
+            carry(from_upstream, to_client, Side::Downstream, &half, &passed)
         )
     });
     let mut alarm = Alarm::default();
@@ -98,7 +163,9 @@ where
             return Poll::Pending;
         };
         let stalled = || io::Error::new(io::ErrorKind::TimedOut, "one side ended and the other does nothing");
-        alarm.poll(context, since + idle).map(|()| Err(stalled()))
+        alarm
+            .poll(context, since + idle)
+            .map(|()| Err(Broken::by(Side::Downstream)(stalled())))
     })
     .await
 }
@@ -107,24 +174,33 @@ where
 #[derive(Debug, Default)]
 struct HalfEnded(Cell<Option<Instant>>);
 
-async fn carry<R, W>(mut from: R, mut to: W, half: &HalfEnded) -> io::Result<()>
+/// Carries bytes to `side` from the other.
+async fn carry<R, W>(
+    mut from: R,
+    mut to: W,
+    side: Side,
+    half: &HalfEnded,
+    passed: &impl Fn(Side, usize),
+) -> Result<(), Broken>
 where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
+    let (reading, writing) = (Broken::by(side.other()), Broken::by(side));
     let mut buffer = vec![0; BUFFER];
     loop {
-        let count = from.read(&mut buffer).await?;
+        let count = from.read(&mut buffer).await.map_err(&reading)?;
         let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else {
             break;
         };
-        to.write_all(bytes).await?;
-        to.flush().await?;
+        to.write_all(bytes).await.map_err(&writing)?;
+        to.flush().await.map_err(&writing)?;
+        passed(side, count);
         if half.0.get().is_some() {
             half.0.set(Some(Instant::now()));
         }
     }
-    to.shutdown().await?;
+    to.shutdown().await.map_err(&writing)?;
     half.0.set(Some(Instant::now()));
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use super::Settings;
+use super::access_log::Writer;
 use super::connections::Connections;
 use super::routes::Routes;
 use super::upstream::Backends;
@@ -16,6 +17,7 @@ use crate::tls::Handshaker;
 pub(super) struct Worker {
     pub(super) settings: Arc<Settings>,
     pub(super) handshaker: Arc<Handshaker>,
+    pub(super) access_log: Rc<Writer>,
     pub(super) routes: Arc<Routes>,
     pub(super) backends: Backends,
     pub(super) connections: Rc<Connections>,

@@ -12,12 +12,13 @@ use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
+use super::access_log::Writer;
 use super::listener::accept;
 use super::routes::Routes;
 use super::settings::Service;
 use super::upstream::Backends;
 use super::worker::Worker;
-use super::{Settings, drain};
+use super::{AccessOutput, Settings, drain};
 use crate::tls::Handshaker;
 
 /// What a worker is started with.
@@ -26,6 +27,7 @@ pub(super) struct Start {
     pub(super) settings: Arc<Settings>,
     pub(super) routes: Arc<Routes>,
     pub(super) handshaker: Arc<Handshaker>,
+    pub(super) access_log: AccessOutput,
     pub(super) room: Arc<Semaphore>,
     /// One permit for each upstream connection the process may have.
     pub(super) upstream_room: Arc<Semaphore>,
@@ -58,6 +60,7 @@ async fn serve(start: Start) -> usize {
     let mut cut = start.cut;
     let worker = Rc::new(Worker {
         backends: Backends::new(&start.settings, start.upstream_room),
+        access_log: Writer::new(start.access_log, &start.settings.access_log.redaction),
         routes: start.routes,
         settings: start.settings,
         handshaker: start.handshaker,

@@ -93,7 +93,7 @@ impl Drop for Guard {
 pub fn install(settings: &Settings) -> Result<Guard, Error> {
     let filter = settings.level.build()?;
     let terminal = io::stderr().is_terminal();
-    let queue = Queue::to(io::stderr()).map_err(Error::Thread)?;
+    let queue = Queue::to("log", io::stderr()).map_err(Error::Thread)?;
     let look = match settings.format {
         Format::Auto if !terminal => Look::Json,
         Format::Auto | Format::Human => Look::Human { colours: terminal },

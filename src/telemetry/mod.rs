@@ -1,6 +1,8 @@
 //! Logging.
 
+mod file;
 mod human;
+pub mod lines;
 pub mod log;
 mod queue;
-mod timestamp;
+pub(crate) mod timestamp;

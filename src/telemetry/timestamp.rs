@@ -12,23 +12,29 @@ pub(super) struct Timestamp;
 
 impl FormatTime for Timestamp {
     fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
-        write(writer, OffsetDateTime::now_utc())
+        write!(writer, "{}", Moment(OffsetDateTime::now_utc()))
     }
 }
 
-/// `moment` is in UTC.
-fn write(writer: &mut impl fmt::Write, moment: OffsetDateTime) -> fmt::Result {
-    write!(
-        writer,
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
-        moment.year(),
-        u8::from(moment.month()),
-        moment.day(),
-        moment.hour(),
-        moment.minute(),
-        moment.second(),
-        moment.millisecond(),
-    )
+/// A moment in UTC, as it stands in a log line.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment(pub(crate) OffsetDateTime);
+
+impl fmt::Display for Moment {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(moment) = self;
+        write!(
+            formatter,
+            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
+            moment.year(),
+            u8::from(moment.month()),
+            moment.day(),
+            moment.hour(),
+            moment.minute(),
+            moment.second(),
+            moment.millisecond(),
+        )
+    }
 }
 
 #[cfg(test)]
@@ -39,9 +45,7 @@ mod tests {
 
     #[test]
     fn a_moment_has_always_the_same_width() {
-        let mut text = String::new();
         let moment = OffsetDateTime::UNIX_EPOCH + Duration::from_millis(1_795_359_845_007);
-        write(&mut text, moment).unwrap();
-        assert_eq!(text, "2026-11-22T15:04:05.007Z");
+        assert_eq!(Moment(moment).to_string(), "2026-11-22T15:04:05.007Z");
     }
 }

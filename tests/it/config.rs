@@ -9,6 +9,7 @@ use fullchain::certs::Roots;
 use fullchain::chain::Policy;
 use fullchain::config::{self, Config, Environment, Flags, Kind, Machine, keys};
 use fullchain::fetch::Aia;
+use fullchain::proxy::{AccessFormat, AccessLog, Redaction};
 use fullchain::{admin, telemetry};
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -102,7 +103,10 @@ fn the_full_file_has_every_key_in_its_table_with_the_default_of_the_manual_and_a
                 format!("{table}.{key}")
             };
             assert!(lines[index - 1].starts_with("# "), "{dotted} has no comment");
-            found.push((dotted, value.trim_matches(['[', ']']).replace('"', "")));
+            found.push((
+                dotted,
+                value.trim_matches(['[', ']']).replace('"', "").replace(", ", ","),
+            ));
         }
     }
     let known: Vec<_> = keys().iter().map(config::Key::dotted).collect();
@@ -522,9 +526,48 @@ fn switches_and_log_reach_their_rooms() {
     let config = load(&text).unwrap();
     assert!(config.reload.strict && config.tls.strict_sni && config.proxy.takeover && config.reload.allow_worse);
     assert!(config.certs.bundles[0].allow_ca_leaf);
-    assert!(!config.reload.watch && !config.reload.send_intermediate_anchor && !config.proxy.access_log);
+    assert!(!config.reload.watch && !config.reload.send_intermediate_anchor && !config.proxy.access_log.wanted);
     assert_eq!(config.log.format, telemetry::log::Format::Json);
     assert_eq!(config.drain.delay, Duration::from_secs(5));
+}
+
+#[test]
+fn the_access_log_is_configured_by_its_keys_and_knows_where_its_file_is_named() {
+    let config = load(LEAST).unwrap();
+    assert_eq!(
+        (config.proxy.access_log, config.access_file),
+        (AccessLog::default(), None)
+    );
+    let text = format!(
+        "{LEAST}[log]\naccess_format = \"w3c\"\naccess_file = \"access.log\"\nredact_query = [\"Token\", \"*\"]\n"
+    );
+    let config = load(&text).unwrap();
+    let AccessLog {
+        format,
+        file,
+        redaction,
+        ..
+    } = config.proxy.access_log;
+    assert_eq!((format, redaction), (AccessFormat::W3c, Redaction::of(["token", "*"])));
+    assert!(file.unwrap().is_absolute());
+    let place = config.access_file.unwrap().to_string();
+    assert!(place.ends_with("fullchain.toml:7:15: log.access_file"), "{place}");
+    // None at all is another thing than none named.
+    let config = load(&format!("{LEAST}[log]\nredact_query = []\n")).unwrap();
+    assert_eq!(config.proxy.access_log.redaction, Redaction::of([""; 0]));
+}
+
+#[test]
+fn faults_of_the_access_log_are_told_with_what_to_write() {
+    let told = faults(&format!(
+        "{LEAST}[log]\naccess_format = \"common\"\naccess_file = \"\"\nredact_query = [\"tok*\"]\n"
+    ));
+    assert_eq!(
+        told,
+        "fullchain.toml:6:17: log.access_format: expected \"auto\", \"json\", \"combined\" or \"w3c\", found \"common\"\n\
+         fullchain.toml:7:15: log.access_file: expected the path of a file, such as \"/var/log/fullchain/access.log\", found \"\"\n\
+         fullchain.toml:8:17: log.redact_query: expected the name of a parameter, such as \"token\", or \"*\" for the whole query, found \"tok*\""
+    );
 }
 
 proptest! {

@@ -6,6 +6,7 @@
     reason = "a test fails by panicking, and its rig is read, not published"
 )]
 
+mod access_log;
 mod aia;
 mod certificate_directory;
 mod chain;

@@ -1,6 +1,8 @@
 //! Requests through the proxy room: what the upstream sees, what the client gets, and what happens when either
 //! misbehaves.
 
+mod access_log;
+mod causes;
 mod deadlines;
 mod draining;
 mod faults;

@@ -21,12 +21,14 @@ pub(in crate::config) use self::backend::Backend;
 pub(in crate::config) use self::listener::Listener;
 pub(in crate::config) use self::route::Route;
 use crate::chain::{Policy, Sha256};
+use crate::config::access_log::{LogPath, Parameter};
 use crate::config::addresses::AdminAddress;
 use crate::config::choices::{CacheDirectory, RedirectStatus, Root};
 use crate::config::setting::{List, Setting};
 use crate::config::units::ByteSize;
 use crate::config::value::Automatic;
 use crate::fetch::{Aia, Ocsp};
+use crate::proxy::AccessFormat;
 use crate::proxy::settings::ServerAddress;
 use crate::telemetry::log::{Filter, Format};
 
@@ -324,6 +326,32 @@ pub(in crate::config) struct Log {
     pub(in crate::config) level: Setting<Filter>,
 
     /// Log each request.
+    ///
+    /// One line when the response, or the tunnel of a WebSocket, has ended. Status 499 is a client that left before it
+    /// was answered.
     #[schemars(extend("default" = true))]
     pub(in crate::config) access: Setting<bool>,
+
+    /// How these lines look: "auto", "json", "combined" as of Apache and nginx, or "w3c" as of IIS.
+    ///
+    /// "auto" is as the other log lines on standard error, where `level` decides on it too, and JSON in a file.
+    /// "combined" has neither duration nor cause of failure. "w3c" has the default fields of IIS in its order, and more
+    /// behind them.
+    #[schemars(extend("default" = "auto"))]
+    pub(in crate::config) access_format: Setting<AccessFormat>,
+
+    /// File that the lines of requests are appended to, in place of standard error.
+    ///
+    /// Made with mode 0640 where there is none. It may be renamed at any time: SIGUSR1 opens it anew, and so does, within a
+    /// second, that it is gone. Where it cannot be written, lines are dropped and counted, and requests served.
+    pub(in crate::config) access_file: Setting<LogPath>,
+
+    /// Parameters of queries whose values are not logged; "*" is the whole query.
+    ///
+    /// Neither in the path of a request nor in its Referer. Upper or lower case, and percent-encoded or not. An empty list logs everything.
+    #[schemars(extend("default" = [
+        "access_token", "api_key", "apikey", "client_secret", "id_token", "passwd", "password", "pwd", "refresh_token",
+        "secret", "sig", "signature", "token", "x-amz-security-token", "x-amz-signature", "x-goog-signature"
+    ]))]
+    pub(in crate::config) redact_query: List<Parameter>,
 }

@@ -3,6 +3,7 @@
 mod backends;
 mod bundles;
 mod listeners;
+mod log;
 mod routes;
 
 use std::num::NonZeroUsize;
@@ -29,7 +30,6 @@ use crate::certs::{self, Roots};
 use crate::chain::Policy;
 use crate::fetch::{self, Aia, Ocsp};
 use crate::proxy::settings::{Limits, Timeouts};
-use crate::telemetry::log;
 use crate::{admin, proxy, reload, tls};
 
 /// Zero would refuse every request.
@@ -54,6 +54,7 @@ pub(super) fn config(mut layers: Layers, environment: &Environment, machine: Mac
     let addresses = addresses(said);
     let timeouts = timeouts(said);
     let backends = backends(said, timeouts.idle);
+    let (access_log, access_file) = log::access(said);
     let config = Config {
         certs,
         fetch: fetch(said, environment),
@@ -68,14 +69,12 @@ pub(super) fn config(mut layers: Layers, environment: &Environment, machine: Mac
             backends,
             timeouts,
             limits: limits(said, machine),
-            access_log: one(said, |raw| &raw.log.access, true),
+            access_log,
         },
         reload: reload(said),
         admin: addresses.admin,
-        log: log::Settings {
-            format: one(said, |raw| &raw.log.format, log::Format::Auto),
-            level: one(said, |raw| &raw.log.level, log::Filter::default()),
-        },
+        log: log::settings(said),
+        access_file,
         workers: number(said, |raw| &raw.workers, machine.cores, MOST_WORKERS),
         drain: Drain {
             delay: duration(said, |raw| &raw.drain.delay, Duration::ZERO, Duration::ZERO),

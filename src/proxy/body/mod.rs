@@ -8,6 +8,8 @@ mod response;
 
 use std::time::Duration;
 
+use super::cause;
+
 pub(super) use self::request::RequestBody;
 pub(super) use self::response::{ResponseBody, Taken};
 
@@ -26,4 +28,16 @@ pub(super) enum BodyError {
     /// The upstream sent nothing for too long.
     #[error("the upstream sent nothing for {0:?}")]
     ResponseStalled(Duration),
+}
+
+impl BodyError {
+    /// The word for it in logs.
+    pub(super) fn cause(&self) -> &'static str {
+        match self {
+            Self::Request(_) => "request-body",
+            Self::RequestStalled(_) => "request-timeout",
+            Self::Response(source) => cause::of_body(source),
+            Self::ResponseStalled(_) => "idle-timeout",
+        }
+    }
 }

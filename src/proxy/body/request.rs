@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use super::BodyError;
+use crate::proxy::access_log::Received;
 use crate::proxy::activity::InProgress;
 use crate::proxy::alarm::Alarm;
 
@@ -28,6 +29,7 @@ struct Stream {
     waiting: Option<Instant>,
     alarm: Alarm,
     sent: Sent,
+    received: Received,
     _in_progress: InProgress,
 }
 
@@ -49,9 +51,18 @@ impl RequestBody {
                 waiting: None,
                 alarm: Alarm::default(),
                 sent: Sent::default(),
+                received: Received::default(),
                 _in_progress: in_progress.clone(),
             }),
         }
+    }
+
+    /// The same body, whose bytes are counted by `received` as they come.
+    pub(in crate::proxy) fn counted_by(mut self, received: Received) -> Self {
+        if let Some(stream) = &mut self.stream {
+            stream.received = received;
+        }
+        self
     }
 
     /// No body at all.
@@ -107,6 +118,7 @@ impl Body for RequestBody {
         stream.waiting = None;
         match next {
             Some(Ok(frame)) if frame.is_data() => {
+                stream.received.add(frame.data_ref().map_or(0, Bytes::len));
                 if stream.incoming.is_end_stream() {
                     stream.sent.now();
                 }

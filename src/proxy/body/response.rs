@@ -120,10 +120,11 @@ impl Body for ResponseBody {
                 }
             }
             Poll::Ready(Some(Err(error))) => {
+                let cause = error.cause();
                 if let Some(record) = &mut this.record {
-                    record.cut();
+                    record.cut(cause);
                 }
-                tracing::warn!(error = %Causes(error), "the response was cut");
+                tracing::warn!(cause, error = %Causes(error), "the response was cut");
             }
             Poll::Ready(None) | Poll::Pending => {
                 if let Some(taken) = &this.taken {

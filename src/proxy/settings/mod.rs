@@ -6,6 +6,8 @@ mod route;
 
 use std::time::Duration;
 
+use super::access_log::AccessLog;
+
 pub use self::backend::{Backend, BackendTimeouts, ServerAddress};
 pub use self::listener::{Listener, Redirect, Service};
 pub use self::route::{HostPattern, InvalidHostPattern, InvalidPathPrefix, PathPrefix, Route};
@@ -25,8 +27,8 @@ pub struct Settings {
     pub timeouts: Timeouts,
     /// How much a client may ask for.
     pub limits: Limits,
-    /// Whether each request is logged.
-    pub access_log: bool,
+    /// Whether and how each request is logged.
+    pub access_log: AccessLog,
 }
 
 /// Deadlines on the client's side, each measured on the monotonic clock.

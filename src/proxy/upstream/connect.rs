@@ -8,6 +8,7 @@ use socket2::SockRef;
 use tokio::net::{TcpStream, lookup_host};
 use tokio::task::JoinSet;
 
+use crate::proxy::cause;
 use crate::proxy::settings::ServerAddress;
 
 /// How long one address has before the next is tried beside it: the Connection Attempt Delay of RFC 8305 section 5.
@@ -37,6 +38,15 @@ impl ConnectError {
             Self::TimedOut(_) => true,
             Self::Connect(source) => source.kind() == io::ErrorKind::TimedOut,
             Self::Resolve(_) | Self::NoAddress => false,
+        }
+    }
+
+    /// The word for it in logs.
+    pub(in crate::proxy) fn cause(&self) -> &'static str {
+        match self {
+            Self::Resolve(_) | Self::NoAddress => "resolve",
+            Self::Connect(source) => cause::of_connect(source),
+            Self::TimedOut(_) => "connect-timeout",
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What tests are made of.
 
+pub(crate) mod access;
 pub(crate) mod client;
 pub(crate) mod command;
 pub(crate) mod directory;

@@ -9,7 +9,7 @@ use fullchain::live::Live;
 use fullchain::proxy::settings::{
     Backend, BackendTimeouts, Limits, Listener, Redirect, Route, ServerAddress, Service, Timeouts,
 };
-use fullchain::proxy::{Server, Settings, Workers, drain};
+use fullchain::proxy::{AccessLog, AccessOutput, Server, Settings, Workers, drain};
 use fullchain::tls::{self, Handshaker, Snapshot};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{RootCertStore, ServerConfig};
@@ -56,13 +56,14 @@ impl Proxy {
         roots.add(certificate).unwrap();
         let server = Server::bind(settings, NonZeroUsize::MIN).unwrap();
         let addresses = server.local_addresses();
+        let access_log = AccessOutput::open(&settings.access_log).unwrap();
         let (drain, watch) = drain::channel();
         Self {
             address: addresses[0].address,
             redirect: addresses[1].address,
             roots,
             drain,
-            workers: Some(server.run(Arc::new(handshaker), watch).unwrap()),
+            workers: Some(server.run(Arc::new(handshaker), access_log, watch).unwrap()),
         }
     }
 
@@ -102,7 +103,7 @@ fn settings(upstreams: &[SocketAddr]) -> Settings {
             header_fields: 200,
             connections: 1000,
         },
-        access_log: true,
+        access_log: AccessLog::default(),
     }
 }
 

@@ -96,7 +96,8 @@ impl Connection {
 
     /// Reads a head, its empty line included. `None` at the end.
     pub(crate) fn head(&mut self) -> Option<String> {
-        self.until(b"\r\n\r\n").map(|head| String::from_utf8(head).unwrap())
+        self.until(b"\r\n\r\n")
+            .map(|head| String::from_utf8_lossy(&head).into_owned())
     }
 
     /// Reads exactly `count` bytes. `None` where the other side ends before.
