@@ -24,15 +24,15 @@ pub(in crate::config) struct Backend {
     /// The next server is tried where one does not accept a connection.
     pub(in crate::config) url: List<ServerAddress>,
 
-    /// Connecting to a server, where it is not the `connect` of all in [timeouts].
+    /// Connecting to a server, where it is not the `connect` of all in `timeouts`.
     pub(in crate::config) connect_timeout: Setting<Duration>,
 
-    /// Waiting for a response, where it is not the `first_byte` of all in [timeouts].
+    /// Waiting for a response, where it is not the `first_byte` of all in `timeouts`.
     pub(in crate::config) first_byte_timeout: Setting<Duration>,
 
-    /// How long an unused connection is kept, where it is not the `upstream_idle` of all in [timeouts].
+    /// How long an unused connection is kept, where it is not the `upstream_idle` of all in `timeouts`.
     pub(in crate::config) idle_timeout: Setting<Duration>,
 
-    /// How long bodies may stand still, where it is not the `idle` of all in [timeouts].
+    /// How long bodies may stand still, where it is not the `idle` of all in `timeouts`.
     pub(in crate::config) progress_timeout: Setting<Duration>,
 }
