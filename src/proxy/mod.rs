@@ -14,10 +14,12 @@
 //! ```
 
 mod access_log;
+mod acme;
 mod activity;
 mod alarm;
 mod body;
 mod cause;
+mod clients;
 mod connection;
 mod connections;
 mod contain;
@@ -29,6 +31,7 @@ mod http2;
 mod listener;
 mod network;
 mod path;
+mod peer;
 mod proxy_protocol;
 mod redirect;
 mod response;
