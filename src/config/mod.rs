@@ -13,6 +13,7 @@ mod error;
 mod flags;
 mod keys;
 mod layer;
+mod listening;
 mod machine;
 mod networks;
 mod precedence;

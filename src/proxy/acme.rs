@@ -7,7 +7,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::Method;
+use http::request::Parts;
 use rustix::fs::{Mode, OFlags};
+
+use super::routes::Found;
+use super::settings::{PathPrefix, Route};
 
 /// Where tokens are asked for.
 const PREFIX: &str = "/.well-known/acme-challenge/";
@@ -17,6 +22,57 @@ const LARGEST: u64 = 64 << 10;
 
 /// The longest name of a file; tokens have 43 bytes.
 const LONGEST: usize = 255;
+
+/// Who answers http-01.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Acme {
+    /// Nobody: it is a path like any other.
+    #[default]
+    Off,
+    /// We do, with the files of a directory: the tokens themselves, or the webroot that they are in.
+    Directory(Arc<Path>),
+    /// A backend, whatever routes say.
+    Backend(ToBackend),
+}
+
+/// The route of what a backend answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToBackend {
+    route: Route,
+    prefix: PathPrefix,
+}
+
+/// A request of http-01, and who answers it.
+#[derive(Debug)]
+pub(super) enum Challenge<'a> {
+    /// A file of this directory.
+    Token(&'a Arc<Path>, Token),
+    /// A backend.
+    Route(Found<'a>),
+}
+
+impl Acme {
+    /// Has a backend answer: a position in [`Settings::backends`](super::Settings::backends).
+    pub fn to_backend(position: usize) -> Self {
+        Self::Backend(ToBackend {
+            route: Route::to(position),
+            prefix: PathPrefix::root(),
+        })
+    }
+
+    /// What to do with a request, if it is one of http-01.
+    pub(super) fn challenge(&self, head: &Parts) -> Option<Challenge<'_>> {
+        let token = || {
+            let reads = matches!(head.method, Method::GET | Method::HEAD);
+            Token::of(head.uri.path()).filter(|_| reads)
+        };
+        match self {
+            Self::Off => None,
+            Self::Directory(directory) => Some(Challenge::Token(directory, token()?)),
+            Self::Backend(ToBackend { route, prefix }) => token().map(|_| Challenge::Route(Found { route, prefix })),
+        }
+    }
+}
 
 /// What a client asks for by http-01.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,14 +94,15 @@ impl Token {
 
 /// The file of `token` in `directory`, which may be where the tokens are or the webroot they are in. `None` where there
 /// is none. It is read aside: a directory may be on a network.
-///
-/// # Errors
-///
-/// Whatever the operating system says about a file that is there.
-pub(super) async fn look_up(directory: &Arc<Path>, token: Token) -> io::Result<Option<Bytes>> {
+pub(super) async fn look_up(directory: &Arc<Path>, token: Token) -> Option<Bytes> {
     let directory = Arc::clone(directory);
-    let read = move || read(&directory, &token);
-    tokio::task::spawn_blocking(read).await.map_err(io::Error::other)?
+    let read = move || {
+        let content = read(&directory, &token);
+        content.inspect_err(|error| {
+            tracing::warn!(directory = %directory.display(), token = &*token.0, %error, "cannot read an ACME token");
+        })
+    };
+    tokio::task::spawn_blocking(read).await.ok()?.ok()?
 }
 
 fn read(directory: &Path, Token(token): &Token) -> io::Result<Option<Bytes>> {

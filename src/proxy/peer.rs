@@ -3,6 +3,8 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
+use http::HeaderValue;
+
 /// The other end of a client's connection: as the socket knows it, or as a trusted balancer says (PROXY protocol).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Peer {
@@ -19,6 +21,14 @@ impl Peer {
             Self::At(address) => Some(address.ip()),
             Self::Unix => None,
         }
+    }
+
+    /// Its address as a field value; `unknown` as in RFC 7239 section 6.2 where it has none.
+    pub(super) fn field_value(self) -> HeaderValue {
+        let address = self.ip().map(|address| address.to_string());
+        // An address is digits, letters, dots and colons.
+        let value = address.and_then(|address| HeaderValue::try_from(address).ok());
+        value.unwrap_or(HeaderValue::from_static("unknown"))
     }
 }
 
@@ -46,6 +56,10 @@ mod tests {
     fn a_client_of_a_dual_stack_socket_keeps_its_ipv4_address() {
         let address: SocketAddr = "[::ffff:192.0.2.1]:4711".parse().unwrap();
         assert_eq!(Peer::from(address).to_string(), "192.0.2.1:4711");
-        assert_eq!(Peer::Unix.to_string(), "unix");
+        assert_eq!(Peer::from(address).field_value(), "192.0.2.1");
+        assert_eq!(
+            (Peer::Unix.to_string().as_str(), Peer::Unix.field_value()),
+            ("unix", HeaderValue::from_static("unknown"))
+        );
     }
 }

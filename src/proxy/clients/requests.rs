@@ -19,7 +19,7 @@ const CROWDED: usize = 64;
 const MOST: usize = (1 << 20) / SHARDS;
 
 /// The rate of each client's requests, by the generic cell rate algorithm (GCRA).
-pub(super) struct Requests<C: Clock = Monotonic> {
+pub(super) struct Requests<C: Clock<Instant = Nanos> = Monotonic> {
     limiter: RateLimiter<ClientAddress, Accounts, C>,
 }
 
@@ -38,7 +38,7 @@ impl Requests {
     }
 }
 
-impl<C: Clock> Requests<C> {
+impl<C: Clock<Instant = Nanos>> Requests<C> {
     fn with_clock(rate: RequestRate, clock: C) -> Self {
         let quota = Quota::per_second(rate.per_second).allow_burst(rate.burst);
         Self {
@@ -54,7 +54,7 @@ impl<C: Clock> Requests<C> {
     }
 }
 
-impl<C: Clock> std::fmt::Debug for Requests<C> {
+impl<C: Clock<Instant = Nanos>> std::fmt::Debug for Requests<C> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Requests").finish_non_exhaustive()
     }
@@ -147,7 +147,10 @@ mod tests {
         let back = std::iter::from_fn(|| requests.begin(client(0)).ok()).count();
         assert_eq!(back, 4);
         let Accounts(accounts) = requests.limiter.into_state_store();
-        let kept: usize = (0..=u8::MAX).map(|number| accounts.of(client(number.into())).len()).max().unwrap();
+        let kept: usize = (0..=u8::MAX)
+            .map(|number| accounts.of(client(number.into())).len())
+            .max()
+            .unwrap();
         // A second's worth is 20000 clients, over 16 parts, and the room that doubles.
         assert!(kept < 4 * 20_000 / SHARDS, "{kept}");
     }
