@@ -253,7 +253,7 @@ pub(in crate::config) struct Timeouts {
     #[schemars(extend("default" = "10s"))]
     pub(in crate::config) handshake: Setting<Duration>,
 
-    /// From the first byte of a request to the end of its header.
+    /// From the first byte of a request to the end of its header; a PROXY header has as long.
     #[schemars(extend("default" = "10s"))]
     pub(in crate::config) header: Setting<Duration>,
 

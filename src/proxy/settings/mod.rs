@@ -38,7 +38,8 @@ pub struct Settings {
 /// Deadlines on the client's side, each measured on the monotonic clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// From the first byte of a request (or the end of the handshake) to the end of its header section.
+    /// From the first byte of a request (or the end of the handshake) to the end of its header section; and from
+    /// accepting a balancer's connection to the end of its PROXY header.
     pub header: Duration,
     /// A client connection without a request in progress; also a body or response without progress.
     pub idle: Duration,

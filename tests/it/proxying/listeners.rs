@@ -193,6 +193,9 @@ fn the_timeouts_hold_on_every_kind_of_listener() {
         let received = exchange(connect_unix(&path), sent);
         assert!(received.starts_with(answer) && received.is_empty() == answer.is_empty());
     }
+    let stalled = "PUT / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 10\r\n\r\nhalf";
+    assert!(exchange(connect(proxy.listener(ADDED)), stalled).starts_with("HTTP/1.1 408 "));
+    assert!(exchange(connect_unix(&path), stalled).starts_with("HTTP/1.1 408 "));
     // They end although nobody asked for it.
     assert!(exchange(connect(proxy.redirect), whole).starts_with("HTTP/1.1 308 "));
     assert!(exchange(connect(proxy.listener(ADDED)), whole).ends_with("ok"));
