@@ -55,16 +55,17 @@ pub struct Addresses {
 pub fn serve(config: Config, reconfigure: Reconfigure) -> Result<(), Error> {
     // First of all, so that a SIGHUP while certificates are loading does not end the process.
     let control = Control::of_process()?;
-    App::build(config, reconfigure)?.run(control)
+    let inherited = proxy::Inherited::of_process();
+    App::build(config, reconfigure, inherited)?.run(control)
 }
 
 impl App {
-    /// Loads every certificate and binds every address.
+    /// Loads every certificate and binds every address, but for the sockets that are `inherited`.
     ///
     /// # Errors
     ///
     /// [`Error`] where a certificate cannot be served or an address not be bound.
-    pub fn build(config: Config, reconfigure: Reconfigure) -> Result<Self, Error> {
+    pub fn build(config: Config, reconfigure: Reconfigure, inherited: proxy::Inherited) -> Result<Self, Error> {
         let reconfigure = reconfigure::plan_of(reconfigure, config.clone());
         let Config {
             certs,
@@ -90,7 +91,7 @@ impl App {
         Ok(Self {
             task,
             reload,
-            server: proxy::Server::bind(&proxy, workers)?,
+            server: proxy::Server::bind(&proxy, workers, inherited)?,
             admin: admin::Server::bind(&admin)?,
             tls,
             drain,
@@ -213,6 +214,7 @@ fn say_where(addresses: &Addresses) {
     for proxy::LocalAddress { address, service } in &addresses.proxy {
         match service {
             Service::Tls => tracing::info!(%address, "serving TLS"),
+            Service::Http => tracing::info!(%address, "serving plain HTTP"),
             Service::Redirect(_) => tracing::info!(%address, "redirecting to https"),
         }
     }

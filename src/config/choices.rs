@@ -83,24 +83,27 @@ impl Value for Format {
 pub(super) enum ServiceKind {
     /// Serves HTTP over TLS.
     Tls,
+    /// Serves plain HTTP.
+    Http,
     /// Redirects plain HTTP.
     Redirect,
 }
 
 impl Value for ServiceKind {
-    const NAME: &'static str = "tls|redirect";
-    const EXPECTED: &'static str = "\"tls\" or \"redirect\"";
+    const NAME: &'static str = "tls|redirect|http";
+    const EXPECTED: &'static str = "\"tls\", \"redirect\" or \"http\"";
 
     fn parse(text: &str) -> Result<Self, Problem> {
         match text {
             "tls" => Ok(Self::Tls),
             "redirect" => Ok(Self::Redirect),
+            "http" => Ok(Self::Http),
             _ => Err(Self::mismatch(text)),
         }
     }
 
     fn schema() -> Schema {
-        json_schema!({ "enum": ["tls", "redirect"] })
+        json_schema!({ "enum": ["tls", "redirect", "http"] })
     }
 }
 

@@ -21,6 +21,7 @@ use super::keys::{Key, Kind, keys, nearest, schema};
 use super::raw::Raw;
 use super::setting::Read;
 use super::sieve::Sieve;
+use crate::proxy::settings::ListenAddress;
 
 /// A config file is some kilobytes; whatever is larger is another file, named by mistake.
 const LARGEST_FILE: u64 = 1 << 20;
@@ -80,6 +81,16 @@ impl Given<PathBuf> {
     /// The path, from the directory it starts at: that of the config file, or the current one.
     pub(super) fn path(self) -> PathBuf {
         self.directory.join(self.value)
+    }
+}
+
+impl Given<ListenAddress> {
+    /// The address, a path starting where [`Given::path`] says.
+    pub(super) fn address(self) -> ListenAddress {
+        match self.value {
+            ListenAddress::Unix(path) => ListenAddress::Unix(self.directory.join(path)),
+            other => other,
+        }
     }
 }
 

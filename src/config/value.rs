@@ -1,6 +1,6 @@
 //! What a single value may be, and how it is read.
 
-use std::num::{NonZeroU16, NonZeroUsize};
+use std::num::{NonZeroU16, NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
 use schemars::{Schema, json_schema};
@@ -151,6 +151,67 @@ impl Value for Name {
     }
 }
 
+/// A number that something may reach, or no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ceiling {
+    /// No limit.
+    Off,
+    /// This many.
+    At(NonZeroU32),
+}
+
+impl Ceiling {
+    /// The limit, if there is one.
+    pub(super) fn at(self) -> Option<NonZeroU32> {
+        match self {
+            Self::Off => None,
+            Self::At(most) => Some(most),
+        }
+    }
+}
+
+impl Value for Ceiling {
+    const NAME: &'static str = "NUMBER|off";
+    const EXPECTED: &'static str = "a number from 1 or \"off\"";
+
+    fn parse(text: &str) -> Result<Self, Problem> {
+        match text {
+            "off" => Ok(Self::Off),
+            // Nothing at all, or no limit? Peers differ.
+            "0" => Err(Self::mismatch(text).hint("write \"off\" for no limit")),
+            _ => text.parse().map(Self::At).map_err(|_| Self::mismatch(text)),
+        }
+    }
+
+    fn of_number(number: i64) -> Result<Self, Problem> {
+        Self::parse(&number.to_string()).map_err(|problem| Problem {
+            hint: problem.hint,
+            ..Problem::mismatch(Self::EXPECTED, number)
+        })
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "oneOf": [{ "type": "integer", "minimum": 1 }, { "const": "off" }] })
+    }
+}
+
+impl Value for NonZeroU32 {
+    const NAME: &'static str = "NUMBER";
+    const EXPECTED: &'static str = "a number from 1";
+
+    fn parse(text: &str) -> Result<Self, Problem> {
+        text.parse().map_err(|_| Self::mismatch(text))
+    }
+
+    fn of_number(number: i64) -> Result<Self, Problem> {
+        Self::parse(&number.to_string()).map_err(|_| Problem::mismatch(Self::EXPECTED, number))
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "type": "integer", "minimum": 1 })
+    }
+}
+
 impl Value for PathBuf {
     const NAME: &'static str = "PATH";
     const EXPECTED: &'static str = "a path";
@@ -181,6 +242,19 @@ mod tests {
         );
         for text in ["-1", "many", "", "1.5"] {
             assert!(Automatic::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_ceiling_is_a_number_or_off_and_never_zero() {
+        assert_eq!(Ceiling::parse("off").unwrap().at(), None);
+        assert_eq!(Ceiling::of_number(7).unwrap().at().map(NonZeroU32::get), Some(7));
+        assert_eq!(
+            Ceiling::of_number(0).unwrap_err().hint.unwrap(),
+            "write \"off\" for no limit"
+        );
+        for text in ["", "-1", "no", "4294967296"] {
+            assert!(Ceiling::parse(text).is_err(), "{text}");
         }
     }
 

@@ -2,100 +2,107 @@
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response};
+use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::{Service, service_fn};
+use hyper::service::{self as hyper_service, service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::Settings;
 use super::activity::{Activity, Phase};
 use super::alarm::Alarm;
 use super::body::{BodyError, ResponseBody};
+use super::client::Client;
 use super::connections::{Connections, Entry};
 use super::ending::{LINGER, end};
 use super::error::Causes;
 use super::headers::framing;
 use super::http2;
-use super::redirect;
+use super::peer::Peer;
 use super::response;
 use super::scanned::{Scanned, Verdict};
 use super::service::{self, Context};
-use super::settings::Redirect;
+use super::settings::{Listener, Service};
+use super::socket::Socket;
 use super::stream::Stream;
 use super::worker::Worker;
 use crate::tls::ApplicationProtocol;
 
-/// Serves a connection to a TLS listener until it ends.
-pub(super) async fn serve_tls(worker: Rc<Worker>, socket: TcpStream, peer: SocketAddr) {
+/// Serves a connection to `listener` until it ends.
+pub(super) async fn serve(worker: Rc<Worker>, listener: Rc<Listener>, mut socket: Socket, peer: Peer) {
     let entry = worker.connections.enter(Instant::now());
+    let Some(client) = Client::meet(&worker, &listener, &mut socket, peer).await else {
+        return;
+    };
     let activity = &entry.activity;
-    let local = socket.local_addr().ok();
     let stream = Stream::new(socket, Rc::clone(activity), worker.settings.timeouts.idle);
+    let context = |hello| Context {
+        worker: Rc::clone(&worker),
+        peer: client.peer,
+        local: client.local,
+        hello,
+        redirect: match listener.service {
+            Service::Redirect(to) => Some(to),
+            Service::Tls | Service::Http => None,
+        },
+        activity: Rc::clone(activity),
+        client: client.peer.field_value(),
+        tunnel: Default::default(),
+    };
+    if listener.service != Service::Tls {
+        activity.ready(Instant::now());
+        return serve_requests(stream, context(None), &entry).await;
+    }
     // The handshaker has said what there is to say about a failure.
-    let Ok(accepted) = worker.handshaker.accept(stream, peer).await else {
+    let Ok(accepted) = worker.handshaker.accept(stream, client.peer).await else {
         return;
     };
     let protocol = accepted.hello.protocol;
     activity.ready(Instant::now());
-    let context = Rc::new(Context {
-        worker: Rc::clone(&worker),
-        peer,
-        local,
-        hello: Rc::new(accepted.hello),
-        activity: Rc::clone(activity),
-        client: address(peer),
-        tunnel: Default::default(),
-    });
+    let context = context(Some(Rc::new(accepted.hello)));
     match protocol {
-        ApplicationProtocol::Http2 => http2::serve(accepted.stream, &context).await,
-        ApplicationProtocol::Http1 => {
-            let service = service_fn(|request| service::answer(Rc::clone(&context), request, None));
-            let Some((io, early)) = serve_http1(accepted.stream, service, peer, &entry, &worker).await else {
-                return;
-            };
-            let tunnel = context.tunnel.take();
-            match tunnel {
-                None => end(io).await,
-                Some(tunnel) => {
-                    // It counts as a connection until both sides have ended; drain waits for it as for any other.
-                    if let Err(error) = tunnel.carry(io, early, worker.settings.timeouts.idle).await {
-                        tracing::debug!(%peer, %error, "a tunnel was cut");
-                    }
-                }
+        ApplicationProtocol::Http2 => http2::serve(accepted.stream, &Rc::new(context)).await,
+        ApplicationProtocol::Http1 => serve_requests(accepted.stream, context, &entry).await,
+    }
+}
+
+/// Serves an HTTP/1.1 connection, and what becomes of it after an upgrade.
+async fn serve_requests<IO>(io: IO, context: Context, entry: &Entry)
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    let peer = context.peer;
+    let context = Rc::new(context);
+    let service = service_fn(|request| service::answer(Rc::clone(&context), request, None));
+    let Some((io, early)) = serve_http1(io, service, peer, entry, &context.worker).await else {
+        return;
+    };
+    let tunnel = context.tunnel.take();
+    match tunnel {
+        None => end(io).await,
+        Some(tunnel) => {
+            let idle = context.worker.settings.timeouts.idle;
+            // It counts as a connection until both sides have ended; drain waits for it as for any other.
+            if let Err(error) = tunnel.carry(io, early, idle).await {
+                tracing::debug!(%peer, %error, "a tunnel was cut");
             }
         }
     }
 }
 
-/// Serves a connection to a redirect listener until it ends.
-pub(super) async fn serve_redirect(worker: Rc<Worker>, to: Redirect, socket: TcpStream, peer: SocketAddr) {
-    let entry = worker.connections.enter(Instant::now());
-    let activity = &entry.activity;
-    let local = socket.local_addr().ok();
-    let stream = Stream::new(socket, Rc::clone(activity), worker.settings.timeouts.idle);
-    activity.ready(Instant::now());
-    let service = service_fn(|request| redirect::answer(&worker, to, peer, local, activity, request));
-    if let Some((io, _)) = serve_http1(stream, service, peer, &entry, &worker).await {
-        end(io).await;
-    }
-}
-
 /// Drives an HTTP/1.1 connection until it ends, is idle for too long or is told to end. What remains of it, with the
 /// bytes read beyond the last request, comes back where the end is still to be said.
-async fn serve_http1<IO, S>(io: IO, service: S, peer: SocketAddr, entry: &Entry, worker: &Worker) -> Option<(IO, Bytes)>
+async fn serve_http1<IO, S>(io: IO, service: S, peer: Peer, entry: &Entry, worker: &Worker) -> Option<(IO, Bytes)>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
-    S: Service<Request<Incoming>, Response = Response<ResponseBody>, Error = Infallible>,
+    S: hyper_service::Service<Request<Incoming>, Response = Response<ResponseBody>, Error = Infallible>,
 {
     let Settings { timeouts, limits, .. } = &*worker.settings;
     let activity = &entry.activity;
@@ -105,7 +112,7 @@ where
         if scanner.next_is_ambiguous() {
             request.extensions_mut().insert(framing::Ambiguous);
         }
-        service.call(request)
+        hyper_service::Service::call(&service, request)
     });
     let mut connection = http1::Builder::new()
         .max_header_size(limits.header_bytes)
@@ -178,11 +185,4 @@ fn ends_now(connections: &Connections, activity: &Activity) -> bool {
 /// Whether the response's body ended with an error.
 fn is_cut(error: &hyper::Error) -> bool {
     std::error::Error::source(error).is_some_and(|source| source.is::<BodyError>())
-}
-
-/// The client's address as a field value: IPv4 as IPv4 even on a dual-stack socket.
-fn address(peer: SocketAddr) -> HeaderValue {
-    let text = peer.ip().to_canonical().to_string();
-    // An address is digits, letters, dots and colons.
-    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("unknown"))
 }

@@ -2,17 +2,18 @@
 
 use std::any::Any;
 use std::future::{Future, poll_fn};
-use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
 
+use super::peer::Peer;
+
 /// Spawns `future` on this worker. `peer` is the client for whose sake it runs, where there is one.
-pub(super) fn spawn(peer: Option<SocketAddr>, future: impl Future<Output = ()> + 'static) {
+pub(super) fn spawn(peer: Option<Peer>, future: impl Future<Output = ()> + 'static) {
     tokio::task::spawn_local(contain(peer, future));
 }
 
-async fn contain(peer: Option<SocketAddr>, future: impl Future<Output = ()>) {
+async fn contain(peer: Option<Peer>, future: impl Future<Output = ()>) {
     let mut future = pin!(future);
     poll_fn(|context| {
         // Unwind safety: the future is not polled again, and what it shares with others are cells that are set in one

@@ -21,6 +21,12 @@ pub(super) enum Error {
     /// The request's body broke off, stalled or was malformed.
     #[error("the request body could not be read")]
     RequestBody(#[source] BodyError),
+    /// The client has sent more requests than it may.
+    #[error("too many requests: the next one may come in {0:?}")]
+    TooManyRequests(Duration),
+    /// There is no such token of ACME.
+    #[error("no such ACME token")]
+    NoToken,
     /// The configuration has no route for the request.
     #[error("no route takes this host and path")]
     NoRoute,
@@ -112,7 +118,9 @@ impl Error {
     /// Whose doing it was.
     pub(super) fn side(&self) -> Side {
         match self {
-            Self::Refused(_) | Self::RequestBody(_) | Self::NoRoute => Side::Downstream,
+            Self::Refused(_) | Self::RequestBody(_) | Self::TooManyRequests(_) | Self::NoToken | Self::NoRoute => {
+                Side::Downstream
+            }
             Self::NoServer
             | Self::NoRoom
             | Self::Connect { .. }
@@ -147,7 +155,8 @@ impl Error {
             },
             Self::RequestBody(BodyError::RequestStalled(_)) => StatusCode::REQUEST_TIMEOUT,
             Self::RequestBody(_) => StatusCode::BAD_REQUEST,
-            Self::NoRoute => StatusCode::NOT_FOUND,
+            Self::TooManyRequests(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::NoRoute | Self::NoToken => StatusCode::NOT_FOUND,
             Self::NoServer | Self::NoRoom => StatusCode::SERVICE_UNAVAILABLE,
             Self::Connect { source, .. } if source.is_timeout() => StatusCode::GATEWAY_TIMEOUT,
             Self::Silent { .. } => StatusCode::GATEWAY_TIMEOUT,
@@ -172,6 +181,8 @@ impl Error {
                 Refusal::TooManyFields => "too-many-fields",
             },
             Self::RequestBody(source) => source.cause(),
+            Self::TooManyRequests(_) => "too-many-requests",
+            Self::NoToken => "no-token",
             Self::NoRoute => "no-route",
             Self::NoServer => "no-server",
             Self::NoRoom => "no-room",
@@ -193,7 +204,21 @@ impl Error {
             | Self::InvalidResponse { server, .. }
             | Self::UnacceptableResponse { server, .. }
             | Self::Silent { server, .. } => Some(server),
-            Self::Refused(_) | Self::RequestBody(_) | Self::NoRoute | Self::NoServer | Self::NoRoom => None,
+            Self::Refused(_)
+            | Self::RequestBody(_)
+            | Self::TooManyRequests(_)
+            | Self::NoToken
+            | Self::NoRoute
+            | Self::NoServer
+            | Self::NoRoom => None,
+        }
+    }
+
+    /// The seconds after which the client may try again, where that is known. Rounded up: too early is refused again.
+    pub(super) fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::TooManyRequests(wait) => Some(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)),
+            _ => None,
         }
     }
 

@@ -3,7 +3,8 @@
 //! ```text
 //! server      binds every address, starts the workers, finishes them
 //! worker      one thread each: its own sockets, runtime and upstream connections; nothing shared on a request's path
-//! listener    accepts
+//! listener    accepts: TCP, Unix sockets, what systemd hands over
+//! client      who is at the other end: the socket's word or a balancer's (proxy_protocol), and what it may have (clients)
 //! connection  handshake (tls room), HTTP/1.1 or HTTP/2 as ALPN chose, a proper end
 //! scanner     what HTTP/1.1 clients send, gone through strictly beside hyper
 //! service     one request: headers -> route -> body -> backend, and back
@@ -14,20 +15,28 @@
 //! ```
 
 mod access_log;
+mod acme;
 mod activity;
 mod alarm;
 mod body;
 mod cause;
+mod client;
+mod clients;
 mod connection;
 mod connections;
 mod contain;
 pub mod drain;
 mod ending;
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod headers;
 mod http2;
 mod listener;
+mod network;
 mod path;
+mod peer;
+mod proxy_protocol;
 mod redirect;
 mod response;
 mod routes;
@@ -36,6 +45,7 @@ mod scanner;
 mod server;
 mod service;
 pub mod settings;
+mod socket;
 mod stream;
 mod upgrade;
 mod upstream;
@@ -43,6 +53,7 @@ mod worker;
 mod worker_thread;
 
 pub use self::access_log::{AccessFormat, AccessLog, Output as AccessOutput, Redaction};
-pub use self::listener::BindError;
+pub use self::listener::{BindError, Inherited};
+pub use self::network::{Network, NetworkError};
 pub use self::server::{LocalAddress, Server, Workers};
 pub use self::settings::Settings;

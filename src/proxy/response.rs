@@ -1,6 +1,7 @@
 //! Answers of our own: short texts that say what, and nothing about what is behind us.
 
-use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, LOCATION};
+use bytes::Bytes;
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderValue, Method, Response, StatusCode, Version};
 
 use super::body::ResponseBody;
@@ -20,10 +21,29 @@ pub(super) fn failure(error: &Error, version: Version, unread: bool) -> Response
     if status == StatusCode::METHOD_NOT_ALLOWED {
         response.headers_mut().insert(ALLOW, METHODS);
     }
+    if let Some(wait) = error.retry_after() {
+        response.headers_mut().insert(RETRY_AFTER, wait.into());
+    }
     if version < Version::HTTP_2 && (unread || error.taints_connection()) {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);
     }
+    response
+}
+
+/// A response of ours to a request of which some may be unread: see [`failure`].
+pub(super) fn close_unless_read(response: &mut Response<ResponseBody>, version: Version, unread: bool) {
+    if version < Version::HTTP_2 && unread {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
+}
+
+/// A text of somebody else's: nothing that a browser should make anything of.
+pub(super) fn plain(content: Bytes) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::bytes(content));
+    let plain = HeaderValue::from_static("text/plain");
+    response.headers_mut().insert(CONTENT_TYPE, plain);
     response
 }
 

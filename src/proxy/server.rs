@@ -10,9 +10,10 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::time::Instant;
 
-use super::listener::{BindError, Listener};
+use super::clients::Clients;
+use super::listener::{BindError, Binding, Inherited, Listener, SocketFile};
 use super::routes::Routes;
-use super::settings::Service;
+use super::settings::{ListenAddress, Service};
 use super::worker_thread::{self, Start};
 use super::{AccessOutput, Settings, drain, settings};
 use crate::tls::Handshaker;
@@ -29,7 +30,7 @@ pub struct Server {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalAddress {
     /// The address.
-    pub address: SocketAddr,
+    pub address: ListenAddress,
     /// What is done there.
     pub service: Service,
 }
@@ -40,31 +41,45 @@ pub struct Workers {
     threads: Vec<JoinHandle<()>>,
     ended: Vec<oneshot::Receiver<usize>>,
     cut: watch::Sender<bool>,
+    /// Files of sockets, which go in the end.
+    files: Vec<SocketFile>,
 }
 
 impl Server {
-    /// Binds every address of `settings`, once for each worker.
+    /// Binds every address of `settings`, once for each worker; those that systemd handed over are `inherited`.
     ///
     /// # Errors
     ///
     /// [`BindError`] for the first address that cannot be listened on, also because another process does.
-    pub fn bind(settings: &Settings, workers: NonZeroUsize) -> Result<Self, BindError> {
-        let all: Vec<SocketAddr> = settings.listeners.iter().map(|listener| listener.address).collect();
-        let bind = |listener: &settings::Listener| Listener::bind(listener.address, &all, workers, settings.takeover);
+    pub fn bind(settings: &Settings, workers: NonZeroUsize, inherited: Inherited) -> Result<Self, BindError> {
+        let addresses = settings.listeners.iter().filter_map(|listener| listener.address.ip());
+        let all: Vec<SocketAddr> = addresses.collect();
+        let mut binding = Binding {
+            all: &all,
+            workers,
+            takeover: settings.takeover,
+            inherited,
+        };
+        let bind = |listener| Listener::bind(listener, &mut binding);
         Ok(Self {
+            listeners: settings.listeners.iter().map(bind).collect::<Result<_, _>>()?,
             settings: Arc::new(settings.clone()),
             workers,
-            listeners: settings.listeners.iter().map(bind).collect::<Result<_, _>>()?,
         })
     }
 
     /// Where the listeners are, in the order of the settings.
     pub fn local_addresses(&self) -> Vec<LocalAddress> {
-        let local = |(bound, listener): (&Listener, &settings::Listener)| LocalAddress {
-            address: bound.address,
-            service: listener.service.clone(),
+        let local = |(bound, listener): (&Listener, &settings::Listener)| {
+            let service = listener.service.clone();
+            let addresses = bound.addresses.clone().into_iter();
+            addresses.map(move |address| LocalAddress {
+                address,
+                service: service.clone(),
+            })
         };
-        self.listeners.iter().zip(&self.settings.listeners).map(local).collect()
+        let listeners = self.listeners.iter().zip(&self.settings.listeners);
+        listeners.flat_map(local).collect()
     }
 
     /// Starts the workers, each on a thread of its own, and returns at once. They write their lines to `access_log` and
@@ -89,13 +104,16 @@ impl Server {
             threads: Vec::new(),
             ended: Vec::new(),
             cut,
+            files: Vec::new(),
         };
         let mut sockets: Vec<Vec<_>> = (0..self.workers.get()).map(|_| Vec::new()).collect();
         for (bound, listener) in self.listeners.into_iter().zip(&self.settings.listeners) {
-            for (worker, socket) in sockets.iter_mut().zip(bound.sockets) {
-                worker.push((listener.service.clone(), socket));
+            for (worker, of_worker) in sockets.iter_mut().zip(bound.sockets) {
+                worker.extend(of_worker.into_iter().map(|socket| (listener.clone(), socket)));
             }
+            workers.files.extend(bound.file);
         }
+        let clients = Arc::new(Clients::new(&self.settings.limits.clients));
         let routes = Arc::new(Routes::new(&self.settings.routes));
         for (number, sockets) in sockets.into_iter().enumerate() {
             workers.start(
@@ -105,6 +123,7 @@ impl Server {
                     routes: Arc::clone(&routes),
                     handshaker: Arc::clone(&handshaker),
                     access_log: access_log.clone(),
+                    clients: Arc::clone(&clients),
                     room: Arc::clone(&room),
                     upstream_room: Arc::clone(&upstream_room),
                     sockets,

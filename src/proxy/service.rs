@@ -11,14 +11,18 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::{Body, Incoming};
 
 use super::access_log::{Escaped, Record};
+use super::acme::{self, Challenge};
 use super::activity::{Activity, InProgress};
 use super::body::{RequestBody, ResponseBody, Taken};
 use super::error::{Causes, Error, Side};
 use super::headers::host::Host;
 use super::headers::{Refusal, forwarded, framing, hop};
 use super::path;
+use super::peer::Peer;
+use super::redirect;
 use super::response;
 use super::routes::Found;
+use super::settings::Redirect;
 use super::upgrade::{Tunnel, Wanted};
 use super::upstream::Answer;
 use super::worker::Worker;
@@ -30,11 +34,13 @@ pub(super) struct Context {
     /// Where the connection came in.
     pub(super) worker: Rc<Worker>,
     /// The client.
-    pub(super) peer: SocketAddr,
-    /// The address it came to.
+    pub(super) peer: Peer,
+    /// What it connected to; `None` on a Unix socket.
     pub(super) local: Option<SocketAddr>,
-    /// What the handshake agreed on.
-    pub(super) hello: Rc<Hello>,
+    /// What the handshake agreed on; `None` where it came over plain HTTP.
+    pub(super) hello: Option<Rc<Hello>>,
+    /// The way to https, where that is all there is to answer.
+    pub(super) redirect: Option<Redirect>,
     /// What the connection is doing.
     pub(super) activity: Rc<Activity>,
     /// The client's address as a field value.
@@ -49,6 +55,13 @@ struct Outcome {
     server: Option<Rc<str>>,
 }
 
+impl Outcome {
+    /// A response of our own.
+    fn ours(response: Response<ResponseBody>) -> Self {
+        Self { response, server: None }
+    }
+}
+
 /// Answers one request: with the upstream's response, or with our own where there is none to pass back.
 ///
 /// `taken` is how the driver of an HTTP/2 stream follows the response's body.
@@ -60,21 +73,21 @@ pub(super) async fn answer(
     let in_progress = context.activity.begin();
     let (head, body) = request.into_parts();
     let writer = &context.worker.access_log;
-    let mut record = Record::begin(writer, context.peer, context.local, Some(&context.hello), &head);
+    let mut record = Record::begin(writer, context.peer, context.local, context.hello.as_ref(), &head);
     let (version, unread) = (head.version, !body.is_end_stream());
     let place = Place::of(&head);
-    let outcome = forward(&context, head, body, &mut record, &in_progress)
+    let mut outcome = forward(&context, head, body, &mut record, &in_progress)
         .await
         .unwrap_or_else(|error| {
             place.log(context.peer, &error);
             if let Some(record) = &mut record {
                 record.failed(&error);
             }
-            Outcome {
-                response: response::failure(&error, version, unread),
-                server: None,
-            }
+            Outcome::ours(response::failure(&error, version, unread))
         });
+    if outcome.server.is_none() {
+        response::close_unless_read(&mut outcome.response, version, unread);
+    }
     if let Some(record) = &mut record {
         record.answered(outcome.response.status(), outcome.server);
     }
@@ -94,28 +107,45 @@ async fn forward(
     in_progress: &InProgress,
 ) -> Result<Outcome, Error> {
     let settings = &context.worker.settings;
+    context
+        .worker
+        .clients
+        .request(context.peer)
+        .map_err(Error::TooManyRequests)?;
     if head.headers.len() > settings.limits.header_fields {
         return Err(Refusal::TooManyFields.into());
     }
     let host = Host::of(&head)?;
     framing::check(&head)?;
+    let challenge = settings.acme.challenge(&head);
+    if let Some(Challenge::Token(directory, token)) = challenge {
+        let content = acme::look_up(directory, token).await.ok_or(Error::NoToken)?;
+        return Ok(Outcome::ours(response::plain(content)));
+    }
+    if let (Some(to), None) = (context.redirect, &challenge) {
+        return Ok(Outcome::ours(redirect::answer(&head, host.as_ref(), to)?));
+    }
     if response::is_options_of_server(&head.method, head.uri.path()) {
-        return Ok(Outcome {
-            response: response::options(),
-            server: None,
-        });
+        return Ok(Outcome::ours(response::options()));
     }
     let name = host.as_ref().map(Host::name);
-    let Found { route, prefix } = context
-        .worker
-        .routes
-        .find(name, head.uri.path())?
-        .ok_or(Error::NoRoute)?;
+    let Found { route, prefix } = match challenge {
+        Some(Challenge::Route(found)) => found,
+        _ => {
+            let found = context.worker.routes.find(name, head.uri.path())?;
+            found.ok_or(Error::NoRoute)?
+        }
+    };
     let backend = context.worker.backends.at(route.backend).ok_or(Error::NoServer)?;
     let body = RequestBody::new(body, settings.timeouts.idle, in_progress);
     let wanted = Wanted::of(head.version, &head.headers, body.is_empty());
     hop::strip_request(&mut head.headers);
-    forwarded::set(&mut head.headers, &context.client, host.as_ref());
+    forwarded::set(
+        &mut head.headers,
+        &context.client,
+        context.hello.is_some(),
+        host.as_ref(),
+    );
     framing::set_request(&head.method, &mut head.headers, body.length());
     if let Some(wanted) = &wanted {
         wanted.ask(&mut head.headers);
@@ -146,8 +176,8 @@ fn address(head: &mut Parts, host: Option<&Host>, context: &Context) {
         // An HTTP/1.0 client that names no host: the name it asked for in TLS is the next best thing.
         None => context
             .hello
-            .server_name
-            .as_deref()
+            .as_ref()
+            .and_then(|hello| hello.server_name.as_deref())
             .and_then(|name| HeaderValue::from_str(name).ok())
             .unwrap_or(HeaderValue::from_static("localhost")),
     };
@@ -213,7 +243,7 @@ impl Place {
         }
     }
 
-    fn log(&self, peer: SocketAddr, error: &Error) {
+    fn log(&self, peer: Peer, error: &Error) {
         let (method, status, cause) = (&self.method, error.status().as_u16(), error.cause());
         let authority = self.target.authority().map(|authority| authority.as_str().as_bytes());
         let host = authority

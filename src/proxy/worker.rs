@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 
 use super::Settings;
 use super::access_log::Writer;
+use super::clients::Clients;
 use super::connections::Connections;
 use super::routes::Routes;
 use super::upstream::Backends;
@@ -21,6 +22,8 @@ pub(super) struct Worker {
     pub(super) routes: Arc<Routes>,
     pub(super) backends: Backends,
     pub(super) connections: Rc<Connections>,
+    /// What each client has of the process.
+    pub(super) clients: Arc<Clients>,
     /// One permit for each connection the process may have.
     pub(super) room: Arc<Semaphore>,
 }

@@ -7,18 +7,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
 use super::access_log::Writer;
-use super::listener::accept;
+use super::clients::Clients;
+use super::listener::{ListeningSocket, accept};
 use super::routes::Routes;
-use super::settings::Service;
 use super::upstream::Backends;
 use super::worker::Worker;
-use super::{AccessOutput, Settings, drain};
+use super::{AccessOutput, Settings, drain, settings};
 use crate::tls::Handshaker;
 
 /// What a worker is started with.
@@ -28,10 +27,11 @@ pub(super) struct Start {
     pub(super) routes: Arc<Routes>,
     pub(super) handshaker: Arc<Handshaker>,
     pub(super) access_log: AccessOutput,
+    pub(super) clients: Arc<Clients>,
     pub(super) room: Arc<Semaphore>,
     /// One permit for each upstream connection the process may have.
     pub(super) upstream_room: Arc<Semaphore>,
-    pub(super) sockets: Vec<(Service, std::net::TcpListener)>,
+    pub(super) sockets: Vec<(settings::Listener, ListeningSocket)>,
     pub(super) drain: drain::Watch,
     /// True once what is left is to be cut.
     pub(super) cut: watch::Receiver<bool>,
@@ -65,13 +65,14 @@ async fn serve(start: Start) -> usize {
         settings: start.settings,
         handshaker: start.handshaker,
         connections: Rc::default(),
+        clients: start.clients,
         room: start.room,
     });
     let mut accepting = Vec::new();
-    for (service, socket) in start.sockets {
-        match TcpListener::from_std(socket) {
-            Ok(listener) => {
-                let accept = accept(listener, service, Rc::clone(&worker), start.drain.clone());
+    for (listener, socket) in start.sockets {
+        match socket.try_into() {
+            Ok(socket) => {
+                let accept = accept(socket, listener.into(), Rc::clone(&worker), start.drain.clone());
                 accepting.push(tokio::task::spawn_local(accept));
             }
             Err(error) => tracing::error!(%error, "a worker cannot use its socket"),

@@ -2,7 +2,6 @@
 //!
 //! This is the one place where both the name the client asked for and the cause of a failure are known.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
@@ -89,12 +88,12 @@ impl Handshaker {
         Self { live, settings }
     }
 
-    /// Runs the handshake within its deadline. A failure has been logged when it is returned.
+    /// Runs the handshake within its deadline. A failure has been logged, as one of `peer`, when it is returned.
     ///
     /// # Errors
     ///
     /// [`HandshakeError`] where the client and the snapshot do not come together in time.
-    pub async fn accept<IO>(&self, io: IO, peer: SocketAddr) -> Result<Accepted<IO>, HandshakeError>
+    pub async fn accept<IO>(&self, io: IO, peer: impl fmt::Display) -> Result<Accepted<IO>, HandshakeError>
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
@@ -108,7 +107,7 @@ impl Handshaker {
                 hello: Hello::of(&stream, server_name.clone()),
                 stream,
             })
-            .inspect_err(|error| error.log(peer, server_name.as_deref()))
+            .inspect_err(|error| error.log(&peer, server_name.as_deref()))
     }
 }
 
@@ -228,7 +227,7 @@ impl HandshakeError {
         }
     }
 
-    fn log(&self, peer: SocketAddr, server_name: Option<&str>) {
+    fn log(&self, peer: &impl fmt::Display, server_name: Option<&str>) {
         let kind = self.kind();
         let cause = std::error::Error::source(self).map(tracing::field::display);
         match self {
@@ -241,6 +240,8 @@ impl HandshakeError {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
     use rustls::pki_types::{PrivateKeyDer, ServerName};
     use rustls::server::{ClientHello, ResolvesServerCert};
     use rustls::sign::CertifiedKey;

@@ -26,5 +26,6 @@ mod proxying;
 mod renewal;
 mod rig;
 mod serving;
+mod socket_activation;
 mod whole_run;
 mod wire;

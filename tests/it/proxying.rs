@@ -2,11 +2,15 @@
 //! misbehaves.
 
 mod access_log;
+mod acme;
 mod causes;
+mod client_limits;
 mod deadlines;
 mod draining;
 mod faults;
+mod listeners;
 mod messages;
+mod proxy_protocol;
 mod refusals;
 mod routing;
 mod streams;

@@ -15,7 +15,11 @@ const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 /// A request over a connection of its own; the whole response.
 fn answer_to(house: &Running, request: &str) -> String {
-    let socket = TcpStream::connect(house.address).unwrap();
+    answer_on(TcpStream::connect(house.address).unwrap(), house, request)
+}
+
+/// The same on a connection that there is already.
+fn answer_on(socket: TcpStream, house: &Running, request: &str) -> String {
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     let config = house.client_config(rustls::ALL_VERSIONS);
     let connection = ClientConnection::new(config, ServerName::try_from(NAME).unwrap()).unwrap();
@@ -83,6 +87,24 @@ fn a_handshake_that_fails_is_a_line_with_the_name_that_was_asked_for() {
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     assert!(connection.complete_io(&mut socket).is_err());
     house.wait_for_log(&["unknown-name", "unknown.test"]);
+}
+
+#[test]
+fn behind_a_balancer_the_log_names_the_client() {
+    let family = Family::new();
+    let house = House::of(&family, &family.leaf())
+        .upstream(Upstream::answering(OK))
+        .flag("--proxy-protocol-from", "127.0.0.1")
+        .start();
+    let mut socket = TcpStream::connect(house.address).unwrap();
+    socket
+        .write_all(b"PROXY TCP4 192.0.2.1 198.51.100.2 4711 443\r\n")
+        .unwrap();
+    assert!(answer_on(socket, &house, GET).starts_with("HTTP/1.1 200 "));
+    house.wait_for_log(&["fullchain::access", "192.0.2.1:4711"]);
+    let mut socket = TcpStream::connect(house.address).unwrap();
+    socket.write_all(b"\x16\x03\x01").unwrap();
+    house.wait_for_log(&["no PROXY header", "127.0.0.1"]);
 }
 
 #[test]

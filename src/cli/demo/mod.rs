@@ -28,6 +28,7 @@ use super::{Ending, complain};
 use crate::app::{App, Control, Signal};
 use crate::chain::Certificate;
 use crate::config::{self, Config, Environment, Machine};
+use crate::proxy;
 use crate::reload::Surveyor;
 use crate::telemetry::log;
 
@@ -62,8 +63,13 @@ fn demonstrate(arguments: &DemoArguments) -> Result<(), Box<dyn Error>> {
         Box::new(move || Ok(config.clone()))
     };
     let control = Control::of_process()?;
-    let app = App::build(config, reconfigure)?;
-    let address = app.addresses().proxy.first().ok_or("the proxy has no address")?.address;
+    let app = App::build(config, reconfigure, proxy::Inherited::default())?;
+    let address = app
+        .addresses()
+        .proxy
+        .first()
+        .and_then(|local| local.address.ip())
+        .ok_or("the proxy has no address")?;
     let client = Arc::new(Client::new(pki.root_der(), address)?);
     let ended = Arc::new(AtomicBool::new(false));
     let visitor = thread::Builder::new().name("demo".to_owned()).spawn({

@@ -8,8 +8,7 @@ mod backend;
 mod listener;
 mod route;
 
-use std::net::SocketAddr;
-use std::num::NonZeroU16;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -24,12 +23,13 @@ use crate::chain::{Policy, Sha256};
 use crate::config::access_log::{LogPath, Parameter};
 use crate::config::addresses::AdminAddress;
 use crate::config::choices::{CacheDirectory, RedirectStatus, Root};
+use crate::config::listening::Balancer;
 use crate::config::setting::{List, Setting};
 use crate::config::units::ByteSize;
-use crate::config::value::Automatic;
+use crate::config::value::{Automatic, Ceiling, Name};
 use crate::fetch::{Aia, Ocsp};
 use crate::proxy::AccessFormat;
-use crate::proxy::settings::ServerAddress;
+use crate::proxy::settings::{ListenAddress, ServerAddress};
 use crate::telemetry::log::{Filter, Format};
 
 /// The configuration of fullchain.
@@ -42,12 +42,14 @@ use crate::telemetry::log::{Filter, Format};
 #[schemars(title = "fullchain.toml")]
 pub(in crate::config) struct Raw {
     /// Addresses that speak TLS.
+    ///
+    /// "0.0.0.0:8443", "unix:/path" for a Unix socket, "systemd:name" for sockets that systemd hands over.
     #[schemars(extend("default" = ["0.0.0.0:8443"]))]
-    pub(in crate::config) listen: List<SocketAddr>,
+    pub(in crate::config) listen: List<ListenAddress>,
 
     /// Addresses that speak plain HTTP and redirect to https.
     #[schemars(extend("default" = []))]
-    pub(in crate::config) redirect_from: List<SocketAddr>,
+    pub(in crate::config) redirect_from: List<ListenAddress>,
 
     /// The https port that redirects name.
     #[schemars(extend("default" = 443))]
@@ -56,6 +58,21 @@ pub(in crate::config) struct Raw {
     /// The status of redirects: 308 keeps method and body, 301 is for clients that do not know it.
     #[schemars(extend("default" = 308))]
     pub(in crate::config) redirect_status: Setting<RedirectStatus>,
+
+    /// Balancers whose connections begin with a PROXY header (version 1 or 2): networks, or "unix".
+    ///
+    /// The client is then who the header says it is. From these the header is required, from others it is not taken.
+    /// "unix" is whoever connects to a Unix socket.
+    #[schemars(extend("default" = []))]
+    pub(in crate::config) proxy_protocol_from: List<Balancer>,
+
+    /// Directory with the tokens of ACME's http-01: the webroot of an ACME client, or that of the tokens.
+    ///
+    /// /.well-known/acme-challenge/ is answered from there on every listener, redirecting ones too.
+    pub(in crate::config) acme_directory: Setting<PathBuf>,
+
+    /// The `name` of the backend that answers ACME's http-01 on every listener, redirecting ones too.
+    pub(in crate::config) acme_backend: Setting<Name>,
 
     /// Address of the admin listener (health, certificates, reload), or "off".
     ///
@@ -236,7 +253,7 @@ pub(in crate::config) struct Timeouts {
     #[schemars(extend("default" = "10s"))]
     pub(in crate::config) handshake: Setting<Duration>,
 
-    /// From the first byte of a request to the end of its header.
+    /// From the first byte of a request to the end of its header; a PROXY header has as long.
     #[schemars(extend("default" = "10s"))]
     pub(in crate::config) header: Setting<Duration>,
 
@@ -274,6 +291,27 @@ pub(in crate::config) struct Limits {
     /// "auto" is 45 % of the file descriptors allowed to the process.
     #[schemars(extend("default" = "auto"))]
     pub(in crate::config) connections: Setting<Automatic>,
+
+    /// Concurrent connections of one client: an IPv4 address or an IPv6 /64.
+    ///
+    /// One more is closed at once.
+    #[schemars(extend("default" = "off"))]
+    pub(in crate::config) connections_per_client: Setting<Ceiling>,
+
+    /// TLS handshakes begun in a second, of all clients together.
+    ///
+    /// Beyond that new connections wait in the queue of the kernel, up to 4096 on each listener.
+    #[schemars(extend("default" = "off"))]
+    pub(in crate::config) handshakes_per_second: Setting<Ceiling>,
+
+    /// Requests a second of one client: an IPv4 address or an IPv6 /64.
+    ///
+    /// Beyond that it is answered with 429 and told when to try again.
+    #[schemars(extend("default" = "off"))]
+    pub(in crate::config) requests_per_second: Setting<Ceiling>,
+
+    /// Requests of one client at once, after a time of silence; without it, ten seconds' worth.
+    pub(in crate::config) requests_burst: Setting<NonZeroU32>,
 }
 
 /// How renewed certificates are noticed and taken.

@@ -8,10 +8,11 @@ use crate::config::addresses::AdminAddress;
 use crate::config::choices::{RedirectStatus, ServiceKind};
 use crate::config::error::{Fault, Place, Problem};
 use crate::config::layer::Given;
+use crate::config::listening::{Balancer, FileMode};
 use crate::config::precedence::Layers;
 use crate::config::raw;
 use crate::config::tables::Table;
-use crate::proxy::settings::{Listener, Redirect, Service};
+use crate::proxy::settings::{Balancers, ListenAddress, Listener, Redirect, Service};
 
 /// Any address of this machine, on a port that needs no privilege.
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8443);
@@ -26,6 +27,12 @@ pub(super) struct Addresses {
 
 type Placed = (Listener, Place);
 
+/// What holds for a listener that says nothing else.
+struct Common {
+    redirect: Redirect,
+    balancers: Balancers,
+}
+
 /// Resolves every address.
 pub(super) fn addresses(said: &mut Layers) -> Addresses {
     let redirect = Redirect {
@@ -34,15 +41,21 @@ pub(super) fn addresses(said: &mut Layers) -> Addresses {
             .map_or_else(|| Redirect::default().port, |given| given.value.get()),
         status: one(said, |raw| &raw.redirect_status, RedirectStatus::default()).0,
     };
+    let balancers = said.many(|raw| &raw.proxy_protocol_from).unwrap_or_default();
+    let common = Common {
+        redirect,
+        balancers: balancers_of(balancers),
+    };
     let faults = said.faults.len();
     let listen = said.many(|raw| &raw.listen);
     let redirect_from = said.many(|raw| &raw.redirect_from);
-    let tables = tables(said, redirect);
+    let tables = tables(said, &common);
     let mut listeners: Vec<Placed> = Vec::new();
     match listen {
-        Some(given) => listeners.extend(placed(given, &Service::Tls)),
+        Some(given) => listeners.extend(placed(given, &Service::Tls, &common)),
         None if tables.is_empty() => {
-            listeners.push((Listener::new(LISTEN, Service::Tls), Place::Missing("listen")));
+            let listener = common.listener(LISTEN.into(), Service::Tls);
+            listeners.push((listener, Place::Missing("listen")));
         }
         None => {}
     }
@@ -51,13 +64,13 @@ pub(super) fn addresses(said: &mut Layers) -> Addresses {
         said.faults.push(problem.at(Place::Missing("listen")));
     }
     let redirecting = redirect_from.unwrap_or_default();
-    listeners.extend(placed(redirecting, &Service::Redirect(redirect)));
+    listeners.extend(placed(redirecting, &Service::Redirect(redirect), &common));
     listeners.extend(tables);
     let (admin, admin_place) = admin_address(said);
     let bound = listeners
         .iter()
-        .map(|(listener, place)| (listener.address, place))
-        .chain(admin_place.iter().map(|(address, place)| (*address, place)));
+        .map(|(listener, place)| (listener.address.clone(), place))
+        .chain(admin_place.iter().map(|(address, place)| ((*address).into(), place)));
     let faults = taken_twice(bound);
     said.faults.extend(faults);
     Addresses {
@@ -82,44 +95,68 @@ pub(super) fn admin_address(said: &mut Layers) -> (admin::Settings, Option<(Sock
     }
 }
 
-fn placed(given: Vec<Given<SocketAddr>>, service: &Service) -> impl Iterator<Item = Placed> {
-    given
-        .into_iter()
-        .map(|given| (Listener::new(given.value, service.clone()), given.place))
+fn placed(given: Vec<Given<ListenAddress>>, service: &Service, common: &Common) -> impl Iterator<Item = Placed> {
+    given.into_iter().map(|given| {
+        let place = given.place.clone();
+        (common.listener(given.address(), service.clone()), place)
+    })
 }
 
-fn tables(said: &mut Layers, redirect: Redirect) -> Vec<Placed> {
+impl Common {
+    fn listener(&self, address: ListenAddress, service: Service) -> Listener {
+        Listener {
+            balancers: self.balancers.clone(),
+            ..Listener::new(address, service)
+        }
+    }
+}
+
+fn balancers_of(given: Vec<Given<Balancer>>) -> Balancers {
+    let mut balancers = Balancers::default();
+    for given in given {
+        match given.value {
+            Balancer::Network(network) => balancers.networks.push(network),
+            Balancer::Unix => balancers.unix = true,
+        }
+    }
+    balancers
+}
+
+fn tables(said: &mut Layers, common: &Common) -> Vec<Placed> {
     let mut faults = Vec::new();
     let mut tables = Table::of_file(said, |raw| &raw.listener);
     tables.extend(Table::of_names(said, |raw| &raw.listener));
     let listeners = tables
         .iter()
-        .filter_map(|table| listener(table, redirect, &mut faults))
+        .filter_map(|table| listener(table, common, &mut faults))
         .collect();
     said.faults.extend(faults);
     listeners
 }
 
-fn listener(table: &Table<'_, raw::Listener>, redirect: Redirect, faults: &mut Vec<Fault>) -> Option<Placed> {
+fn listener(table: &Table<'_, raw::Listener>, common: &Common, faults: &mut Vec<Fault>) -> Option<Placed> {
     let before = faults.len();
     let address = table.one(|table| &table.address, faults);
     let service = table.one(|table| &table.service, faults);
     let port = table.one(|table| &table.redirect_port, faults);
     let status = table.one(|table| &table.redirect_status, faults);
+    let balancers = table.many(|table| &table.proxy_protocol_from, faults);
+    let mode = table.one(|table| &table.unix_mode, faults);
     let kind = service.map_or(ServiceKind::Tls, |given| given.value);
     let redirecting = [
         port.as_ref().map(|given| &given.place),
         status.as_ref().map(|given| &given.place),
     ];
-    if let (ServiceKind::Tls, Some(place)) = (kind, redirecting.into_iter().flatten().next()) {
+    if let (ServiceKind::Tls | ServiceKind::Http, Some(place)) = (kind, redirecting.into_iter().flatten().next()) {
         let problem = Problem::new("this listener redirects nobody").hint("it needs service = \"redirect\"");
         faults.push(problem.at(place.clone()));
     }
     let service = match kind {
         ServiceKind::Tls => Service::Tls,
+        ServiceKind::Http => Service::Http,
         ServiceKind::Redirect => Service::Redirect(Redirect {
-            port: port.map_or(redirect.port, |given| given.value.get()),
-            status: status.map_or(redirect.status, |given| given.value.0),
+            port: port.map_or(common.redirect.port, |given| given.value.get()),
+            status: status.map_or(common.redirect.status, |given| given.value.0),
         }),
     };
     let Some(address) = address else {
@@ -129,16 +166,30 @@ fn listener(table: &Table<'_, raw::Listener>, redirect: Redirect, faults: &mut V
         }
         return None;
     };
-    Some((Listener::new(address.value, service), address.place))
+    let place = address.place.clone();
+    let address = address.address();
+    if let (Some(mode), false) = (&mode, matches!(address, ListenAddress::Unix(_))) {
+        let problem = Problem::new("this listener has no file").hint("it is for an address such as \"unix:/path\"");
+        faults.push(problem.at(mode.place.clone()));
+    }
+    let mut listener = common.listener(address, service);
+    if let Some(balancers) = balancers {
+        listener.balancers = balancers_of(balancers);
+    }
+    if let Some(FileMode(mode)) = mode.map(|given| given.value) {
+        listener.unix_mode = mode;
+    }
+    Some((listener, place))
 }
 
 /// A fault for each address that is bound already.
-fn taken_twice<'a>(bound: impl Iterator<Item = (SocketAddr, &'a Place)>) -> Vec<Fault> {
-    let mut taken: Vec<(SocketAddr, &Place)> = Vec::new();
+fn taken_twice<'a>(bound: impl Iterator<Item = (ListenAddress, &'a Place)>) -> Vec<Fault> {
+    let mut taken: Vec<(ListenAddress, &Place)> = Vec::new();
     let mut faults = Vec::new();
     for (address, place) in bound {
         // Port 0 is a port of the system's choice, another one each time.
-        match taken.iter().find(|(other, _)| *other == address && address.port() != 0) {
+        let is_chosen = address.ip().is_some_and(|address| address.port() == 0);
+        match taken.iter().find(|(other, _)| *other == address && !is_chosen) {
             Some((_, first)) => {
                 faults.push(Problem::new(format!("{address} is taken already, by {first}")).at(place.clone()));
             }

@@ -1,7 +1,9 @@
 //! What was said -> what each room is told: defaults, ranges and cross-checks, every fault noted.
 
+mod acme;
 mod backends;
 mod bundles;
+mod client_limits;
 mod listeners;
 mod log;
 mod routes;
@@ -11,8 +13,10 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use self::acme::acme;
 use self::backends::backends;
 use self::bundles::bundles;
+use self::client_limits::client_limits;
 use self::listeners::{addresses, admin_address};
 use self::routes::routes;
 use super::choices::Root;
@@ -64,6 +68,7 @@ pub(super) fn config(mut layers: Layers, environment: &Environment, machine: Mac
         },
         proxy: proxy::Settings {
             listeners: addresses.listeners,
+            acme: acme(said, &backends),
             takeover: one(said, |raw| &raw.takeover, false),
             routes: routes(said, &backends),
             backends,
@@ -206,6 +211,7 @@ fn limits(said: &mut Layers, machine: Machine) -> Limits {
             MOST_CONNECTIONS,
         )
         .get(),
+        clients: client_limits(said),
     }
 }
 

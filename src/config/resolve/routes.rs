@@ -80,32 +80,42 @@ fn position(
     backends: &[Backend],
     faults: &mut Vec<Fault>,
 ) -> usize {
-    let name = backend.as_ref().map_or("", |given| &*given.value.0);
-    if let Some(position) = backends.iter().position(|backend| &*backend.name == name) {
-        return position;
-    }
+    let position = match &backend {
+        Some(given) => named(given, backends),
+        None => {
+            let default = backends.iter().position(|backend| backend.name.is_empty());
+            default.ok_or_else(|| {
+                Problem::new("a route without a backend, and there is no default backend")
+                    .hint("name one: backend = \"...\", or give `upstream`")
+                    .at(table.place().cloned().unwrap_or(Place::Missing("route.backend")))
+            })
+        }
+    };
+    position.unwrap_or_else(|fault| {
+        faults.push(fault);
+        0
+    })
+}
+
+/// Where the backend of this name stands in `backends`.
+pub(super) fn named(given: &Given<Name>, backends: &[Backend]) -> Result<usize, Fault> {
+    let name = &*given.value.0;
     let known = || {
         backends
             .iter()
             .map(|backend| &*backend.name)
             .filter(|name| !name.is_empty())
     };
-    let fault = match &backend {
-        None => Problem::new("a route without a backend, and there is no default backend")
-            .hint("name one: backend = \"...\", or give `upstream`")
-            .at(table.place().cloned().unwrap_or(Place::Missing("route.backend"))),
-        Some(given) => {
-            let problem = Problem::new(format!("there is no [[backend]] with the name {name:?}"));
-            let problem = match (nearest(name, known()), known().next()) {
-                (Some(near), _) => problem.hint(format!("did you mean {near:?}?")),
-                (None, None) => problem.hint(format!("write one: [[backend]] with name = {name:?} and a url")),
-                (None, Some(_)) => problem.hint(format!("there are {}", known().collect::<Vec<_>>().join(", "))),
-            };
-            problem.at(given.place.clone())
-        }
-    };
-    faults.push(fault);
-    0
+    let position = backends.iter().position(|backend| &*backend.name == name);
+    position.ok_or_else(|| {
+        let problem = Problem::new(format!("there is no [[backend]] with the name {name:?}"));
+        let problem = match (nearest(name, known()), known().next()) {
+            (Some(near), _) => problem.hint(format!("did you mean {near:?}?")),
+            (None, None) => problem.hint(format!("write one: [[backend]] with name = {name:?} and a url")),
+            (None, Some(_)) => problem.hint(format!("there are {}", known().collect::<Vec<_>>().join(", "))),
+        };
+        problem.at(given.place.clone())
+    })
 }
 
 /// What routes take, so that no two take the same.

@@ -12,7 +12,10 @@ use super::line::Line;
 /// Appends the line.
 pub(super) fn write(line: &mut Vec<u8>, of: &Line<'_>) {
     // Writing to memory does not fail.
-    let _ = write!(line, "{} - ", of.peer.ip().to_canonical());
+    let _ = match of.peer.ip() {
+        Some(address) => write!(line, "{address} - "),
+        None => write!(line, "unix: - "),
+    };
     user(line, of.user);
     let time = of.time;
     let _ = write!(
@@ -93,6 +96,12 @@ mod tests {
             written(&bare()),
             "2001:db8::1 - - [22/Nov/2026:15:04:05 +0000] \"OPTIONS * HTTP/2.0\" 499 0 \"\" \"-\"\n"
         );
+    }
+
+    #[test]
+    fn a_client_on_a_unix_socket_is_written_as_nginx_does() {
+        let peer = crate::proxy::peer::Peer::Unix;
+        assert!(written(&Line { peer, ..bare() }).starts_with("unix: - - ["));
     }
 
     #[test]

@@ -68,7 +68,7 @@ mod tests {
             "level": "INFO",
             "message": "request",
             "target": "fullchain::access",
-            "peer": "[::ffff:192.0.2.1]:4711",
+            "peer": "192.0.2.1:4711",
             "method": "GET",
             "host": "a.test",
             "path": "/docs/a.html?lang=en",

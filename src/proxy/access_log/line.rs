@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
+use crate::proxy::peer::Peer;
+
 /// What there is to say of one request. Bytes are as they came, but for the values that are not for the log.
 #[derive(Clone, Debug)]
 pub(super) struct Line<'a> {
@@ -13,7 +15,7 @@ pub(super) struct Line<'a> {
     /// From the end of its header section to the end of its response, or of its tunnel.
     pub(super) duration: Duration,
     /// The client.
-    pub(super) peer: SocketAddr,
+    pub(super) peer: Peer,
     /// The address it came to, where that is known.
     pub(super) local: Option<SocketAddr>,
     /// `http` or `https`.
@@ -143,7 +145,7 @@ pub(super) mod tests {
         Line {
             time: OffsetDateTime::UNIX_EPOCH + Duration::from_millis(1_795_359_845_007),
             duration: Duration::from_micros(12_345),
-            peer: "[::ffff:192.0.2.1]:4711".parse().unwrap(),
+            peer: "[::ffff:192.0.2.1]:4711".parse::<SocketAddr>().unwrap().into(),
             local: Some("198.51.100.7:8443".parse().unwrap()),
             scheme: "https",
             tls: Some("TLSv1.3"),
@@ -171,7 +173,7 @@ pub(super) mod tests {
     pub(in crate::proxy::access_log) fn bare() -> Line<'static> {
         Line {
             duration: Duration::ZERO,
-            peer: "[2001:db8::1]:1".parse().unwrap(),
+            peer: "[2001:db8::1]:1".parse::<SocketAddr>().unwrap().into(),
             local: None,
             scheme: "http",
             tls: None,

@@ -17,6 +17,7 @@ use super::line::{End, Line};
 use super::user::user;
 use crate::proxy::body::RequestBody;
 use crate::proxy::error::Error;
+use crate::proxy::peer::Peer;
 use crate::tls::Hello;
 
 /// What tells one request in everybody's log.
@@ -29,7 +30,7 @@ const CLIENT_LEFT: u16 = 499;
 #[derive(Debug)]
 pub(in crate::proxy) struct Record {
     writer: Rc<Writer>,
-    peer: SocketAddr,
+    peer: Peer,
     local: Option<SocketAddr>,
     hello: Option<Rc<Hello>>,
     start: Instant,
@@ -58,7 +59,7 @@ impl Record {
     /// Begins a record where access lines are wanted at all.
     pub(in crate::proxy) fn begin(
         writer: &Rc<Writer>,
-        peer: SocketAddr,
+        peer: Peer,
         local: Option<SocketAddr>,
         hello: Option<&Rc<Hello>>,
         head: &Parts,
@@ -284,7 +285,7 @@ mod tests {
             ..AccessLog::default()
         };
         let writer = Writer::new(Output::open(&settings).unwrap(), &Redaction::default());
-        let peer = SocketAddr::from(([192, 0, 2, 1], 4711));
+        let peer = SocketAddr::from(([192, 0, 2, 1], 4711)).into();
         Record::begin(&writer, peer, None, None, head)
     }
 

@@ -29,7 +29,7 @@ pub(in crate::proxy) struct ResponseBody {
 
 #[derive(Debug)]
 enum Content {
-    Text(Option<&'static str>),
+    Own(Option<Bytes>),
     Upstream(Upstream),
 }
 
@@ -51,7 +51,12 @@ pub(in crate::proxy) struct Taken(Rc<Cell<Option<Instant>>>);
 impl ResponseBody {
     /// A text of our own; an empty one is no body.
     pub(in crate::proxy) fn text(text: &'static str) -> Self {
-        Self::new(Content::Text((!text.is_empty()).then_some(text)))
+        Self::bytes(Bytes::from_static(text.as_bytes()))
+    }
+
+    /// The same, where it is known only now.
+    pub(in crate::proxy) fn bytes(bytes: Bytes) -> Self {
+        Self::new(Content::Own(Some(bytes).filter(|bytes| !bytes.is_empty())))
     }
 
     /// What the upstream sends. Where it sends nothing for `idle` while it is waited for, the body ends with an error.
@@ -104,10 +109,7 @@ impl Body for ResponseBody {
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let this = self.get_mut();
         let outcome = match &mut this.content {
-            Content::Text(text) => Poll::Ready(
-                text.take()
-                    .map(|text| Ok(Frame::data(Bytes::from_static(text.as_bytes())))),
-            ),
+            Content::Own(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Content::Upstream(upstream) => upstream.poll_frame(context),
         };
         match &outcome {
@@ -149,7 +151,7 @@ impl Body for ResponseBody {
 
     fn size_hint(&self) -> SizeHint {
         match &self.content {
-            Content::Text(text) => SizeHint::with_exact(text.map_or(0, |text| text.len() as u64)),
+            Content::Own(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Content::Upstream(upstream) => upstream.incoming.size_hint(),
         }
     }
@@ -158,7 +160,7 @@ impl Body for ResponseBody {
 impl Content {
     fn is_over(&self) -> bool {
         match self {
-            Self::Text(text) => text.is_none(),
+            Self::Own(bytes) => bytes.is_none(),
             Self::Upstream(upstream) => upstream.incoming.is_end_stream(),
         }
     }

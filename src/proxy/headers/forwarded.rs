@@ -18,18 +18,22 @@ const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 /// Names that some backend or other believes, besides all that begin with `x-forwarded`.
 const CLAIMS: [&str; 5] = ["forwarded", "x-real-ip", "x-url-scheme", "x-scheme", "front-end-https"];
 
-/// Replaces what the headers say about the client by what is known: its address and the host it asked for over TLS.
+/// Replaces what the headers say about the client by what is known: its address, the host it asked for, and whether it
+/// did so over TLS.
 ///
 /// `Forwarded` (RFC 7239) is removed and not set: few backends read it, and those that read both must not choose.
-pub(in crate::proxy) fn set(headers: &mut HeaderMap, client: &HeaderValue, host: Option<&Host>) {
+pub(in crate::proxy) fn set(headers: &mut HeaderMap, client: &HeaderValue, over_tls: bool, host: Option<&Host>) {
+    let (scheme, port) = if over_tls { ("https", "443") } else { ("http", "80") };
     remove_where(headers, |name| is_claim(name.as_str().as_bytes()));
     headers.insert(FOR, client.clone());
     headers.insert(REAL_IP, client.clone());
-    headers.insert(PROTO, HeaderValue::from_static("https"));
+    headers.insert(PROTO, HeaderValue::from_static(scheme));
     if let Some(host) = host {
         headers.insert(HOST, host.value().clone());
-        // The port as the client sees it: where it names none, it used the one of https.
-        let port = host.port().map_or(HeaderValue::from_static("443"), HeaderValue::from);
+        // The port as the client sees it: where it names none, it used the one of the scheme.
+        let port = host
+            .port()
+            .map_or_else(|| HeaderValue::from_static(port), HeaderValue::from);
         headers.insert(PORT, port);
     }
 }
@@ -66,7 +70,7 @@ mod tests {
         headers.insert("x-forward", HeaderValue::from_static("kept"));
         headers.insert("from", HeaderValue::from_static("kept"));
         let host = Host::new(HeaderValue::from_static("a.test:8443")).unwrap();
-        set(&mut headers, &HeaderValue::from_static("192.0.2.1"), Some(&host));
+        set(&mut headers, &HeaderValue::from_static("192.0.2.1"), true, Some(&host));
 
         let mut left: Vec<_> = headers
             .iter()
@@ -88,10 +92,20 @@ mod tests {
     }
 
     #[test]
-    fn a_host_without_a_port_means_the_port_of_https() {
-        let mut headers = HeaderMap::new();
+    fn a_host_without_a_port_means_the_port_of_the_scheme() {
         let host = Host::new(HeaderValue::from_static("a.test")).unwrap();
-        set(&mut headers, &HeaderValue::from_static("192.0.2.1"), Some(&host));
-        assert_eq!(headers[PORT], "443");
+        for (over_tls, scheme, port) in [(true, "https", "443"), (false, "http", "80")] {
+            let mut headers = HeaderMap::new();
+            set(
+                &mut headers,
+                &HeaderValue::from_static("192.0.2.1"),
+                over_tls,
+                Some(&host),
+            );
+            assert_eq!(
+                (&headers[PROTO], &headers[PORT]),
+                (&HeaderValue::from_static(scheme), &HeaderValue::from_static(port))
+            );
+        }
     }
 }

@@ -1,16 +1,35 @@
 //! What is accepted on, and what is done there.
 
+use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use http::StatusCode;
+
+use crate::proxy::Network;
 
 /// An address that is accepted on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
     /// The address.
-    pub address: SocketAddr,
+    pub address: ListenAddress,
     /// What is done with a connection.
     pub service: Service,
+    /// Who may connect, where the address is a path: its mode.
+    pub unix_mode: u32,
+    /// Whose connections begin with a PROXY header.
+    pub balancers: Balancers,
+}
+
+/// Where a listener listens.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum ListenAddress {
+    /// At an IP address and a port.
+    Ip(SocketAddr),
+    /// At the path of a Unix socket.
+    Unix(PathBuf),
+    /// Wherever the sockets do that systemd hands over under this name.
+    Systemd(String),
 }
 
 /// What is done with a connection.
@@ -18,6 +37,8 @@ pub struct Listener {
 pub enum Service {
     /// HTTP over TLS is served.
     Tls,
+    /// Plain HTTP is served.
+    Http,
     /// Plain HTTP is answered with the way to https.
     Redirect(Redirect),
 }
@@ -31,10 +52,56 @@ pub struct Redirect {
     pub status: StatusCode,
 }
 
+/// Balancers in front of a listener. They begin each connection with a PROXY header; nobody else is asked for one, and
+/// whoever sends one unasked is not believed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Balancers {
+    /// Where they are.
+    pub networks: Vec<Network>,
+    /// Whether whoever connects to a Unix socket is one.
+    pub unix: bool,
+}
+
 impl Listener {
+    /// The mode of a Unix socket: for the user and the group of the process, as whoever is to connect is made a member of
+    /// the group.
+    pub const UNIX_MODE: u32 = 0o660;
+
     /// A listener with everything else at its default.
-    pub fn new(address: SocketAddr, service: Service) -> Self {
-        Self { address, service }
+    pub fn new(address: impl Into<ListenAddress>, service: Service) -> Self {
+        Self {
+            address: address.into(),
+            service,
+            unix_mode: Self::UNIX_MODE,
+            balancers: Balancers::default(),
+        }
+    }
+}
+
+impl ListenAddress {
+    /// The IP address and the port, where it is that.
+    pub fn ip(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Ip(address) => Some(*address),
+            Self::Unix(_) | Self::Systemd(_) => None,
+        }
+    }
+}
+
+impl From<SocketAddr> for ListenAddress {
+    fn from(address: SocketAddr) -> Self {
+        Self::Ip(address)
+    }
+}
+
+impl fmt::Display for ListenAddress {
+    /// As it is configured.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(address) => write!(f, "{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Systemd(name) => write!(f, "systemd:{name}"),
+        }
     }
 }
 

@@ -9,8 +9,10 @@ use std::time::Duration;
 use super::access_log::AccessLog;
 
 pub use self::backend::{Backend, BackendTimeouts, ServerAddress};
-pub use self::listener::{Listener, Redirect, Service};
+pub use self::listener::{Balancers, ListenAddress, Listener, Redirect, Service};
 pub use self::route::{HostPattern, InvalidHostPattern, InvalidPathPrefix, PathPrefix, Route};
+pub use super::acme::Acme;
+pub use super::clients::{ClientLimits, RequestRate};
 
 /// Everything the proxy room is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub struct Settings {
     pub listeners: Vec<Listener>,
     /// Bind even where another process listens on the same address (`SO_REUSEPORT` hand-over).
     pub takeover: bool,
+    /// Who answers ACME's http-01.
+    pub acme: Acme,
     /// What happens to which request. A request that none of them takes is answered with 404.
     pub routes: Vec<Route>,
     /// Where requests go.
@@ -34,7 +38,8 @@ pub struct Settings {
 /// Deadlines on the client's side, each measured on the monotonic clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
-    /// From the first byte of a request (or the end of the handshake) to the end of its header section.
+    /// From the first byte of a request (or the end of the handshake) to the end of its header section; and from
+    /// accepting a balancer's connection to the end of its PROXY header.
     pub header: Duration,
     /// A client connection without a request in progress; also a body or response without progress.
     pub idle: Duration,
@@ -49,4 +54,6 @@ pub struct Limits {
     pub header_fields: usize,
     /// Concurrent client connections of the whole process, and also those to servers.
     pub connections: usize,
+    /// What one client may have of these, and of requests.
+    pub clients: ClientLimits,
 }

@@ -42,7 +42,11 @@ pub(crate) enum End {
 impl Client {
     /// A client that speaks HTTP/1.1 with `proxy`.
     pub(crate) fn of(proxy: &Proxy) -> Self {
-        let socket = TcpStream::connect(proxy.address).unwrap();
+        Self::on(TcpStream::connect(proxy.address).unwrap(), proxy)
+    }
+
+    /// The same on a connection that there is already.
+    pub(crate) fn on(socket: TcpStream, proxy: &Proxy) -> Self {
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let name = ServerName::try_from(NAME).unwrap();
         let connection = ClientConnection::new(config(proxy, b"http/1.1"), name).unwrap();

@@ -2,7 +2,8 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::process::{Child, Stdio};
+use std::os::fd::OwnedFd;
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
@@ -132,10 +133,25 @@ impl House {
 
     /// Starts the binary.
     pub(crate) fn spawn(self) -> Running {
-        let mut child = binary()
+        let mut command = binary();
+        command.stdin(Stdio::null());
+        self.spawn_by(command)
+    }
+
+    /// Starts the binary as systemd does that hands over `socket` under `name`.
+    pub(crate) fn spawn_activated(self, socket: OwnedFd, name: &str) -> Running {
+        const SCRIPT: &str = "exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$0\" \"$@\"";
+        let binary = binary();
+        let mut command = Command::new("/bin/sh");
+        command.env_clear().env("LISTEN_FDNAMES", name);
+        command.args(["-c", SCRIPT]).arg(binary.get_program()).stdin(socket);
+        self.spawn_by(command)
+    }
+
+    fn spawn_by(self, mut command: Command) -> Running {
+        let mut child = command
             .arg("serve")
             .args(self.arguments())
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

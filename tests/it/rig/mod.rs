@@ -12,6 +12,7 @@ pub(crate) mod ocsp;
 pub(crate) mod openssl;
 pub(crate) mod peer;
 pub(crate) mod pki;
+pub(crate) mod plain;
 pub(crate) mod proxy;
 pub(crate) mod responder;
 pub(crate) mod upstream;

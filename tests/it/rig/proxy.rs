@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use fullchain::live::Live;
 use fullchain::proxy::settings::{
-    Backend, BackendTimeouts, Limits, Listener, Redirect, Route, ServerAddress, Service, Timeouts,
+    Acme, Backend, BackendTimeouts, ClientLimits, Limits, Listener, Redirect, Route, ServerAddress, Service, Timeouts,
 };
-use fullchain::proxy::{AccessLog, AccessOutput, Server, Settings, Workers, drain};
+use fullchain::proxy::{AccessLog, AccessOutput, Inherited, LocalAddress, Server, Settings, Workers, drain};
 use fullchain::tls::{self, Handshaker, Snapshot};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{RootCertStore, ServerConfig};
@@ -24,6 +24,7 @@ pub(crate) const NAME: &str = "a.test";
 pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     pub(crate) redirect: SocketAddr,
+    listeners: Vec<LocalAddress>,
     pub(crate) roots: RootCertStore,
     drain: drain::Drain,
     workers: Option<Workers>,
@@ -54,17 +55,23 @@ impl Proxy {
         let handshaker = handshaker(certificate.clone(), key, handshake_timeout);
         let mut roots = RootCertStore::empty();
         roots.add(certificate).unwrap();
-        let server = Server::bind(settings, NonZeroUsize::MIN).unwrap();
+        let server = Server::bind(settings, NonZeroUsize::MIN, Inherited::default()).unwrap();
         let addresses = server.local_addresses();
         let access_log = AccessOutput::open(&settings.access_log).unwrap();
         let (drain, watch) = drain::channel();
         Self {
-            address: addresses[0].address,
-            redirect: addresses[1].address,
+            address: addresses[0].address.ip().unwrap(),
+            redirect: addresses[1].address.ip().unwrap(),
+            listeners: addresses,
             roots,
             drain,
             workers: Some(server.run(Arc::new(handshaker), access_log, watch).unwrap()),
         }
+    }
+
+    /// Where listener `number` of the settings is.
+    pub(crate) fn listener(&self, number: usize) -> SocketAddr {
+        self.listeners[number].address.ip().unwrap()
     }
 
     /// Gives the drain signal.
@@ -91,6 +98,7 @@ fn settings(upstreams: &[SocketAddr]) -> Settings {
             Listener::new(any, Service::Tls),
             Listener::new(any, Service::Redirect(Redirect::default())),
         ],
+        acme: Acme::Off,
         takeover: false,
         routes: vec![Route::to(0)],
         backends: vec![backend("", upstreams)],
@@ -102,6 +110,7 @@ fn settings(upstreams: &[SocketAddr]) -> Settings {
             header_bytes: 128 * 1024,
             header_fields: 200,
             connections: 1000,
+            clients: ClientLimits::default(),
         },
         access_log: AccessLog::default(),
     }

@@ -68,6 +68,11 @@ impl Upstream {
         String::from_utf8_lossy(received.get(number).map_or(&[], Vec::as_slice)).into_owned()
     }
 
+    /// Whether the first head received has this line, whatever its case.
+    pub(crate) fn was_told(&self, line: &str) -> bool {
+        self.first_head().iter().any(|told| told.eq_ignore_ascii_case(line))
+    }
+
     /// The lines of the first head received, sorted but for the first.
     pub(crate) fn first_head(&self) -> Vec<String> {
         let received = self.received(0);

@@ -1,0 +1,72 @@
+//! Who is at the other end: what the socket says, or what a balancer in front of us says in its stead.
+
+use std::net::SocketAddr;
+
+use super::clients::Place;
+use super::error::Causes;
+use super::peer::Peer;
+use super::proxy_protocol::{self, Endpoints, ReceiveError};
+use super::settings::{Balancers, Listener};
+use super::socket::Socket;
+use super::worker::Worker;
+
+/// A client that may go on.
+#[derive(Debug)]
+pub(super) struct Client {
+    /// Where it is.
+    pub(super) peer: Peer,
+    /// What it connected to; `None` on a Unix socket.
+    pub(super) local: Option<SocketAddr>,
+    _place: Option<Place>,
+}
+
+/// Why a PROXY header that had to come did not.
+#[derive(Debug, thiserror::Error)]
+enum NoHeader {
+    #[error(transparent)]
+    Receive(#[from] ReceiveError),
+    #[error("it did not come in time")]
+    TimedOut,
+}
+
+impl Client {
+    /// Finds out who is at the other end of `socket`. `None`, and logged, where that is not said, or where the client has
+    /// as many connections as it may.
+    pub(super) async fn meet(worker: &Worker, listener: &Listener, socket: &mut Socket, peer: Peer) -> Option<Self> {
+        let introduced = match listener.balancers.include(peer) {
+            true => introduced(worker, socket)
+                .await
+                .inspect_err(|error| tracing::info!(%peer, error = %Causes(error), "no PROXY header"))
+                .ok()?,
+            false => None,
+        };
+        let (peer, local) = match introduced {
+            Some(Endpoints { source, destination }) => (source.into(), Some(destination)),
+            None => (peer, socket.local_address()),
+        };
+        let place = worker.clients.connect(peer);
+        let place = place.inspect_err(|error| tracing::info!(%peer, %error, "connection refused"));
+        Some(Self {
+            peer,
+            local,
+            _place: place.ok()?,
+        })
+    }
+}
+
+/// Whom a balancer connects us with; `None` where it speaks for itself.
+async fn introduced(worker: &Worker, socket: &mut Socket) -> Result<Option<Endpoints>, NoHeader> {
+    let header = proxy_protocol::receive(socket);
+    let header = tokio::time::timeout(worker.settings.timeouts.header, header).await;
+    Ok(header.map_err(|_| NoHeader::TimedOut)??.endpoints)
+}
+
+impl Balancers {
+    /// Whether `peer` is one.
+    fn include(&self, peer: Peer) -> bool {
+        match peer.ip() {
+            Some(address) => self.networks.iter().any(|network| network.contains(address)),
+            None => self.unix,
+        }
+    }
+}

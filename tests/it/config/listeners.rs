@@ -1,0 +1,106 @@
+//! What is accepted on, and from whom.
+
+use fullchain::proxy::settings::{Acme, Listener, Service};
+
+use super::{LEAST, faults, load};
+
+#[test]
+fn a_listener_may_be_a_path_or_a_name_and_a_relative_path_starts_at_the_file() {
+    let text = format!(
+        "listen = [\"unix:/run/tls\", \"systemd:web\"]\nredirect_from = \"unix:plain\"\n{LEAST}\
+         [[listener]]\naddress = \"unix:other\"\nservice = \"http\"\nunix_mode = \"0600\"\n"
+    );
+    let listeners = load(&text).unwrap().proxy.listeners;
+    let addresses: Vec<_> = listeners.iter().map(|listener| listener.address.to_string()).collect();
+    assert_eq!(addresses[..2], ["unix:/run/tls", "systemd:web"]);
+    for (address, name) in addresses[2..].iter().zip(["/plain", "/other"]) {
+        assert!(address.starts_with("unix:/") && address.ends_with(name), "{address}");
+    }
+    assert_eq!(listeners[3].service, Service::Http);
+    let modes: Vec<_> = listeners.iter().map(|listener| listener.unix_mode).collect();
+    assert_eq!(
+        modes,
+        [Listener::UNIX_MODE, Listener::UNIX_MODE, Listener::UNIX_MODE, 0o600]
+    );
+}
+
+#[test]
+fn a_listener_has_the_balancers_of_all_or_its_own() {
+    let text = format!(
+        "proxy_protocol_from = [\"10.0.0.0/8\", \"unix\"]\n{LEAST}[[listener]]\naddress = \"127.0.0.1:1\"\n\
+         [[listener]]\naddress = \"127.0.0.1:2\"\nproxy_protocol_from = \"192.0.2.1\"\n\
+         [[listener]]\naddress = \"127.0.0.1:3\"\nproxy_protocol_from = []\n"
+    );
+    let listeners = load(&text).unwrap().proxy.listeners;
+    let balancers: Vec<_> = listeners
+        .iter()
+        .map(|listener| {
+            let networks = listener.balancers.networks.iter();
+            (
+                networks.map(ToString::to_string).collect::<Vec<_>>().join(","),
+                listener.balancers.unix,
+            )
+        })
+        .collect();
+    assert_eq!(
+        balancers,
+        [
+            ("10.0.0.0/8".to_owned(), true),
+            ("192.0.2.1/32".to_owned(), false),
+            (String::new(), false)
+        ]
+    );
+}
+
+#[test]
+fn what_does_not_fit_a_listener_is_told_where_it_stands() {
+    let text = format!(
+        "listen = \"/run/tls\"\nproxy_protocol_from = \"10.0.0.1/8\"\n{LEAST}\
+         [[listener]]\naddress = \"127.0.0.1:1\"\nunix_mode = \"0600\"\n\
+         [[listener]]\naddress = \"unix:/a\"\nunix_mode = 600\nservice = \"https\"\n\
+         [[listener]]\naddress = \"unix:/b\"\n\
+         [[listener]]\naddress = \"unix:/b\"\nservice = \"http\"\nredirect_port = 1\n"
+    );
+    let told = faults(&text);
+    for part in [
+        "fullchain.toml:1:10: listen: expected an address",
+        "hint: write \"unix:/run/tls\"",
+        "fullchain.toml:2:23: proxy_protocol_from: ",
+        "hint: write \"10.0.0.0/8\" for the range",
+        "fullchain.toml:9:13: listener.unix_mode: this listener has no file",
+        "fullchain.toml:12:13: listener.unix_mode: expected a mode such as \"0660\", found the number 600",
+        "fullchain.toml:13:11: listener.service: expected \"tls\", \"redirect\" or \"http\", found \"https\"",
+        "fullchain.toml:17:11: listener.address: unix:/b is taken already, by fullchain.toml:15:11: listener.address",
+        "fullchain.toml:19:17: listener.redirect_port: this listener redirects nobody",
+    ] {
+        assert!(told.contains(part), "{part}\n{told}");
+    }
+}
+
+#[test]
+fn http_01_is_answered_from_a_directory_or_by_a_backend() {
+    assert_eq!(load(LEAST).unwrap().proxy.acme, Acme::Off);
+    let Acme::Directory(directory) = load(&format!("acme_directory = \"acme\"\n{LEAST}")).unwrap().proxy.acme else {
+        panic!("no directory");
+    };
+    assert!(directory.is_absolute() && directory.ends_with("acme"));
+    let text = format!("acme_backend = \"acme\"\n{LEAST}[[backend]]\nname = \"acme\"\nurl = \"http://127.0.0.1:1\"\n");
+    let settings = load(&text).unwrap().proxy;
+    let position = settings.backends.iter().position(|backend| &*backend.name == "acme");
+    assert_eq!(settings.acme, Acme::to_backend(position.unwrap()));
+}
+
+#[test]
+fn http_01_has_one_answer() {
+    let text = format!("acme_backend = \"amce\"\n{LEAST}[[backend]]\nname = \"acme\"\nurl = \"http://127.0.0.1:1\"\n");
+    assert_eq!(
+        faults(&text),
+        "fullchain.toml:1:16: acme_backend: there is no [[backend]] with the name \"amce\"\n  \
+         hint: did you mean \"acme\"?"
+    );
+    let text = format!("acme_directory = \"a\"\nacme_backend = \"b\"\n{LEAST}");
+    assert_eq!(
+        faults(&text),
+        "fullchain.toml:2:16: acme_backend: an acme_directory is given too\n  hint: one of the two answers; leave one out"
+    );
+}
