@@ -14,6 +14,7 @@ mod flags;
 mod keys;
 mod layer;
 mod machine;
+mod networks;
 mod precedence;
 mod raw;
 mod resolve;

@@ -27,6 +27,7 @@ mod error;
 mod headers;
 mod http2;
 mod listener;
+mod network;
 mod path;
 mod redirect;
 mod response;
@@ -44,5 +45,6 @@ mod worker_thread;
 
 pub use self::access_log::{AccessFormat, AccessLog, Output as AccessOutput, Redaction};
 pub use self::listener::BindError;
+pub use self::network::{Network, NetworkError};
 pub use self::server::{LocalAddress, Server, Workers};
 pub use self::settings::Settings;
