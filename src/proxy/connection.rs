@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::task::Poll;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response};
+use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -24,7 +24,9 @@ use super::body::{BodyError, ResponseBody};
 use super::connections::{Connections, Entry};
 use super::ending::{LINGER, end};
 use super::error::Causes;
+use super::headers::downstream::Address;
 use super::headers::framing;
+use super::headers::scheme::Scheme;
 use super::http2;
 use super::redirect;
 use super::response;
@@ -53,7 +55,8 @@ pub(super) async fn serve_tls(worker: Rc<Worker>, socket: TcpStream, peer: Socke
         local,
         hello: Rc::new(accepted.hello),
         activity: Rc::clone(activity),
-        client: address(peer),
+        client: Address::of(peer.ip()),
+        scheme: Scheme::Https,
         tunnel: Default::default(),
     });
     match protocol {
@@ -178,11 +181,4 @@ fn ends_now(connections: &Connections, activity: &Activity) -> bool {
 /// Whether the response's body ended with an error.
 fn is_cut(error: &hyper::Error) -> bool {
     std::error::Error::source(error).is_some_and(|source| source.is::<BodyError>())
-}
-
-/// The client's address as a field value: IPv4 as IPv4 even on a dual-stack socket.
-fn address(peer: SocketAddr) -> HeaderValue {
-    let text = peer.ip().to_canonical().to_string();
-    // An address is digits, letters, dots and colons.
-    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("unknown"))
 }

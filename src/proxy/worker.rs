@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use super::Settings;
 use super::access_log::Writer;
 use super::connections::Connections;
+use super::headers::request_id::RequestIds;
 use super::routes::Routes;
 use super::upstream::Backends;
 use crate::tls::Handshaker;
@@ -20,6 +21,8 @@ pub(super) struct Worker {
     pub(super) access_log: Rc<Writer>,
     pub(super) routes: Arc<Routes>,
     pub(super) backends: Backends,
+    /// Names requests.
+    pub(super) request_ids: RequestIds,
     pub(super) connections: Rc<Connections>,
     /// One permit for each connection the process may have.
     pub(super) room: Arc<Semaphore>,

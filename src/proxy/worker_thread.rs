@@ -13,6 +13,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
 use super::access_log::Writer;
+use super::headers::request_id::RequestIds;
 use super::listener::accept;
 use super::routes::Routes;
 use super::settings::Service;
@@ -64,6 +65,7 @@ async fn serve(start: Start) -> usize {
         routes: start.routes,
         settings: start.settings,
         handshaker: start.handshaker,
+        request_ids: RequestIds::default(),
         connections: Rc::default(),
         room: start.room,
     });

@@ -2,6 +2,7 @@
 
 mod backends;
 mod bundles;
+mod headers;
 mod listeners;
 mod log;
 mod routes;
@@ -66,6 +67,8 @@ pub(super) fn config(mut layers: Layers, environment: &Environment, machine: Mac
             listeners: addresses.listeners,
             takeover: one(said, |raw| &raw.takeover, false),
             routes: routes(said, &backends),
+            trusted_proxies: many(said, |raw| &raw.trusted_proxies),
+            default_host: said.one(|raw| &raw.default_host).map(|given| given.value),
             backends,
             timeouts,
             limits: limits(said, machine),

@@ -12,7 +12,7 @@ use super::line::Line;
 /// Appends the line.
 pub(super) fn write(line: &mut Vec<u8>, of: &Line<'_>) {
     // Writing to memory does not fail.
-    let _ = write!(line, "{} - ", of.peer.ip().to_canonical());
+    let _ = write!(line, "{} - ", of.client_address());
     user(line, of.user);
     let time = of.time;
     let _ = write!(

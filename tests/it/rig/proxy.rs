@@ -93,6 +93,8 @@ fn settings(upstreams: &[SocketAddr]) -> Settings {
         ],
         takeover: false,
         routes: vec![Route::to(0)],
+        trusted_proxies: Vec::new(),
+        default_host: None,
         backends: vec![backend("", upstreams)],
         timeouts: Timeouts {
             header: long,
