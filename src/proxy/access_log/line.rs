@@ -72,7 +72,7 @@ pub(super) enum End {
 impl<'a> Line<'a> {
     /// The address of the client: the peer's, unless that speaks for another.
     pub(super) fn client_address(&self) -> IpAddr {
-        self.client.unwrap_or(self.peer.ip()).to_canonical()
+        self.client.unwrap_or_else(|| self.peer.ip()).to_canonical()
     }
 
     /// The path.
