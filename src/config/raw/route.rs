@@ -73,7 +73,8 @@ pub(in crate::config) struct Route {
 
     /// More beginnings of URLs in redirects, and what clients get instead.
     ///
-    /// Two URLs each: `http://internal:8080/ https://www.example.com/`. They go before what `rewrite_redirects` does, and hold where it is off.
+    /// Two URLs each: `http://internal:8080/ https://www.example.com/`. They go before what `rewrite_redirects` does,
+    /// and hold where it is off.
     #[schemars(extend("default" = []))]
     pub(in crate::config) redirect_map: List<RedirectPair>,
 
