@@ -8,8 +8,10 @@
 mod access_log;
 mod addresses;
 mod choices;
+mod cookies;
 mod environment;
 mod error;
+mod fields;
 mod flags;
 mod keys;
 mod layer;
@@ -19,6 +21,7 @@ mod networks;
 mod precedence;
 mod raw;
 mod resolve;
+mod rewriting;
 mod setting;
 mod sieve;
 mod tables;

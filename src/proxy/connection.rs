@@ -23,7 +23,9 @@ use super::client::Client;
 use super::connections::{Connections, Entry};
 use super::ending::{LINGER, end};
 use super::error::Causes;
+use super::headers::downstream::Address;
 use super::headers::framing;
+use super::headers::scheme::Scheme;
 use super::http2;
 use super::peer::Peer;
 use super::response;
@@ -53,7 +55,11 @@ pub(super) async fn serve(worker: Rc<Worker>, listener: Rc<Listener>, mut socket
             Service::Tls | Service::Http => None,
         },
         activity: Rc::clone(activity),
-        client: client.peer.field_value(),
+        client: Address::of_peer(client.peer),
+        scheme: match listener.service {
+            Service::Tls => Scheme::Https,
+            Service::Http | Service::Redirect(_) => Scheme::Http,
+        },
         tunnel: Default::default(),
     };
     if listener.service != Service::Tls {

@@ -9,6 +9,7 @@
 //! scanner     what HTTP/1.1 clients send, gone through strictly beside hyper
 //! service     one request: headers -> route -> body -> backend, and back
 //! routes      which route a request takes
+//! headers     what becomes of header fields, on the way down and on the way up
 //! upstream    backends, their servers, and the connections to them
 //! error       every way it can fail, the one table of statuses, and the words for causes
 //! access_log  one line for each request

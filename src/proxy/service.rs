@@ -1,6 +1,6 @@
 //! The request: checked, passed on, and its response passed back.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -15,8 +15,13 @@ use super::acme::{self, Challenge};
 use super::activity::{Activity, InProgress};
 use super::body::{RequestBody, ResponseBody, Taken};
 use super::error::{Causes, Error, Side};
+use super::headers::client;
+use super::headers::downstream::{Address, Downstream};
 use super::headers::host::Host;
-use super::headers::{Refusal, forwarded, framing, hop};
+use super::headers::prefixes::Prefixes;
+use super::headers::rewriting::{Own, Rewriting};
+use super::headers::scheme::Scheme;
+use super::headers::{Refusal, framing, hop};
 use super::path;
 use super::peer::Peer;
 use super::redirect;
@@ -43,8 +48,10 @@ pub(super) struct Context {
     pub(super) redirect: Option<Redirect>,
     /// What the connection is doing.
     pub(super) activity: Rc<Activity>,
-    /// The client's address as a field value.
-    pub(super) client: HeaderValue,
+    /// The address of who is connected.
+    pub(super) client: Address,
+    /// How.
+    pub(super) scheme: Scheme,
     /// The tunnel that a 101 begins, once that is on its way to the client.
     pub(super) tunnel: RefCell<Option<Tunnel>>,
 }
@@ -74,16 +81,28 @@ pub(super) async fn answer(
     let (head, body) = request.into_parts();
     let writer = &context.worker.access_log;
     let mut record = Record::begin(writer, context.peer, context.local, context.hello.as_ref(), &head);
+    let trusted = &context.worker.settings.trusted_proxies;
+    let client = client::of(&context.client, trusted, &head.headers);
+    if let (Some(record), Some(ip)) = (&mut record, client.ip)
+        && client.ip != context.client.ip
+    {
+        record.speaks_for(ip);
+    }
     let (version, unread) = (head.version, !body.is_end_stream());
     let place = Place::of(&head);
-    let mut outcome = forward(&context, head, body, &mut record, &in_progress)
+    let own = Cell::new(None);
+    let mut outcome = forward(&context, client, head, body, &mut record, &in_progress, &own)
         .await
         .unwrap_or_else(|error| {
             place.log(context.peer, &error);
             if let Some(record) = &mut record {
                 record.failed(&error);
             }
-            Outcome::ours(response::failure(&error, version, unread))
+            let mut response = response::failure(&error, version, unread);
+            if let Some(own) = own.take() {
+                own.add(response.headers_mut());
+            }
+            Outcome::ours(response)
         });
     if outcome.server.is_none() {
         response::close_unless_read(&mut outcome.response, version, unread);
@@ -98,24 +117,26 @@ pub(super) async fn answer(
     Ok(outcome.response.map(|body| body.until_end(in_progress, record, taken)))
 }
 
-/// The steps down to the upstream and back up.
+/// The steps down to the upstream and back up. What a failure has to say too is left in `own` as soon as it is known.
 async fn forward(
     context: &Context,
+    client: Address,
     mut head: Parts,
     body: Incoming,
     record: &mut Option<Box<Record>>,
     in_progress: &InProgress,
+    own: &Cell<Option<Own>>,
 ) -> Result<Outcome, Error> {
     let settings = &context.worker.settings;
     context
         .worker
         .clients
-        .request(context.peer)
+        .request(client.ip)
         .map_err(Error::TooManyRequests)?;
     if head.headers.len() > settings.limits.header_fields {
         return Err(Refusal::TooManyFields.into());
     }
-    let host = Host::of(&head)?;
+    let host = host(context, &head)?;
     framing::check(&head)?;
     let challenge = settings.acme.challenge(&head);
     if let Some(Challenge::Token(directory, token)) = challenge {
@@ -128,66 +149,84 @@ async fn forward(
     if response::is_options_of_server(&head.method, head.uri.path()) {
         return Ok(Outcome::ours(response::options()));
     }
-    let name = host.as_ref().map(Host::name);
+    let host = host.map_or_else(|| Host::new(HeaderValue::from_static("localhost")), Ok)?;
     let Found { route, prefix } = match challenge {
         Some(Challenge::Route(found)) => found,
         _ => {
-            let found = context.worker.routes.find(name, head.uri.path())?;
+            let found = context.worker.routes.find(Some(host.name()), head.uri.path())?;
             found.ok_or(Error::NoRoute)?
         }
     };
     let backend = context.worker.backends.at(route.backend).ok_or(Error::NoServer)?;
     let body = RequestBody::new(body, settings.timeouts.idle, in_progress);
     let wanted = Wanted::of(head.version, &head.headers, body.is_empty());
-    hop::strip_request(&mut head.headers);
-    forwarded::set(
-        &mut head.headers,
+    let downstream = Downstream::of(
         &context.client,
-        context.hello.is_some(),
-        host.as_ref(),
+        client,
+        context.scheme,
+        &host,
+        &head.headers,
+        &settings.trusted_proxies,
     );
+    let prefixes = Prefixes::of(route, prefix);
+    let rewriting = Rewriting::new(
+        &route.headers,
+        prefixes,
+        downstream,
+        context.hello.as_deref(),
+        &head.uri,
+        &context.worker.request_ids,
+    );
+    own.set(Some(rewriting.own()));
+    hop::strip_request(&mut head.headers);
     framing::set_request(&head.method, &mut head.headers, body.length());
     if let Some(wanted) = &wanted {
         wanted.ask(&mut head.headers);
     }
-    address(&mut head, host.as_ref(), context);
+    let version = head.version;
+    address(&mut head);
     if let Some(target) = path::rewritten(&head.uri, route, prefix)? {
         head.uri = target;
     }
+    rewriting.request(&mut head, version);
     let body = match record {
         Some(record) => record.passed_on(&head.headers, body),
         None => body,
     };
     let to_head = head.method == Method::HEAD;
     let answer = backend.send(head, body).await?;
-    pass_back(context, answer, backend.progress_timeout(), to_head, wanted)
+    pass_back(context, answer, &rewriting, backend.progress_timeout(), to_head, wanted)
 }
 
-/// Puts the head into the form that an origin server expects: origin-form, with a Host field.
-fn address(head: &mut Parts, host: Option<&Host>, context: &Context) {
+/// The host that a request is for; `None` for an HTTP/1.0 client whom nobody can say it for.
+fn host(context: &Context, head: &Parts) -> Result<Option<Host>, Refusal> {
+    if let Some(host) = Host::of(head)? {
+        return Ok(Some(host));
+    }
+    // An HTTP/1.0 client that names no host: what the operator says, else the name it asked for in TLS.
+    if let Some(name) = &context.worker.settings.default_host {
+        return Ok(Some(name.host().clone()));
+    }
+    let hello = context.hello.as_deref();
+    let named = hello.and_then(|hello| HeaderValue::from_str(hello.server_name.as_deref()?).ok());
+    Ok(named.and_then(|value| Host::new(value).ok()))
+}
+
+/// Puts the head into the form that an origin server expects: origin-form.
+fn address(head: &mut Parts) {
     // The checks before have seen a path; the upstream gets it as it is.
     if head.uri.authority().is_some() {
         head.uri = head.uri.path_and_query().cloned().map_or_else(Uri::default, Uri::from);
     }
     head.version = Version::HTTP_11;
     head.extensions.clear();
-    let host = match host {
-        Some(host) => host.value().clone(),
-        // An HTTP/1.0 client that names no host: the name it asked for in TLS is the next best thing.
-        None => context
-            .hello
-            .as_ref()
-            .and_then(|hello| hello.server_name.as_deref())
-            .and_then(|name| HeaderValue::from_str(name).ok())
-            .unwrap_or(HeaderValue::from_static("localhost")),
-    };
-    head.headers.insert(http::header::HOST, host);
 }
 
 /// Makes the upstream's response ours.
 fn pass_back(
     context: &Context,
     answer: Answer,
+    rewriting: &Rewriting<'_>,
     progress: Duration,
     to_head: bool,
     wanted: Option<Wanted>,
@@ -196,6 +235,7 @@ fn pass_back(
         mut response,
         lease,
         server,
+        site,
     } = answer;
     let unacceptable = |reason| Error::UnacceptableResponse {
         server: Rc::clone(&server),
@@ -213,6 +253,7 @@ fn pass_back(
     let (mut head, body) = response.into_parts();
     hop::strip_response(&mut head.headers);
     framing::clear_response(&mut head.headers, head.status, to_head);
+    rewriting.response(&mut head.headers, &site, head.version);
     // Not the upstream's: an HTTP/1.0 backend does not make the client's connection one.
     head.version = Version::HTTP_11;
     if let Some(agreed) = agreed {

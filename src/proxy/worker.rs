@@ -9,6 +9,7 @@ use super::Settings;
 use super::access_log::Writer;
 use super::clients::Clients;
 use super::connections::Connections;
+use super::headers::request_id::RequestIds;
 use super::routes::Routes;
 use super::upstream::Backends;
 use crate::tls::Handshaker;
@@ -21,6 +22,8 @@ pub(super) struct Worker {
     pub(super) access_log: Rc<Writer>,
     pub(super) routes: Arc<Routes>,
     pub(super) backends: Backends,
+    /// Names requests.
+    pub(super) request_ids: RequestIds,
     pub(super) connections: Rc<Connections>,
     /// What each client has of the process.
     pub(super) clients: Arc<Clients>,

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::access_log::Writer;
 use super::clients::Clients;
+use super::headers::request_id::RequestIds;
 use super::listener::{ListeningSocket, accept};
 use super::routes::Routes;
 use super::upstream::Backends;
@@ -64,6 +65,7 @@ async fn serve(start: Start) -> usize {
         routes: start.routes,
         settings: start.settings,
         handshaker: start.handshaker,
+        request_ids: RequestIds::default(),
         connections: Rc::default(),
         clients: start.clients,
         room: start.room,

@@ -28,8 +28,8 @@ use crate::config::setting::{List, Setting};
 use crate::config::units::ByteSize;
 use crate::config::value::{Automatic, Ceiling, Name};
 use crate::fetch::{Aia, Ocsp};
-use crate::proxy::AccessFormat;
-use crate::proxy::settings::{ListenAddress, ServerAddress};
+use crate::proxy::settings::{HostName, ListenAddress, ServerAddress};
+use crate::proxy::{AccessFormat, Network};
 use crate::telemetry::log::{Filter, Format};
 
 /// The configuration of fullchain.
@@ -85,6 +85,20 @@ pub(in crate::config) struct Raw {
     ///
     /// The next upstream is tried where one does not accept a connection.
     pub(in crate::config) upstream: List<ServerAddress>,
+
+    /// Proxies in front of this one that may speak for their clients, such as "10.0.0.0/8".
+    ///
+    /// Addresses, or ranges of addresses.
+    /// From them X-Forwarded-For is appended to, X-Forwarded-Proto, -Host, -Port and X-Request-Id are kept, and the
+    /// client is the last address of X-Forwarded-For that is not one of them. They must set those fields or take them
+    /// out themselves. From anybody else all of that is replaced.
+    #[schemars(extend("default" = []))]
+    pub(in crate::config) trusted_proxies: List<Network>,
+
+    /// The host of requests that name none, as HTTP/1.0 allows.
+    ///
+    /// Without it, the name that the client asked for in TLS.
+    pub(in crate::config) default_host: Setting<HostName>,
 
     /// Threads that handle connections; "auto" is one per core.
     #[schemars(extend("default" = "auto"))]

@@ -3,9 +3,14 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::config::cookies::{CookieName, DomainPair, PathPair};
+use crate::config::fields::{FieldName, Header, Request, Response};
+use crate::config::rewriting::RedirectMode;
 use crate::config::setting::{List, Setting};
 use crate::config::value::Name;
-use crate::proxy::settings::{HostPattern, PathPrefix};
+use crate::proxy::settings::{
+    App, HostPattern, Hsts, PathPrefix, RedirectPair, RequestId, SameSite, UpstreamHost, ViaName,
+};
 
 /// Which requests go to which backend, and what happens to them on the way.
 ///
@@ -33,4 +38,105 @@ pub(in crate::config) struct Route {
 
     /// The `name` of the backend; without it, the default backend.
     pub(in crate::config) backend: Setting<Name>,
+
+    /// Which Host the backend is sent: "preserve" (the client's), "upstream" (the server's own) or a host.
+    #[schemars(extend("default" = "preserve"))]
+    pub(in crate::config) upstream_host: Setting<UpstreamHost>,
+
+    /// An application to choose defaults for: "exchange", "sharepoint" or "aspnet".
+    ///
+    /// "exchange" sends the backend `Front-End-Https: on` and `X-Url-Scheme`, "sharepoint" `Front-End-Https: on`,
+    /// "aspnet" `X-Url-Scheme`; all three make `cookie_secure` true. Any key that is written goes before that.
+    pub(in crate::config) app: Setting<App>,
+
+    /// Tell the backend of client, host and scheme in `Forwarded` (RFC 7239) too.
+    #[schemars(extend("default" = false))]
+    pub(in crate::config) forwarded: Setting<bool>,
+
+    /// The name that fullchain adds to `Via`, in requests and responses; without one, it adds none.
+    pub(in crate::config) via: Setting<ViaName>,
+
+    /// Who is told a name of each request, in `X-Request-Id`: "upstream", "both" or "off".
+    ///
+    /// "both" returns it to the client too. A client's own is replaced, that of a trusted proxy kept; "off" leaves the
+    /// field to client and backend.
+    #[schemars(extend("default" = "upstream"))]
+    pub(in crate::config) request_id: Setting<RequestId>,
+
+    /// Lead redirects of a backend that does not know its public URL to that: "auto" or "off".
+    ///
+    /// In Location, Content-Location and Refresh. "auto" rewrites URLs of the server, of the host that it was sent, and
+    /// of the host that was asked for without TLS or on the server's port; with `strip_prefix` and `add_prefix` the path
+    /// is led back too. Other hosts stay as they are.
+    #[schemars(extend("default" = "auto"))]
+    pub(in crate::config) rewrite_redirects: Setting<RedirectMode>,
+
+    /// More beginnings of URLs in redirects, and what clients get instead.
+    ///
+    /// Two URLs each: `http://internal:8080/ https://www.example.com/`. They go before what `rewrite_redirects` does,
+    /// and hold where it is off.
+    #[schemars(extend("default" = []))]
+    pub(in crate::config) redirect_map: List<RedirectPair>,
+
+    /// Add Secure to every cookie that comes without, where the client uses https.
+    #[schemars(extend("default" = false))]
+    pub(in crate::config) cookie_secure: Setting<bool>,
+
+    /// Add HttpOnly to cookies that come without: "all", or their names.
+    #[schemars(extend("default" = []))]
+    pub(in crate::config) cookie_http_only: List<CookieName>,
+
+    /// Set SameSite of every cookie to "lax", "strict" or "none", whatever the backend says.
+    ///
+    /// "none" needs `cookie_secure`.
+    pub(in crate::config) cookie_same_site: Setting<SameSite>,
+
+    /// Domains of cookies as the backend knows them and as clients do: "internal.local example.com".
+    #[schemars(extend("default" = []))]
+    pub(in crate::config) cookie_domain: List<DomainPair>,
+
+    /// Beginnings of paths of cookies as the backend knows them and as clients do: "/app /".
+    ///
+    /// In whole segments; the first that fits. Cookies with a name that begins with __Host- keep theirs.
+    #[schemars(extend("default" = []))]
+    pub(in crate::config) cookie_path: List<PathPair>,
+
+    /// Have browsers fetch over https what pages link to by http.
+    ///
+    /// Adds `upgrade-insecure-requests` to Content-Security-Policy, beside what the backend says there.
+    #[schemars(extend("default" = false))]
+    pub(in crate::config) upgrade_insecure_requests: Setting<bool>,
+
+    /// Have browsers come back over https alone: seconds, and includeSubDomains or preload.
+    ///
+    /// "31536000; includeSubDomains" for a year. Strict-Transport-Security is sent over https only, in the place of the
+    /// backend's own.
+    pub(in crate::config) hsts: Setting<Hsts>,
+
+    /// Fields to set in requests, as "X-Env: prod"; the client's own of the name go.
+    ///
+    /// Values may have variables: {client_ip}, {host}, {scheme}, {request_id}, {path}, {server_name}, {tls_version}; {{
+    /// and }} are braces. A field whose variables come to nothing is not sent.
+    #[schemars(extend("default" = []))]
+    pub(in crate::config) set_request_header: List<Header<Request>>,
+
+    /// Fields to add to requests, beside those of the name.
+    #[schemars(extend("default" = []))]
+    pub(in crate::config) add_request_header: List<Header<Request>>,
+
+    /// Names of fields to take out of requests, before others are set and added.
+    #[schemars(extend("default" = []))]
+    pub(in crate::config) remove_request_header: List<FieldName<Request>>,
+
+    /// Fields to set in responses, in the place of the backend's.
+    #[schemars(extend("default" = []))]
+    pub(in crate::config) set_response_header: List<Header<Response>>,
+
+    /// Fields to add to responses, beside those of the name.
+    #[schemars(extend("default" = []))]
+    pub(in crate::config) add_response_header: List<Header<Response>>,
+
+    /// Names of fields to take out of responses, before others are set and added.
+    #[schemars(extend("default" = []))]
+    pub(in crate::config) remove_response_header: List<FieldName<Response>>,
 }

@@ -4,6 +4,7 @@ mod acme;
 mod backends;
 mod bundles;
 mod client_limits;
+mod headers;
 mod listeners;
 mod log;
 mod routes;
@@ -71,6 +72,8 @@ pub(super) fn config(mut layers: Layers, environment: &Environment, machine: Mac
             acme: acme(said, &backends),
             takeover: one(said, |raw| &raw.takeover, false),
             routes: routes(said, &backends),
+            trusted_proxies: many(said, |raw| &raw.trusted_proxies),
+            default_host: said.one(|raw| &raw.default_host).map(|given| given.value),
             backends,
             timeouts,
             limits: limits(said, machine),

@@ -1,5 +1,6 @@
 //! Which request goes where.
 
+use super::headers;
 use crate::config::error::{Fault, Place, Problem};
 use crate::config::keys::nearest;
 use crate::config::layer::Given;
@@ -35,7 +36,10 @@ pub(super) fn routes(said: &mut Layers, backends: &[Backend]) -> Vec<Route> {
         routes.push(route);
     }
     match backends.first() {
-        Some(default) if default.name.is_empty() && !routes.iter().any(Route::is_default) => routes.push(Route::to(0)),
+        Some(default) if default.name.is_empty() && !routes.iter().any(Route::is_default) => routes.push(Route {
+            headers: headers::defaults(),
+            ..Route::to(0)
+        }),
         Some(named) if routes.is_empty() => {
             let problem = Problem::new("no route leads to a backend")
                 .hint(format!("write a [[route]] with backend = {:?}", named.name));
@@ -69,6 +73,7 @@ fn route(table: &Table<'_, raw::Route>, backends: &[Backend], faults: &mut Vec<F
         paths: paths.into_iter().map(|given| given.value).collect(),
         strip_prefix: strip_prefix.is_some_and(|given| given.value),
         add_prefix: add_prefix.map(|given| given.value),
+        headers: headers::rules(table, faults),
         ..Route::to(position(backend, table, backends, faults))
     }
 }

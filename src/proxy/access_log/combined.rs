@@ -12,7 +12,7 @@ use super::line::Line;
 /// Appends the line.
 pub(super) fn write(line: &mut Vec<u8>, of: &Line<'_>) {
     // Writing to memory does not fail.
-    let _ = match of.peer.ip() {
+    let _ = match of.client_address() {
         Some(address) => write!(line, "{address} - "),
         None => write!(line, "unix: - "),
     };

@@ -18,6 +18,7 @@ pub(super) fn emit(of: &Line<'_>) {
     tracing::info!(
         target: TARGET,
         peer = %of.peer,
+        client = of.client.map(tracing::field::display),
         method = of.method,
         host = host.as_deref(),
         path = %Escaped(of.target),

@@ -12,11 +12,14 @@ pub(super) fn write(line: &mut Vec<u8>, of: &Line<'_>) {
     // Writing to memory does not fail.
     let _ = write!(
         line,
-        "{{\"timestamp\":\"{}\",\"level\":\"INFO\",\"message\":\"request\",\"peer\":\"{}\",\"method\":\"{}\"",
+        "{{\"timestamp\":\"{}\",\"level\":\"INFO\",\"message\":\"request\",\"peer\":\"{}\"",
         Moment(of.time),
-        of.peer,
-        of.method
+        of.peer
     );
+    if let Some(client) = of.client {
+        let _ = write!(line, ",\"client\":\"{client}\"");
+    }
+    let _ = write!(line, ",\"method\":\"{}\"", of.method);
     text(line, "host", of.host);
     text(line, "path", Some(of.target));
     let (status, bytes, bytes_in, duration) = (of.status, of.bytes, of.bytes_in, milliseconds(of.duration));
@@ -93,9 +96,19 @@ mod tests {
     }
 
     #[test]
+    fn the_client_of_a_trusted_proxy_stands_beside_it() {
+        let line = Line {
+            client: Some([198, 51, 100, 7].into()),
+            ..plain()
+        };
+        assert_eq!(written(&line)["client"], "198.51.100.7");
+    }
+
+    #[test]
     fn what_is_not_there_is_left_out() {
         let object = written(&bare());
         let absent = [
+            "client",
             "host",
             "cause",
             "upstream",

@@ -1,6 +1,6 @@
 //! What there is to say of one request, whatever the format.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use time::OffsetDateTime;
@@ -14,8 +14,10 @@ pub(super) struct Line<'a> {
     pub(super) time: OffsetDateTime,
     /// From the end of its header section to the end of its response, or of its tunnel.
     pub(super) duration: Duration,
-    /// The client.
+    /// Who is connected.
     pub(super) peer: Peer,
+    /// Whom the peer speaks for, where it is a trusted proxy.
+    pub(super) client: Option<IpAddr>,
     /// The address it came to, where that is known.
     pub(super) local: Option<SocketAddr>,
     /// `http` or `https`.
@@ -70,6 +72,11 @@ pub(super) enum End {
 }
 
 impl<'a> Line<'a> {
+    /// The address of the client: the peer's, unless that speaks for another. None on a Unix socket.
+    pub(super) fn client_address(&self) -> Option<IpAddr> {
+        self.client.or_else(|| self.peer.ip())
+    }
+
     /// The path.
     pub(super) fn path(&self) -> &'a [u8] {
         self.parts().0
@@ -146,6 +153,7 @@ pub(super) mod tests {
             time: OffsetDateTime::UNIX_EPOCH + Duration::from_millis(1_795_359_845_007),
             duration: Duration::from_micros(12_345),
             peer: "[::ffff:192.0.2.1]:4711".parse::<SocketAddr>().unwrap().into(),
+            client: None,
             local: Some("198.51.100.7:8443".parse().unwrap()),
             scheme: "https",
             tls: Some("TLSv1.3"),

@@ -1,7 +1,7 @@
 //! A request as it goes on.
 
 use std::cell::Cell;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -31,6 +31,8 @@ const CLIENT_LEFT: u16 = 499;
 pub(in crate::proxy) struct Record {
     writer: Rc<Writer>,
     peer: Peer,
+    /// Whom a trusted proxy speaks for.
+    client: Option<IpAddr>,
     local: Option<SocketAddr>,
     hello: Option<Rc<Hello>>,
     start: Instant,
@@ -74,6 +76,7 @@ impl Record {
         Some(Box::new(Self {
             writer: Rc::clone(writer),
             peer,
+            client: None,
             local,
             hello: hello.cloned(),
             start: Instant::now(),
@@ -93,6 +96,11 @@ impl Record {
             bytes: Cell::new(0),
             end: End::Abandoned,
         }))
+    }
+
+    /// The peer is a trusted proxy, and this is its client.
+    pub(in crate::proxy) fn speaks_for(&mut self, client: IpAddr) {
+        self.client = Some(client);
     }
 
     /// Counts the bytes of a body, or of a tunnel, on their way from the client.
@@ -151,6 +159,7 @@ impl Record {
             time,
             duration: self.start.elapsed(),
             peer: self.peer,
+            client: self.client,
             local: self.local,
             scheme: if hello.is_some() { "https" } else { "http" },
             tls: hello.map(|hello| hello.version),
@@ -242,6 +251,15 @@ mod tests {
         }
         assert_eq!(line.lines().count(), 1);
         assert!(!line.contains("abc"), "{line}");
+    }
+
+    #[test]
+    fn the_client_of_a_trusted_proxy_stands_beside_it() {
+        let line = logged(|head| begin(true, head).unwrap().speaks_for([198, 51, 100, 7].into()));
+        assert!(
+            line.contains("peer=192.0.2.1:4711 client=198.51.100.7 method="),
+            "{line}"
+        );
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub(super) fn write(line: &mut Vec<u8>, of: &Line<'_>) {
         None => write!(line, " -"),
     };
     field(line, of.user);
-    address(line, of.peer.ip());
+    address(line, of.client_address());
     field(line, of.user_agent);
     field(line, of.referer);
     let win32 = if of.end == End::Complete { 0 } else { LEFT };

@@ -9,6 +9,7 @@ mod handshakes;
 mod requests;
 mod shards;
 
+use std::net::IpAddr;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -81,8 +82,8 @@ impl Clients {
     /// # Errors
     ///
     /// How long the client is to wait where it has sent too many.
-    pub(super) fn request(&self, peer: Peer) -> Result<(), Duration> {
-        match (&self.requests, peer.ip()) {
+    pub(super) fn request(&self, client: Option<IpAddr>) -> Result<(), Duration> {
+        match (&self.requests, client) {
             (Some(requests), Some(address)) => requests.begin(ClientAddress::of(address)),
             _ => Ok(()),
         }

@@ -3,13 +3,13 @@
 use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::{reads_as, remove_where};
+use super::{forwarded, identity, reads_as, remove_where};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
 
-/// Names with a hyphen that a backend may read out of one with an underscore, and act on.
+/// Names with a hyphen that a backend may read out of one with an underscore or another sign, and act on.
 const SPELLINGS: [HeaderName; 5] = [
     CONTENT_LENGTH,
     TRANSFER_ENCODING,
@@ -40,16 +40,20 @@ pub(in crate::proxy) fn strip_response(headers: &mut HeaderMap) {
 }
 
 /// Removes what a trailer section must not have (RFC 9110 section 6.5.1): fields of the connection, of framing and of
-/// routing, which a recipient that merges trailers into the header section would act on.
+/// routing, and claims about the client, which a recipient that merges trailers into the header section would act on.
 pub(in crate::proxy) fn strip_trailers(headers: &mut HeaderMap) {
     strip(headers);
     for name in [CONTENT_LENGTH, TRANSFER_ENCODING, TRAILER, HOST, EXPECT] {
         headers.remove(name);
     }
+    forwarded::remove_claims(headers);
+    identity::remove(headers);
 }
 
 fn is_misspelt(name: &[u8]) -> bool {
-    name.contains(&b'_') && SPELLINGS.iter().any(|known| reads_as(name, known.as_str()))
+    SPELLINGS
+        .iter()
+        .any(|known| reads_as(name, known.as_str()) && name != known.as_str().as_bytes())
 }
 
 fn strip(headers: &mut HeaderMap) {
@@ -68,6 +72,8 @@ fn remove_listed(headers: &mut HeaderMap) {
         .flat_map(tokens)
         .filter(|token| !token.eq_ignore_ascii_case(b"keep-alive") && !token.eq_ignore_ascii_case(b"close"))
         .filter_map(|token| HeaderName::from_bytes(token).ok())
+        // Ours replace a stranger's. What a trusted proxy wrote there is not for its client to take out.
+        .filter(|name| !forwarded::speaks_for_the_client(name))
         .collect();
     for name in listed {
         headers.remove(name);
@@ -132,6 +138,20 @@ mod tests {
     }
 
     #[test]
+    fn what_speaks_for_the_client_is_of_no_connection() {
+        let mut headers = fields(&[
+            ("connection", "X-Forwarded-For, forwarded, X-Request-Id, x-hop"),
+            ("x-forwarded-for", "192.0.2.1"),
+            ("forwarded", "for=192.0.2.1"),
+            ("x-request-id", "abc"),
+            ("x-hop", "1"),
+        ]);
+        strip_request(&mut headers);
+        assert_eq!(headers.len(), 3);
+        assert!(!headers.contains_key("x-hop"));
+    }
+
+    #[test]
     fn what_a_backend_may_read_as_framing_or_as_its_own_proxy_is_removed() {
         let mut headers = fields(&[
             ("content_length", "5"),
@@ -152,6 +172,8 @@ mod tests {
             ("content-length", "5"),
             ("transfer-encoding", "chunked"),
             ("host", "b.test"),
+            ("x-forwarded-for", "192.0.2.1"),
+            ("client_cert", "spoofed"),
             ("grpc-status", "0"),
         ]);
         strip_trailers(&mut headers);

@@ -78,7 +78,7 @@ impl Host {
 }
 
 /// The length of the name, and the port.
-fn split(value: &[u8]) -> Option<(usize, Option<u16>)> {
+pub(super) fn split(value: &[u8]) -> Option<(usize, Option<u16>)> {
     let name_length = match value {
         [b'[', rest @ ..] => {
             let length = rest.iter().position(|byte| *byte == b']')?;

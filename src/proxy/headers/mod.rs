@@ -1,9 +1,32 @@
 //! What becomes of header fields on their way through.
 
+pub(super) mod app;
+pub(super) mod by_server;
+pub(super) mod client;
+pub(super) mod content_security;
+pub(super) mod cookies;
+pub(super) mod downstream;
+pub(super) mod edits;
+mod element;
 pub(super) mod forwarded;
 pub(super) mod framing;
 pub(super) mod hop;
 pub(super) mod host;
+pub(super) mod hsts;
+pub(super) mod identity;
+pub(super) mod places;
+pub(super) mod prefixes;
+pub(super) mod redirects;
+mod refresh;
+pub(super) mod request_id;
+pub(super) mod rewriting;
+pub(super) mod rules;
+pub(super) mod scheme;
+pub(super) mod template;
+pub(super) mod upstream_host;
+mod url;
+pub(super) mod via;
+pub(super) mod webdav;
 
 use http::{HeaderMap, HeaderName};
 
@@ -53,11 +76,12 @@ fn remove_where(headers: &mut HeaderMap, unwanted: impl Fn(&HeaderName) -> bool)
     }
 }
 
-/// Whether `name` is `known` once underscores are taken for hyphens, as CGI, WSGI and others take them.
+/// Whether `name` is `known` once whatever is no letter or digit is taken for a hyphen. CGI, WSGI and others take
+/// underscores for hyphens, some servers every other sign too.
 fn reads_as(name: &[u8], known: &str) -> bool {
     name.len() == known.len()
         && name
             .iter()
             .zip(known.bytes())
-            .all(|(ours, theirs)| *ours == theirs || (*ours == b'_' && theirs == b'-'))
+            .all(|(ours, theirs)| *ours == theirs || (theirs == b'-' && !ours.is_ascii_alphanumeric()))
 }

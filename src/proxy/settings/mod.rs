@@ -6,6 +6,7 @@ mod route;
 
 use std::time::Duration;
 
+use super::Network;
 use super::access_log::AccessLog;
 
 pub use self::backend::{Backend, BackendTimeouts, ServerAddress};
@@ -13,6 +14,17 @@ pub use self::listener::{Balancers, ListenAddress, Listener, Redirect, Service};
 pub use self::route::{HostPattern, InvalidHostPattern, InvalidPathPrefix, PathPrefix, Route};
 pub use super::acme::Acme;
 pub use super::clients::{ClientLimits, RequestRate};
+pub use super::headers::app::App;
+pub use super::headers::cookies::{CookieRules, HttpOnly, SameSite, Translation};
+pub use super::headers::edits::{Edits, Field, FieldError, is_of_the_connection, name_of};
+pub use super::headers::forwarded::Forwarding;
+pub use super::headers::hsts::{Hsts, HstsError};
+pub use super::headers::redirects::{RedirectPair, RedirectPairError, RedirectRules};
+pub use super::headers::request_id::RequestId;
+pub use super::headers::rules::HeaderRules;
+pub use super::headers::template::{Part, Template, TemplateError, Variable};
+pub use super::headers::upstream_host::{HostName, InvalidHostName, UpstreamHost};
+pub use super::headers::via::{InvalidViaName, ViaName};
 
 /// Everything the proxy room is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +37,10 @@ pub struct Settings {
     pub acme: Acme,
     /// What happens to which request. A request that none of them takes is answered with 404.
     pub routes: Vec<Route>,
+    /// Proxies that may speak for their clients in X-Forwarded-For and the like.
+    pub trusted_proxies: Vec<Network>,
+    /// The host of requests that name none, as HTTP/1.0 allows.
+    pub default_host: Option<HostName>,
     /// Where requests go.
     pub backends: Vec<Backend>,
     /// How long a request may take at each of its stages.

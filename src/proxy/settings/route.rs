@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::HeaderRules;
+
 /// Which requests are meant, and what happens to them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
@@ -14,6 +16,8 @@ pub struct Route {
     pub strip_prefix: bool,
     /// Put before the path (after `strip_prefix`).
     pub add_prefix: Option<PathPrefix>,
+    /// What is done to header fields.
+    pub headers: HeaderRules,
     /// Where its requests go: a position in [`Settings::backends`](super::Settings::backends).
     pub backend: usize,
 }
@@ -54,6 +58,7 @@ impl Route {
             paths: Vec::new(),
             strip_prefix: false,
             add_prefix: None,
+            headers: HeaderRules::default(),
             backend,
         }
     }

@@ -30,6 +30,7 @@ pub(super) use self::connect::ConnectError;
 pub(super) use self::pool::Lease;
 use self::room::Room;
 use super::Settings;
+use super::headers::by_server::ServerSite;
 
 /// The backends of one worker, with this worker's connections to them.
 #[derive(Debug)]
@@ -46,6 +47,8 @@ pub(super) struct Answer {
     pub(super) lease: Lease,
     /// The server it came from, for logs.
     pub(super) server: Rc<str>,
+    /// The same, as URLs name it.
+    pub(super) site: Rc<ServerSite>,
 }
 
 impl Backends {

@@ -12,6 +12,7 @@ use super::pool::{Lease, Pool};
 use super::room::Room;
 use crate::proxy::body::RequestBody;
 use crate::proxy::error::{Error, Retry};
+use crate::proxy::headers::by_server::{self, ServerSite};
 use crate::proxy::settings::{self, BackendTimeouts, ServerAddress};
 
 /// A server with this worker's connections to it.
@@ -19,6 +20,7 @@ use crate::proxy::settings::{self, BackendTimeouts, ServerAddress};
 pub(super) struct Server {
     address: ServerAddress,
     name: Rc<str>,
+    site: Rc<ServerSite>,
     pool: Rc<Pool>,
     timeouts: BackendTimeouts,
     room: Rc<Room>,
@@ -32,6 +34,7 @@ impl Server {
         Self {
             address: address.clone(),
             name: address.to_string().into(),
+            site: Rc::new(ServerSite::of(address)),
             pool,
             timeouts: backend.timeouts,
             room: Rc::clone(room),
@@ -54,6 +57,7 @@ impl Server {
         &self,
         mut request: Request<RequestBody>,
     ) -> Result<Answer, (Error, Option<Box<Request<RequestBody>>>)> {
+        by_server::address(&mut request, &self.site);
         let timeouts = &self.timeouts;
         while let Some(mut lease) = self.pool.take(Instant::now()) {
             let replay = replay(&request);
@@ -99,6 +103,7 @@ impl Server {
             response,
             lease,
             server: Rc::clone(&self.name),
+            site: Rc::clone(&self.site),
         }
     }
 
@@ -132,6 +137,7 @@ fn replay(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
     *copy.uri_mut() = request.uri().clone();
     *copy.version_mut() = request.version();
     *copy.headers_mut() = request.headers().clone();
+    *copy.extensions_mut() = request.extensions().clone();
     Some(copy)
 }
 

@@ -23,6 +23,14 @@ fn logging(upstream: &Upstream, file: &AccessFile, format: AccessFormat) -> Prox
     })
 }
 
+/// The same, where the tests' client is a trusted proxy.
+fn behind_a_proxy(upstream: &Upstream, file: &AccessFile, format: AccessFormat) -> Proxy {
+    Proxy::with(&[upstream.address], |settings| {
+        settings.access_log = file.settings(format);
+        settings.trusted_proxies = vec!["127.0.0.1".parse().unwrap()];
+    })
+}
+
 #[test]
 fn a_request_over_http_1_1_is_told_with_both_sides_and_both_directions() {
     let (upstream, file) = (Upstream::answering(OK), AccessFile::new());
@@ -59,8 +67,8 @@ fn a_request_over_http_1_1_is_told_with_both_sides_and_both_directions() {
 #[test]
 fn every_field_of_a_line_is_documented() {
     let (upstream, file) = (Upstream::answering(OK), AccessFile::new());
-    let proxy = logging(&upstream, &file, AccessFormat::Json);
-    let fields = "Authorization: Basic YTpi\r\nReferer: https://b.test/\r\nUser-Agent: x\r\nX-Request-Id: 1\r\n\r\n";
+    let proxy = behind_a_proxy(&upstream, &file, AccessFormat::Json);
+    let fields = "Authorization: Basic YTpi\r\nReferer: https://b.test/\r\nUser-Agent: x\r\nX-Request-Id: 1\r\nX-Forwarded-For: 192.0.2.7\r\n\r\n";
     for request in [
         "GET / HTTP/1.1\r\nHost: a.test\r\n",
         "TRACE / HTTP/1.1\r\nHost: a.test\r\n",
@@ -79,6 +87,18 @@ fn every_field_of_a_line_is_documented() {
     found.dedup();
     known.sort_unstable();
     assert_eq!(found, known);
+}
+
+#[test]
+fn the_client_of_a_trusted_proxy_is_the_client_in_every_format() {
+    for format in [AccessFormat::Json, AccessFormat::Combined, AccessFormat::W3c] {
+        let (upstream, file) = (Upstream::answering(OK), AccessFile::new());
+        let proxy = behind_a_proxy(&upstream, &file, format);
+        let request = "GET / HTTP/1.1\r\nHost: a.test\r\nX-Forwarded-For: 6.6.6.6, 192.0.2.7\r\n\r\n";
+        Client::of(&proxy).send(request).response();
+        let line = &file.wait_for(1)[0];
+        assert!(line.contains("192.0.2.7") && !line.contains("6.6.6.6"), "{line}");
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ pub(crate) mod client;
 pub(crate) mod command;
 pub(crate) mod directory;
 pub(crate) mod estate;
+pub(crate) mod exchange;
 pub(crate) mod family;
 pub(crate) mod handshake;
 pub(crate) mod house;

@@ -101,6 +101,8 @@ fn settings(upstreams: &[SocketAddr]) -> Settings {
         acme: Acme::Off,
         takeover: false,
         routes: vec![Route::to(0)],
+        trusted_proxies: Vec::new(),
+        default_host: None,
         backends: vec![backend("", upstreams)],
         timeouts: Timeouts {
             header: long,
