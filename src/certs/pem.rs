@@ -25,6 +25,8 @@ pub(super) enum Block {
     EncryptedKey(Vec<u8>),
     /// PRIVATE KEY, RSA PRIVATE KEY or EC PRIVATE KEY.
     Key(PrivateKey),
+    /// X509 CRL.
+    RevocationList(Vec<u8>),
     /// Any other block, by its label.
     Other(String),
     /// PKCS7 or CMS: the DER of a ContentInfo.
@@ -187,6 +189,10 @@ fn block(label: &str, body: &[u8]) -> Option<Block> {
             }),
         "PKCS7" | "CMS" | "PKCS #7 SIGNED DATA" => match decode("CERTIFICATE", body)? {
             Item::X509Certificate(der) => Some(Block::Pkcs7(der.to_vec())),
+            _ => None,
+        },
+        "X509 CRL" => match decode(label, body)? {
+            Item::Crl(der) => Some(Block::RevocationList(der.to_vec())),
             _ => None,
         },
         "EC PRIVATE KEY" | "PRIVATE KEY" | "RSA PRIVATE KEY" if is_traditionally_encrypted(body) => {

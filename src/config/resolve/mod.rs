@@ -117,6 +117,7 @@ fn certs(said: &mut Layers) -> certs::Settings {
         intermediates: intermediates.into_iter().map(Given::path).collect(),
         roots: roots(said),
         disallowed: many(said, |raw| &raw.disallow),
+        client_trust: Vec::new(),
     }
 }
 
