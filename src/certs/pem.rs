@@ -282,7 +282,7 @@ impl Block {
     pub(super) fn into_der(self) -> Vec<u8> {
         match self {
             Self::Certificate(der) => der.to_vec(),
-            Self::EncryptedKey(der) | Self::Pkcs7(der) | Self::Properties(der) => der,
+            Self::EncryptedKey(der) | Self::Pkcs7(der) | Self::Properties(der) | Self::RevocationList(der) => der,
             Self::Key(key) => key.der().secret_der().to_vec(),
             Self::Other(_) | Self::TraditionalKey => Vec::new(),
         }
@@ -305,6 +305,7 @@ mod tests {
             Block::Other(label) => label,
             Block::Pkcs7(_) => "pkcs7".to_owned(),
             Block::Properties(_) => "properties".to_owned(),
+            Block::RevocationList(_) => "CRL".to_owned(),
             Block::TraditionalKey => "traditional key".to_owned(),
         };
         blocks(pem).unwrap().into_iter().map(kind).collect()

@@ -83,6 +83,11 @@ impl RevocationList {
         &self.list
     }
 
+    /// SHA-256 of the whole list.
+    pub fn digest(&self) -> Sha256 {
+        self.digest
+    }
+
     /// Who issued it.
     pub fn issuer(&self) -> &Name {
         &self.issuer

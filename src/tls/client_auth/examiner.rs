@@ -263,3 +263,148 @@ impl fmt::Display for RevocationDepth {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::tls::rig::{ClientIdentity, Pki, examiner};
+
+    const DAY: u64 = 86_400;
+
+    /// The first of June of `year`.
+    fn in_june(year: u64) -> UnixTime {
+        UnixTime::since_unix_epoch(Duration::from_secs((year - 1970) * 365 * DAY + (year - 1969) / 4 * DAY + 151 * DAY))
+    }
+
+    fn examined(examiner: &Examiner, client: &ClientIdentity, year: u64) -> Result<usize, webpki::Error> {
+        let (leaf, others) = client.0.split_first().unwrap();
+        let certificates = examiner.examine(leaf, others, in_june(year))?;
+        assert_eq!(certificates.leaf(), leaf);
+        Ok(certificates.intermediates().len())
+    }
+
+    fn revocation(policy: RevocationPolicy, depth: RevocationDepth) -> Option<Revocation> {
+        Some(Revocation { policy, depth })
+    }
+
+    #[test]
+    fn a_certificate_of_a_known_ca_passes_in_its_time_and_no_other() {
+        let (pki, stranger) = (Pki::new(), Pki::named("stranger"));
+        let examiner = pki.examiner();
+        let client = pki.client_valid("c", 1, 2025..2028);
+        assert_eq!(examined(&examiner, &client, 2026), Ok(0));
+        assert!(matches!(examined(&examiner, &client, 2030), Err(webpki::Error::CertExpired { .. })));
+        assert!(matches!(examined(&examiner, &client, 2020), Err(webpki::Error::CertNotValidYet { .. })));
+        let unknown = examined(&examiner, &stranger.client("c", 1), 2026);
+        assert_eq!(unknown, Err(webpki::Error::UnknownIssuer));
+    }
+
+    #[test]
+    fn the_certificates_in_between_come_in_order_and_without_strangers() {
+        let root = Pki::new();
+        let upper = root.below("upper");
+        let lower = upper.below("lower");
+        let (mut chain, key) = lower.client("c", 1);
+        chain.extend([upper.certificate(), Pki::named("stranger").certificate(), lower.certificate(), root.certificate()]);
+        let certificates = root.examiner().examine(&chain[0], &chain[1..], in_june(2026)).unwrap();
+        assert_eq!(certificates.intermediates(), [lower.certificate(), upper.certificate()]);
+        // An intermediate that is trusted itself ends the chain.
+        assert_eq!(examined(&examiner(&[&root, &lower], Vec::new(), None), &(chain, key), 2026), Ok(0));
+    }
+
+    #[test]
+    fn what_is_revoked_is_refused_whatever_the_policy() {
+        let pki = Pki::new();
+        for policy in [RevocationPolicy::Strict, RevocationPolicy::Stale, RevocationPolicy::Lenient] {
+            let examiner = examiner(&[&pki], vec![pki.crl(&[7], 2026)], revocation(policy, RevocationDepth::Chain));
+            assert_eq!(examined(&examiner, &pki.client("good", 6), 2026), Ok(0));
+            assert_eq!(examined(&examiner, &pki.client("bad", 7), 2026), Err(webpki::Error::CertRevoked));
+        }
+    }
+
+    #[test]
+    fn a_list_that_is_out_of_date_or_missing_counts_as_the_policy_says() {
+        let (pki, other) = (Pki::new(), Pki::named("other"));
+        let lists = || vec![pki.crl(&[7], 2020)];
+        let unknown = || Err(webpki::Error::UnknownRevocationStatus);
+        for (policy, stale, missing) in [
+            (RevocationPolicy::Strict, false, unknown()),
+            (RevocationPolicy::Stale, true, unknown()),
+            (RevocationPolicy::Lenient, true, Ok(0)),
+        ] {
+            let revocation = revocation(policy, RevocationDepth::Chain);
+            let old = examiner(&[&pki, &other], lists(), revocation);
+            let good = examined(&old, &pki.client("good", 6), 2026);
+            assert_eq!(good == Ok(0), stale, "{policy}");
+            assert_eq!(matches!(good, Err(webpki::Error::CrlExpired { .. })), !stale, "{policy}");
+            assert!(examined(&old, &pki.client("bad", 7), 2026).is_err(), "{policy}");
+            assert_eq!(examined(&old, &other.client("good", 6), 2026), missing, "{policy}");
+            let none = examiner(&[&pki], Vec::new(), revocation);
+            assert_eq!(examined(&none, &pki.client("good", 6), 2026), missing, "{policy}");
+            let stranger = Pki::named("stranger").client("c", 1);
+            assert_eq!(examined(&none, &stranger, 2026), Err(webpki::Error::UnknownIssuer), "{policy}");
+        }
+    }
+
+    #[test]
+    fn intermediates_are_asked_for_unless_the_leaf_alone_is() {
+        let root = Pki::new();
+        let issuing = root.below("issuing");
+        let (mut chain, key) = issuing.client("c", 1);
+        chain.push(issuing.certificate());
+        let client = (chain, key);
+        let lists = || vec![issuing.crl(&[], 2026)];
+        let of = |depth| examiner(&[&root], lists(), revocation(RevocationPolicy::Strict, depth));
+        assert_eq!(
+            examined(&of(RevocationDepth::Chain), &client, 2026),
+            Err(webpki::Error::UnknownRevocationStatus)
+        );
+        assert_eq!(examined(&of(RevocationDepth::Leaf), &client, 2026), Ok(1));
+    }
+
+    #[test]
+    fn the_newest_list_counts_wherever_it_stands() {
+        let pki = Pki::new();
+        let strict = revocation(RevocationPolicy::Strict, RevocationDepth::Chain);
+        for years in [[2025, 2026], [2026, 2025]] {
+            let lists = years.map(|year| pki.crl(if year == 2026 { &[7] } else { &[] }, year));
+            let examiner = examiner(&[&pki], lists.into(), strict);
+            assert_eq!(examined(&examiner, &pki.client("bad", 7), 2026), Err(webpki::Error::CertRevoked));
+            assert_eq!(examined(&examiner, &pki.client("good", 6), 2026), Ok(0));
+        }
+    }
+
+    #[test]
+    fn a_ca_with_a_new_key_has_a_list_for_each_of_its_keys() {
+        let (old, new) = (Pki::named("ca"), Pki::named("ca"));
+        let strict = revocation(RevocationPolicy::Strict, RevocationDepth::Chain);
+        let lists = vec![old.crl(&[1], 2026), new.crl(&[2], 2026)];
+        let examiner = examiner(&[&old, &new], lists, strict);
+        for (ca, revoked, good) in [(&old, 1, 2), (&new, 2, 1)] {
+            assert_eq!(examined(&examiner, &ca.client("bad", revoked), 2026), Err(webpki::Error::CertRevoked));
+            assert_eq!(examined(&examiner, &ca.client("good", good), 2026), Ok(0));
+        }
+    }
+
+    #[test]
+    fn the_names_of_the_cas_are_told_unless_they_are_too_many() {
+        let pki = Pki::new();
+        let few = examiner(&[&pki, &Pki::new(), &Pki::named("other")], Vec::new(), None);
+        assert_eq!(few.hints().len(), 2, "each name once");
+        assert_eq!(few.hints()[0].as_ref(), pki.authority().as_ref());
+        let many: Vec<Pki> = (0..100).map(|number| Pki::named(&format!("{number:0>200}"))).collect();
+        let many = examiner(&many.iter().collect::<Vec<_>>(), Vec::new(), None);
+        assert!(!many.names_authorities());
+    }
+
+    #[test]
+    fn without_a_ca_there_is_no_examiner() {
+        let nothing = ClientTrust {
+            authorities: Vec::new(),
+            revocation_lists: Vec::new(),
+        };
+        assert_eq!(Examiner::new(&nothing, None).unwrap_err(), ExaminerError::NoAuthority);
+    }
+}
