@@ -67,6 +67,7 @@ pub(super) fn config(mut layers: Layers, environment: &Environment, machine: Mac
             handshake_timeout: timeout(said, |raw| &raw.timeouts.handshake, 10),
             strict_sni: one(said, |raw| &raw.strict_sni, false),
         },
+        client_auth: Vec::new(),
         proxy: proxy::Settings {
             listeners: addresses.listeners,
             acme: acme(said, &backends),
