@@ -21,7 +21,7 @@ use super::headers::host::Host;
 use super::headers::prefixes::Prefixes;
 use super::headers::rewriting::{Own, Rewriting};
 use super::headers::scheme::Scheme;
-use super::headers::{Refusal, framing, hop};
+use super::headers::{Refusal, client_cert, framing, hop};
 use super::path;
 use super::peer::Peer;
 use super::redirect;
@@ -52,6 +52,8 @@ pub(super) struct Context {
     pub(super) client: Address,
     /// How.
     pub(super) scheme: Scheme,
+    /// What backends are told about the client's certificate.
+    pub(super) client_cert: client_cert::Values,
     /// The tunnel that a 101 begins, once that is on its way to the client.
     pub(super) tunnel: RefCell<Option<Tunnel>>,
 }
@@ -179,6 +181,8 @@ async fn forward(
     );
     own.set(Some(rewriting.own()));
     hop::strip_request(&mut head.headers);
+    let certificates = context.hello.as_ref().and_then(|hello| hello.client.as_deref());
+    client_cert::set(&mut head.headers, route.client_cert, &context.client_cert, certificates);
     framing::set_request(&head.method, &mut head.headers, body.length());
     if let Some(wanted) = &wanted {
         wanted.ask(&mut head.headers);

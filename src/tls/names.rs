@@ -86,10 +86,10 @@ pub(super) fn cover(names: &[Box<str>], host: &str) -> bool {
 }
 
 /// RFC 1035 section 2.3.4: a name has at most 255 octets.
-const MAX_NAME_BYTES: usize = 255;
+pub(super) const MAX_NAME_BYTES: usize = 255;
 
 /// `name` in lower case and without the dot that may end it; `None` where it is too long to be a name.
-fn lower_case<'b>(name: &str, buffer: &'b mut [u8; MAX_NAME_BYTES]) -> Option<&'b str> {
+pub(super) fn lower_case<'b>(name: &str, buffer: &'b mut [u8; MAX_NAME_BYTES]) -> Option<&'b str> {
     let name = name.strip_suffix('.').unwrap_or(name);
     let lower = buffer.get_mut(..name.len())?;
     lower.copy_from_slice(name.as_bytes());

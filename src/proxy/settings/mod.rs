@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::Network;
 use super::access_log::AccessLog;
 
+pub use super::headers::client_cert::ClientCertFields;
 pub use self::backend::{Backend, BackendTimeouts, ServerAddress};
 pub use self::listener::{Balancers, ListenAddress, Listener, Redirect, Service};
 pub use self::route::{HostPattern, InvalidHostPattern, InvalidPathPrefix, PathPrefix, Route};

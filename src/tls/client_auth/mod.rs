@@ -8,23 +8,24 @@
 mod certificates;
 mod examination;
 mod examiner;
+mod hosts;
 mod refused;
 
 use std::fmt;
 use std::sync::Arc;
-
-use super::names::Names;
 
 pub use certificates::ClientCertificates;
 pub(super) use examination::{Examination, Verdict};
 pub use examiner::{Examiner, ExaminerError, Revocation, RevocationDepth, RevocationPolicy};
 pub use refused::{RefusedBecause, RefusedCertificate};
 
+use hosts::Hosts;
+
 /// How the clients of all hosts are authenticated; immutable.
 #[derive(Debug)]
 pub struct ClientAuth {
     policies: Box<[ClientAuthPolicy]>,
-    names: Names,
+    hosts: Hosts,
     /// The place of the policy for all other hosts.
     others: usize,
 }
@@ -66,7 +67,10 @@ impl ClientAuth {
     /// is asked of their clients.
     pub fn new(policies: Vec<ClientAuthPolicy>) -> Self {
         let stands_for_others = |policy: &ClientAuthPolicy| policy.hosts.is_empty();
-        let names = Names::new(policies.iter().map(|policy| (policy.hosts.as_slice(), None)));
+        let mut hosts = Hosts::default();
+        for (place, policy) in policies.iter().enumerate() {
+            policy.hosts.iter().for_each(|host| hosts.add(host, place));
+        }
         let others = policies.iter().position(stands_for_others).unwrap_or(policies.len());
         let nothing = (others == policies.len()).then(|| ClientAuthPolicy {
             hosts: Vec::new(),
@@ -74,14 +78,14 @@ impl ClientAuth {
         });
         Self {
             policies: policies.into_iter().chain(nothing).collect(),
-            names,
+            hosts,
             others,
         }
     }
 
     /// The place of the policy for a client that asks for `server_name`.
     pub(super) fn place_for(&self, server_name: Option<&str>) -> usize {
-        let named = server_name.and_then(|name| self.names.find(name).next());
+        let named = server_name.and_then(|name| self.hosts.find(name));
         named.unwrap_or(self.others)
     }
 
@@ -149,12 +153,14 @@ mod tests {
             policy(&[], required()),
             policy(&["*.example.test"], required()),
             policy(&["a.example.test", "b.test"], Demand::Nothing),
+            policy(&["*.deep.example.test"], Demand::Nothing),
         ]);
         for (name, place) in [
             (Some("A.Example.test"), 2),
             (Some("b.test."), 2),
             (Some("c.example.test"), 1),
-            (Some("c.a.example.test"), 0),
+            (Some("d.c.example.test"), 1),
+            (Some("c.deep.example.test"), 3),
             (Some("example.test"), 0),
             (Some("192.0.2.1"), 0),
             (None, 0),
