@@ -55,15 +55,25 @@ impl ClientTrust {
         for path in &settings.revocation_lists {
             lists.extend(revocation_lists.below(path, files, &mut faults));
         }
-        let is_configured = |file: &Path| settings.authorities.iter().chain(&settings.revocation_lists).any(|path| path == file);
-        let (strangers, faults): (Vec<_>, Vec<_>) = faults.into_iter().partition(|fault| is_stranger(fault, is_configured));
+        let is_configured = |file: &Path| {
+            settings
+                .authorities
+                .iter()
+                .chain(&settings.revocation_lists)
+                .any(|path| path == file)
+        };
+        let (strangers, faults): (Vec<_>, Vec<_>) =
+            faults.into_iter().partition(|fault| is_stranger(fault, is_configured));
         problems.extend(strangers);
         if !faults.is_empty() {
             return Err(faults);
         }
         let mut seen = HashSet::new();
         Ok(Arc::new(Self {
-            authorities: authorities.into_iter().filter(|one| seen.insert(one.fingerprint())).collect(),
+            authorities: authorities
+                .into_iter()
+                .filter(|one| seen.insert(one.fingerprint()))
+                .collect(),
             revocation_lists: each_once(lists),
         }))
     }
@@ -85,7 +95,10 @@ fn authorities(
     for path in paths {
         let before = faults.len();
         let found = certificates.below(path, files, faults);
-        let no_authority = |found: String| Error::NoAuthority { path: path.clone(), found };
+        let no_authority = |found: String| Error::NoAuthority {
+            path: path.clone(),
+            found,
+        };
         match found.iter().find(|certificate| !certificate.is_ca()) {
             Some(leaf) => faults.push(no_authority(leaf.to_string())),
             None if found.is_empty() && faults.len() == before => faults.push(no_authority("none".to_owned())),
@@ -101,9 +114,9 @@ impl RevocationLists {
         let mut lists = Vec::new();
         for file in files.below(path) {
             match &self.of_file(file, files).lists {
-                Ok(found) if found.is_empty() && file == path => faults.push(Error::NoRevocationList {
-                    path: file.to_owned(),
-                }),
+                Ok(found) if found.is_empty() && file == path => {
+                    faults.push(Error::NoRevocationList { path: file.to_owned() })
+                }
                 Ok(found) => lists.extend(found.iter().cloned()),
                 Err(error) => faults.push(error.clone()),
             }
@@ -263,9 +276,15 @@ mod tests {
         scene.write("leaf.pem", leaf.as_bytes());
         fs::create_dir(scene.directory.path().join("empty")).unwrap();
         let faults = scene.faults(&["leaf.pem"], &[]);
-        assert!(faults[0].contains("leaf.pem: expected CA certificates, found CN=a.test"), "{faults:?}");
+        assert!(
+            faults[0].contains("leaf.pem: expected CA certificates, found CN=a.test"),
+            "{faults:?}"
+        );
         let faults = scene.faults(&["empty"], &[]);
-        assert!(faults[0].ends_with("empty: expected CA certificates, found none"), "{faults:?}");
+        assert!(
+            faults[0].ends_with("empty: expected CA certificates, found none"),
+            "{faults:?}"
+        );
     }
 
     #[test]
@@ -285,7 +304,12 @@ mod tests {
             inventory.update(&settings, &files, &|_| None);
             assert_eq!(Arc::ptr_eq(&lists(&inventory)[0], &before[0]), is_same, "{name}");
         }
-        assert_eq!(inventory.client_trust[0].1.clone().unwrap().authorities[0].subject().to_string(), "CN=other");
+        assert_eq!(
+            inventory.client_trust[0].1.clone().unwrap().authorities[0]
+                .subject()
+                .to_string(),
+            "CN=other"
+        );
         assert_eq!(inventory.store.len(), 0, "a client's CA is nobody's intermediate");
     }
 

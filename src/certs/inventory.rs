@@ -92,7 +92,10 @@ impl Inventory {
         let is_unread_file = |problem: &Error| matches!(problem, Error::Read { .. });
         self.bundles.iter().any(|(_, bundle)| is_unread(bundle))
             || self.problems.iter().any(is_unread_file)
-            || self.client_trust.iter().any(|(_, trust)| trust.as_ref().is_err_and(|faults| faults.iter().any(is_unread_file)))
+            || self
+                .client_trust
+                .iter()
+                .any(|(_, trust)| trust.as_ref().is_err_and(|faults| faults.iter().any(is_unread_file)))
             || self.has_unlisted()
     }
 

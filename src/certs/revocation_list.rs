@@ -166,7 +166,8 @@ mod tests {
         assert_eq!(list.issuer().to_string(), "CN=R");
         assert_eq!(list.revoked(), 2);
         assert!(list.key_id().is_some());
-        let at = |days: u64| UnixTime::since_unix_epoch(Duration::from_secs(list.this_update().as_secs() + days * 86_400));
+        let at =
+            |days: u64| UnixTime::since_unix_epoch(Duration::from_secs(list.this_update().as_secs() + days * 86_400));
         assert!(!list.has_expired(at(29)));
         assert!(list.has_expired(at(31)));
     }
@@ -174,7 +175,12 @@ mod tests {
     #[test]
     fn what_is_no_list_is_refused() {
         let whole = Ca::new("R").crl(&[], 2026);
-        for der in [&b""[..], b"junk", &whole[..whole.len() - 1], &[&whole[..], b"\0"].concat()] {
+        for der in [
+            &b""[..],
+            b"junk",
+            &whole[..whole.len() - 1],
+            &[&whole[..], b"\0"].concat(),
+        ] {
             assert_eq!(RevocationList::from_der(der), Err(RevocationListError::Damaged));
         }
     }

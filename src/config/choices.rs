@@ -320,7 +320,10 @@ mod tests {
         assert_eq!(ClientAuthMode::parse("optional"), Ok(ClientAuthMode::Optional));
         assert_eq!(RevocationPolicy::parse("stale"), Ok(RevocationPolicy::Stale));
         assert_eq!(RevocationDepth::parse("leaf"), Ok(RevocationDepth::Leaf));
-        assert_eq!(ClientCertHeaders::parse("rfc9440-chain"), Ok(ClientCertHeaders::Rfc9440Chain));
+        assert_eq!(
+            ClientCertHeaders::parse("rfc9440-chain"),
+            Ok(ClientCertHeaders::Rfc9440Chain)
+        );
         assert!(ClientCertHeaders::parse("rfc").is_err());
         assert_eq!(Format::parse("json"), Ok(Format::Json));
         assert!(Format::parse("logfmt").is_err());

@@ -58,6 +58,13 @@ pub(super) struct Context {
     pub(super) tunnel: RefCell<Option<Tunnel>>,
 }
 
+impl Context {
+    /// Whether a request for `host`, without its port, may be answered here. A plain connection is for every host.
+    fn may_serve(&self, host: &[u8]) -> bool {
+        self.hello.as_ref().is_none_or(|hello| str::from_utf8(host).is_ok_and(|host| hello.may_serve(host)))
+    }
+}
+
 /// A response, and where it came from.
 struct Outcome {
     response: Response<ResponseBody>,
@@ -152,6 +159,9 @@ async fn forward(
         return Ok(Outcome::ours(response::options()));
     }
     let host = host.map_or_else(|| Host::new(HeaderValue::from_static("localhost")), Ok)?;
+    if !context.may_serve(host.name()) {
+        return Err(Error::Misdirected);
+    }
     let Found { route, prefix } = match challenge {
         Some(Challenge::Route(found)) => found,
         _ => {

@@ -63,7 +63,11 @@ type Loaded = [(ClientTrustSettings, LoadedClientTrust)];
 /// # Errors
 ///
 /// What is wrong, in sentences.
-pub(super) fn first(settings: &[ClientAuthSettings], loaded: &Loaded, at: UnixTime) -> Result<Arc<ClientAuth>, Vec<String>> {
+pub(super) fn first(
+    settings: &[ClientAuthSettings],
+    loaded: &Loaded,
+    at: UnixTime,
+) -> Result<Arc<ClientAuth>, Vec<String>> {
     let (mut policies, mut faults) = (Vec::new(), Vec::new());
     for settings in settings {
         match trust_of(settings, loaded).and_then(|trust| PolicyInForce::new(settings, trust, at)) {
@@ -100,12 +104,22 @@ pub(super) fn again(
     let policies: Vec<PolicyInForce> = policies.into_iter().filter_map(Result::ok).collect();
     let mut news: Vec<String> = policies.iter().filter_map(|policy| policy.report(previous)).collect();
     for gone in previous.policies.iter().filter(|gone| !gone.is_among(&policies)) {
-        tracing::warn!(hosts = gone.settings.hosts_text(), "client authentication no longer configured");
-        news.push(format!("client authentication no longer configured: {}", gone.settings.hosts_text()));
+        tracing::warn!(
+            hosts = gone.settings.hosts_text(),
+            "client authentication no longer configured"
+        );
+        news.push(format!(
+            "client authentication no longer configured: {}",
+            gone.settings.hosts_text()
+        ));
     }
     let is_same = news.is_empty() && policies.len() == previous.policies.len();
     PreparedClientAuth {
-        in_force: if is_same { Arc::clone(previous) } else { ClientAuth::of(policies) },
+        in_force: if is_same {
+            Arc::clone(previous)
+        } else {
+            ClientAuth::of(policies)
+        },
         news,
         refused,
     }
@@ -117,7 +131,10 @@ fn decide(
     previous: &ClientAuth,
     at: UnixTime,
 ) -> Result<PolicyInForce, String> {
-    let before = previous.policies.iter().find(|before| before.settings.hosts == settings.hosts);
+    let before = previous
+        .policies
+        .iter()
+        .find(|before| before.settings.hosts == settings.hosts);
     let fresh = trust_of(settings, loaded).and_then(|trust| match before {
         Some(before) if *before.settings == *settings && before.trust == trust => Ok(PolicyInForce {
             kept_because: None,
@@ -126,7 +143,9 @@ fn decide(
         _ => PolicyInForce::new(settings, trust, at),
     });
     fresh.or_else(|reason| {
-        let before = before.filter(|before| before.trust.is_some()).ok_or_else(|| reason.clone())?;
+        let before = before
+            .filter(|before| before.trust.is_some())
+            .ok_or_else(|| reason.clone())?;
         let mut kept = match *before.settings == *settings {
             true => before.clone(),
             false => PolicyInForce::new(settings, before.trust.clone(), at)?,
@@ -192,7 +211,10 @@ impl PolicyInForce {
             let examiner = Examiner::new(trust, revocation).map_err(|error| error.to_string())?;
             if !examiner.names_authorities() {
                 let hosts = settings.hosts_text();
-                tracing::warn!(hosts, "the CAs are too many to be named to clients: they choose a certificate without");
+                tracing::warn!(
+                    hosts,
+                    "the CAs are too many to be named to clients: they choose a certificate without"
+                );
             }
             Ok::<_, String>(Arc::new(examiner))
         };
@@ -211,18 +233,27 @@ impl PolicyInForce {
     }
 
     fn is_among(&self, policies: &[Self]) -> bool {
-        policies.iter().any(|policy| policy.settings.hosts == self.settings.hosts)
+        policies
+            .iter()
+            .any(|policy| policy.settings.hosts == self.settings.hosts)
     }
 
     /// Logs what is new in comparison with `previous`, and returns it as a sentence.
     fn report(&self, previous: &ClientAuth) -> Option<String> {
         let hosts = self.settings.hosts_text();
-        let before = previous.policies.iter().find(|before| before.settings.hosts == self.settings.hosts);
+        let before = previous
+            .policies
+            .iter()
+            .find(|before| before.settings.hosts == self.settings.hosts);
         let kept_before = before.and_then(|before| before.kept_because.as_ref());
         if let Some(reason) = &self.kept_because {
             let is_news = kept_before != Some(reason);
             if is_news {
-                tracing::warn!(hosts, reason, "CAs and CRLs of clients not replaced: the last good ones stay");
+                tracing::warn!(
+                    hosts,
+                    reason,
+                    "CAs and CRLs of clients not replaced: the last good ones stay"
+                );
             }
             return is_news.then(|| self.kept_sentence()).flatten();
         }
@@ -251,7 +282,9 @@ impl PolicyInForce {
     fn kept_sentence(&self) -> Option<String> {
         let reason = self.kept_because.as_ref()?;
         let hosts = self.settings.hosts_text();
-        Some(format!("the last good CAs and CRLs of the clients of {hosts} stay: {reason}"))
+        Some(format!(
+            "the last good CAs and CRLs of the clients of {hosts} stay: {reason}"
+        ))
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use rustls::pki_types::UnixTime;
 
-use super::{ClientAuth, Stapled};
 use super::guard::is_valid;
+use super::{ClientAuth, Stapled};
 use crate::certs::{Bundle, BundleSettings};
 use crate::chain::{Assembly, Certificate, Chain, Disallowed, End};
 use crate::tls;

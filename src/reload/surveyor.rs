@@ -104,7 +104,12 @@ impl Surveyor {
             let problems = inventory.problems.len();
             let is_trusted = inventory.client_trust.iter().map(|(_, trust)| trust.is_ok());
             let is_trusted = is_trusted.collect::<Vec<_>>();
-            (is_ok.collect::<Vec<_>>(), is_listed.collect::<Vec<_>>(), is_trusted, problems)
+            (
+                is_ok.collect::<Vec<_>>(),
+                is_listed.collect::<Vec<_>>(),
+                is_trusted,
+                problems,
+            )
         };
         let before = state(&self.inventory);
         let change = self.inventory.update_all(certificates, &self.files, &public_key);

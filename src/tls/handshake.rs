@@ -291,6 +291,7 @@ impl HandshakeError {
 mod tests {
     use std::net::SocketAddr;
 
+    use rustls::crypto::aws_lc_rs::default_provider;
     use rustls::pki_types::{PrivateKeyDer, ServerName};
     use rustls::server::{ClientHello, ResolvesServerCert};
     use rustls::sign::CertifiedKey;
@@ -299,6 +300,9 @@ mod tests {
     use tokio_rustls::TlsConnector;
 
     use super::*;
+    use crate::tls::Demand;
+    use crate::tls::rig::{self, Pki};
+    use crate::tls::witness::Witness;
 
     #[test]
     fn the_hello_says_what_was_agreed() {
@@ -313,6 +317,56 @@ mod tests {
         assert_eq!(hello.server_name.as_deref(), Some("a.test"));
         assert_eq!((hello.protocol, hello.version), (ApplicationProtocol::Http2, "TLSv1.3"));
         assert!(!hello.resumed && hello.client.is_none());
+    }
+
+    /// A connection may be used for another host if its certificate is for that too (RFC 9113 section 9.1.1), and if no
+    /// other certificate would be asked of the client there.
+    #[test]
+    fn a_connection_serves_what_its_certificate_is_for_and_its_client_was_asked_for() {
+        let pki = Pki::new();
+        let required = || Demand::Required(Arc::new(pki.examiner()));
+        let may_serve = |server_name: Option<&str>, host: &str| {
+            let identities = [
+                pki.identity(&["a.test", "b.test", "*.c.test", "guarded.c.test"]),
+                pki.identity(&["d.test"]),
+            ];
+            let snapshot =
+                rig::snapshot(identities).with_client_auth(rig::client_auth([("guarded.c.test", required())]));
+            hello(snapshot, server_name).may_serve(host)
+        };
+        for host in ["a.test", "A.test.", "b.test", "x.c.test"] {
+            assert!(may_serve(Some("a.test"), host), "{host}");
+        }
+        // Another certificate, no certificate, and one that would have been asked for.
+        for host in ["d.test", "e.test", "x.y.c.test", "guarded.c.test", "GUARDED.c.test."] {
+            assert!(!may_serve(Some("a.test"), host), "{host}");
+        }
+        // What was asked for by name is served by whatever there was to show.
+        assert!(may_serve(Some("e.test"), "e.test") && may_serve(Some("e.test"), "a.test"));
+        assert!(!may_serve(Some("e.test"), "d.test"));
+        // A client without a name has coalesced nothing.
+        for host in ["d.test", "192.0.2.1"] {
+            assert!(may_serve(None, host), "{host}");
+        }
+        assert!(!may_serve(None, "guarded.c.test"));
+    }
+
+    /// What is agreed with a client that asks for `server_name` and puts up with any certificate of it.
+    fn hello(snapshot: Snapshot, server_name: Option<&str>) -> Hello {
+        let handshaker = Handshaker::new(Arc::new(Live::new(snapshot)), rig::settings());
+        let schemes = default_provider().signature_verification_algorithms.supported_schemes();
+        let mut config = ClientConfig::builder()
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Witness::new(schemes)))
+            .with_no_client_auth();
+        config.enable_sni = server_name.is_some();
+        let name = ServerName::try_from(server_name.unwrap_or("a.test").to_owned()).unwrap();
+        run(async {
+            let (near, far) = tokio::io::duplex(16 * 1024);
+            let connect = TlsConnector::from(Arc::new(config)).connect(name, near);
+            let (accepted, _client) = tokio::join!(handshaker.accept(far, peer()), connect);
+            accepted.unwrap().hello
+        })
     }
 
     #[test]

@@ -187,7 +187,15 @@ mod tests {
         ] {
             assert!(cover(&names, host), "{host}");
         }
-        for host in ["b.test", "example.com", "a.b.example.com", "192.0.2.2", "*.example.com.org", "", "."] {
+        for host in [
+            "b.test",
+            "example.com",
+            "a.b.example.com",
+            "192.0.2.2",
+            "*.example.com.org",
+            "",
+            ".",
+        ] {
             assert!(!cover(&names, host), "{host}");
         }
     }

@@ -76,11 +76,7 @@ impl Resolver {
         }
     }
 
-    fn best_for(
-        &self,
-        candidates: impl Iterator<Item = usize> + Clone,
-        offer: Offer<'_>,
-    ) -> Option<Choice<'_>> {
+    fn best_for(&self, candidates: impl Iterator<Item = usize> + Clone, offer: Offer<'_>) -> Option<Choice<'_>> {
         let candidates = candidates.filter_map(|candidate| self.identities.get(candidate));
         if let Some(authorities) = offer.authorities {
             let mut that_sign = candidates.clone().filter(|identity| offer.surely_accepts(identity));

@@ -19,7 +19,8 @@ use rustls::{
 };
 
 use super::{
-    ClientAuth, ClientAuthPolicy, ClientCertificates, Demand, Examiner, Identity, Revocation, Settings, Snapshot, Tickets,
+    ClientAuth, ClientAuthPolicy, ClientCertificates, Demand, Examiner, Identity, Revocation, Settings, Snapshot,
+    Tickets,
 };
 use crate::certs::{ClientTrust, RevocationList};
 use crate::chain::Certificate;
@@ -139,11 +140,7 @@ impl Pki {
 pub(super) type ClientIdentity = (Vec<CertificateDer<'static>>, Vec<u8>);
 
 /// What examines clients of these authorities.
-pub(super) fn examiner(
-    authorities: &[&Pki],
-    lists: Vec<RevocationList>,
-    revocation: Option<Revocation>,
-) -> Examiner {
+pub(super) fn examiner(authorities: &[&Pki], lists: Vec<RevocationList>, revocation: Option<Revocation>) -> Examiner {
     let authority = |pki: &&Pki| Arc::new(Certificate::from_der(pki.certificate()).unwrap());
     let trust = ClientTrust {
         authorities: authorities.iter().map(authority).collect(),
@@ -155,7 +152,11 @@ pub(super) fn examiner(
 /// One policy for each of these hosts; a host without a name stands for all others.
 pub(super) fn client_auth<const N: usize>(policies: [(&str, Demand); N]) -> Arc<ClientAuth> {
     let policies = policies.into_iter().map(|(host, demand)| ClientAuthPolicy {
-        hosts: [host].into_iter().filter(|host| !host.is_empty()).map(Box::from).collect(),
+        hosts: [host]
+            .into_iter()
+            .filter(|host| !host.is_empty())
+            .map(Box::from)
+            .collect(),
         demand,
     });
     Arc::new(ClientAuth::new(policies.collect()))

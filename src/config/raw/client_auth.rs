@@ -16,7 +16,7 @@ use crate::tls::{ClientAuthMode, RevocationDepth, RevocationPolicy};
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(in crate::config) struct ClientAuth {
-    /// Hosts whose clients are meant, such as "www.example.com" or "*.example.com"; without any, all others.
+    /// Hosts whose clients are meant, such as "*.example.com"; without any, all others.
     ///
     /// The wildcard stands for any number of labels.
     pub(in crate::config) host: List<HostPattern>,

@@ -37,7 +37,7 @@ pub(super) fn client_auth(said: &mut Layers) -> Vec<ClientAuthSettings> {
         if faults.len() == before {
             note(&hosts, table, &mut taken, &mut faults);
         }
-        policy(hosts, table, &mut faults)
+        policy(hosts, table, before, &mut faults)
     });
     let policies = policies.collect();
     said.faults.extend(faults);
@@ -58,7 +58,10 @@ fn note(
     let start = table.place().cloned().unwrap_or(Place::Missing("client_auth"));
     let each: Vec<_> = match hosts.is_empty() {
         true => vec![(None, start)],
-        false => hosts.iter().map(|given| (Some(given.value.clone()), given.place.clone())).collect(),
+        false => hosts
+            .iter()
+            .map(|given| (Some(given.value.clone()), given.place.clone()))
+            .collect(),
     };
     for (host, place) in each {
         if let Some(HostPattern::Exact(name)) = &host
@@ -83,22 +86,29 @@ fn is_address(name: &str) -> bool {
     name.starts_with('[') || name.parse::<std::net::Ipv4Addr>().is_ok()
 }
 
+/// `before` is how many faults there were before the table.
 fn policy(
     hosts: Vec<Given<HostPattern>>,
     table: &Table<'_, raw::ClientAuth>,
+    before: usize,
     faults: &mut Vec<Fault>,
 ) -> ClientAuthSettings {
-    let before = faults.len();
     let mode = table.one(|table| &table.mode, faults);
     let ca = table.many(|table| &table.ca, faults).unwrap_or_default();
     let crl = table.many(|table| &table.crl, faults).unwrap_or_default();
     let crl_policy = table.one(|table| &table.crl_policy, faults);
     let crl_check = table.one(|table| &table.crl_check, faults);
-    let place_of_mode = mode.as_ref().map(|given| given.place.clone());
+    let places = [
+        mode.as_ref().map(|given| given.place.clone()),
+        crl.first().map(|given| given.place.clone()),
+        crl_policy.as_ref().map(|given| given.place.clone()),
+        crl_check.as_ref().map(|given| given.place.clone()),
+        hosts.first().map(|given| given.place.clone()),
+    ];
     let mode = mode.map_or(ClientAuthMode::Required, |given| given.value);
     if mode != ClientAuthMode::Off && ca.is_empty() && faults.len() == before {
         let problem = Problem::new("clients are asked for a certificate, and there is no CA that it may come from");
-        let place = place_of_mode.or_else(|| table.place().cloned());
+        let place = table.place().cloned().or_else(|| places.into_iter().flatten().next());
         let place = place.unwrap_or(Place::Missing("client_auth.ca"));
         faults.push(problem.hint("give the CA with it: ca = \"clients.pem\"").at(place));
     }
@@ -107,7 +117,8 @@ fn policy(
         crl_check.as_ref().map(|given| given.place.clone()),
     ];
     if let Some(place) = needs_crl.into_iter().flatten().next().filter(|_| crl.is_empty()) {
-        let problem = Problem::new("it says how CRLs count, and there is none").hint("give crl with it, or leave this out");
+        let problem =
+            Problem::new("it says how CRLs count, and there is none").hint("give crl with it, or leave this out");
         faults.push(problem.at(place));
     }
     let paths = |given: Vec<Given<PathBuf>>| given.into_iter().map(Given::path).collect();

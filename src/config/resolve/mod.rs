@@ -128,7 +128,10 @@ fn certs(said: &mut Layers, client_auth: &[reload::ClientAuthSettings]) -> certs
 /// What is read for the policies that ask for certificates, each once.
 fn client_trust(client_auth: &[reload::ClientAuthSettings]) -> Vec<certs::ClientTrustSettings> {
     let mut once = Vec::new();
-    for policy in client_auth.iter().filter(|policy| policy.mode != tls::ClientAuthMode::Off) {
+    for policy in client_auth
+        .iter()
+        .filter(|policy| policy.mode != tls::ClientAuthMode::Off)
+    {
         if !once.contains(&policy.trust) {
             once.push(policy.trust.clone());
         }

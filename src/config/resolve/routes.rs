@@ -68,7 +68,9 @@ fn route(table: &Table<'_, raw::Route>, backends: &[Backend], faults: &mut Vec<F
     let paths = table.many(|table| &table.path, faults).unwrap_or_default();
     let strip_prefix = table.one(|table| &table.strip_prefix, faults);
     let add_prefix = table.one(|table| &table.add_prefix, faults);
-    let client_cert = table.many(|table| &table.client_cert_headers, faults).unwrap_or_default();
+    let client_cert = table
+        .many(|table| &table.client_cert_headers, faults)
+        .unwrap_or_default();
     let backend = table.one(|table| &table.backend, faults);
     Route {
         hosts: hosts.into_iter().map(|given| given.value).collect(),

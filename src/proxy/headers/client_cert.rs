@@ -84,7 +84,10 @@ pub(in crate::proxy) fn set(
         headers.insert(CLIENT_CERT, told.cert.clone());
     }
     // RFC 9440 section 2.3: not without certificates between that of the client and the CA.
-    if let Some(chain) = told.and_then(|told| told.chain.as_ref()).filter(|_| fields.rfc9440_chain) {
+    if let Some(chain) = told
+        .and_then(|told| told.chain.as_ref())
+        .filter(|_| fields.rfc9440_chain)
+    {
         headers.insert(CLIENT_CERT_CHAIN, chain.clone());
     }
     if let Some(told) = told.filter(|_| fields.arr) {
@@ -111,7 +114,8 @@ impl Told {
         let chain: Vec<String> = client.intermediates().iter().map(|one| byte_sequence(one)).collect();
         // It was verified, so it can be read.
         let certificate = Certificate::from_der(leaf.clone()).ok();
-        let name = |pick: fn(&Certificate) -> &Name| certificate.as_ref().map(|certificate| distinguished(pick(certificate)));
+        let name =
+            |pick: fn(&Certificate) -> &Name| certificate.as_ref().map(|certificate| distinguished(pick(certificate)));
         let serial = certificate.as_ref().map(|certificate| serial(certificate.serial()));
         let ssl = [
             (SSL_CERT, Some(escaped_pem(leaf))),

@@ -9,13 +9,13 @@ use std::time::Duration;
 use super::Network;
 use super::access_log::AccessLog;
 
-pub use super::headers::client_cert::ClientCertFields;
 pub use self::backend::{Backend, BackendTimeouts, ServerAddress};
 pub use self::listener::{Balancers, ListenAddress, Listener, Redirect, Service};
 pub use self::route::{HostPattern, InvalidHostPattern, InvalidPathPrefix, PathPrefix, Route};
 pub use super::acme::Acme;
 pub use super::clients::{ClientLimits, RequestRate};
 pub use super::headers::app::App;
+pub use super::headers::client_cert::ClientCertFields;
 pub use super::headers::cookies::{CookieRules, HttpOnly, SameSite, Translation};
 pub use super::headers::edits::{Edits, Field, FieldError, is_of_the_connection, name_of};
 pub use super::headers::forwarded::Forwarding;

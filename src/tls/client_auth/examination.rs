@@ -157,7 +157,13 @@ mod tests {
                 .version(version)
                 .showing(pki.client("known", 1))
                 .that_confuses_names();
-            for host in ["off.test", "optional.test", "required.test", "optional.test", "required.test"] {
+            for host in [
+                "off.test",
+                "optional.test",
+                "required.test",
+                "optional.test",
+                "required.test",
+            ] {
                 assert_eq!(client.handshake(&house, host).unwrap().kind, Some(Full), "{host}");
             }
             // One that has no certificate does not get in with a session of another host.

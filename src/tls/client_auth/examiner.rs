@@ -201,7 +201,8 @@ fn hints(anchors: &[TrustAnchor<'_>]) -> Vec<DistinguishedName> {
 fn has_twins(lists: &[Arc<RevocationList>]) -> bool {
     let mut rest = lists;
     while let Some((first, others)) = rest.split_first() {
-        let is_twin = |other: &Arc<RevocationList>| other.issuer() == first.issuer() && other.key_id() != first.key_id();
+        let is_twin =
+            |other: &Arc<RevocationList>| other.issuer() == first.issuer() && other.key_id() != first.key_id();
         if others.iter().any(is_twin) {
             return true;
         }
@@ -275,7 +276,9 @@ mod tests {
 
     /// The first of June of `year`.
     fn in_june(year: u64) -> UnixTime {
-        UnixTime::since_unix_epoch(Duration::from_secs((year - 1970) * 365 * DAY + (year - 1969) / 4 * DAY + 151 * DAY))
+        UnixTime::since_unix_epoch(Duration::from_secs(
+            (year - 1970) * 365 * DAY + (year - 1969) / 4 * DAY + 151 * DAY,
+        ))
     }
 
     fn examined(examiner: &Examiner, client: &ClientIdentity, year: u64) -> Result<usize, webpki::Error> {
@@ -295,8 +298,14 @@ mod tests {
         let examiner = pki.examiner();
         let client = pki.client_valid("c", 1, 2025..2028);
         assert_eq!(examined(&examiner, &client, 2026), Ok(0));
-        assert!(matches!(examined(&examiner, &client, 2030), Err(webpki::Error::CertExpired { .. })));
-        assert!(matches!(examined(&examiner, &client, 2020), Err(webpki::Error::CertNotValidYet { .. })));
+        assert!(matches!(
+            examined(&examiner, &client, 2030),
+            Err(webpki::Error::CertExpired { .. })
+        ));
+        assert!(matches!(
+            examined(&examiner, &client, 2020),
+            Err(webpki::Error::CertNotValidYet { .. })
+        ));
         let unknown = examined(&examiner, &stranger.client("c", 1), 2026);
         assert_eq!(unknown, Err(webpki::Error::UnknownIssuer));
     }
@@ -307,20 +316,39 @@ mod tests {
         let upper = root.below("upper");
         let lower = upper.below("lower");
         let (mut chain, key) = lower.client("c", 1);
-        chain.extend([upper.certificate(), Pki::named("stranger").certificate(), lower.certificate(), root.certificate()]);
+        chain.extend([
+            upper.certificate(),
+            Pki::named("stranger").certificate(),
+            lower.certificate(),
+            root.certificate(),
+        ]);
         let certificates = root.examiner().examine(&chain[0], &chain[1..], in_june(2026)).unwrap();
         assert_eq!(certificates.intermediates(), [lower.certificate(), upper.certificate()]);
         // An intermediate that is trusted itself ends the chain.
-        assert_eq!(examined(&examiner(&[&root, &lower], Vec::new(), None), &(chain, key), 2026), Ok(0));
+        assert_eq!(
+            examined(&examiner(&[&root, &lower], Vec::new(), None), &(chain, key), 2026),
+            Ok(0)
+        );
     }
 
     #[test]
     fn what_is_revoked_is_refused_whatever_the_policy() {
         let pki = Pki::new();
-        for policy in [RevocationPolicy::Strict, RevocationPolicy::Stale, RevocationPolicy::Lenient] {
-            let examiner = examiner(&[&pki], vec![pki.crl(&[7], 2026)], revocation(policy, RevocationDepth::Chain));
+        for policy in [
+            RevocationPolicy::Strict,
+            RevocationPolicy::Stale,
+            RevocationPolicy::Lenient,
+        ] {
+            let examiner = examiner(
+                &[&pki],
+                vec![pki.crl(&[7], 2026)],
+                revocation(policy, RevocationDepth::Chain),
+            );
             assert_eq!(examined(&examiner, &pki.client("good", 6), 2026), Ok(0));
-            assert_eq!(examined(&examiner, &pki.client("bad", 7), 2026), Err(webpki::Error::CertRevoked));
+            assert_eq!(
+                examined(&examiner, &pki.client("bad", 7), 2026),
+                Err(webpki::Error::CertRevoked)
+            );
         }
     }
 
@@ -338,13 +366,21 @@ mod tests {
             let old = examiner(&[&pki, &other], lists(), revocation);
             let good = examined(&old, &pki.client("good", 6), 2026);
             assert_eq!(good == Ok(0), stale, "{policy}");
-            assert_eq!(matches!(good, Err(webpki::Error::CrlExpired { .. })), !stale, "{policy}");
+            assert_eq!(
+                matches!(good, Err(webpki::Error::CrlExpired { .. })),
+                !stale,
+                "{policy}"
+            );
             assert!(examined(&old, &pki.client("bad", 7), 2026).is_err(), "{policy}");
             assert_eq!(examined(&old, &other.client("good", 6), 2026), missing, "{policy}");
             let none = examiner(&[&pki], Vec::new(), revocation);
             assert_eq!(examined(&none, &pki.client("good", 6), 2026), missing, "{policy}");
             let stranger = Pki::named("stranger").client("c", 1);
-            assert_eq!(examined(&none, &stranger, 2026), Err(webpki::Error::UnknownIssuer), "{policy}");
+            assert_eq!(
+                examined(&none, &stranger, 2026),
+                Err(webpki::Error::UnknownIssuer),
+                "{policy}"
+            );
         }
     }
 
@@ -371,7 +407,10 @@ mod tests {
         for years in [[2025, 2026], [2026, 2025]] {
             let lists = years.map(|year| pki.crl(if year == 2026 { &[7] } else { &[] }, year));
             let examiner = examiner(&[&pki], lists.into(), strict);
-            assert_eq!(examined(&examiner, &pki.client("bad", 7), 2026), Err(webpki::Error::CertRevoked));
+            assert_eq!(
+                examined(&examiner, &pki.client("bad", 7), 2026),
+                Err(webpki::Error::CertRevoked)
+            );
             assert_eq!(examined(&examiner, &pki.client("good", 6), 2026), Ok(0));
         }
     }
@@ -383,7 +422,10 @@ mod tests {
         let lists = vec![old.crl(&[1], 2026), new.crl(&[2], 2026)];
         let examiner = examiner(&[&old, &new], lists, strict);
         for (ca, revoked, good) in [(&old, 1, 2), (&new, 2, 1)] {
-            assert_eq!(examined(&examiner, &ca.client("bad", revoked), 2026), Err(webpki::Error::CertRevoked));
+            assert_eq!(
+                examined(&examiner, &ca.client("bad", revoked), 2026),
+                Err(webpki::Error::CertRevoked)
+            );
             assert_eq!(examined(&examiner, &ca.client("good", good), 2026), Ok(0));
         }
     }

@@ -91,7 +91,9 @@ impl ClientAuth {
 
     /// What is asked of clients under the policy at `place`.
     pub(super) fn demand(&self, place: usize) -> &Demand {
-        self.policies.get(place).map_or(&Demand::Nothing, |policy| &policy.demand)
+        self.policies
+            .get(place)
+            .map_or(&Demand::Nothing, |policy| &policy.demand)
     }
 
     /// Whether what was asked of a client under the policy at `place` is what would be asked of it for `host`.
@@ -172,7 +174,10 @@ mod tests {
     #[test]
     fn nothing_is_asked_where_no_policy_says_so() {
         let auth = ClientAuth::new(vec![policy(&["a.test"], required())]);
-        assert_eq!(auth.demand(auth.place_for(Some("a.test"))).mode(), ClientAuthMode::Required);
+        assert_eq!(
+            auth.demand(auth.place_for(Some("a.test"))).mode(),
+            ClientAuthMode::Required
+        );
         assert_eq!(auth.demand(auth.place_for(Some("b.test"))).mode(), ClientAuthMode::Off);
         assert_eq!(auth.demand(auth.place_for(None)).mode(), ClientAuthMode::Off);
         assert_eq!(ClientAuth::default().demand(0).mode(), ClientAuthMode::Off);
