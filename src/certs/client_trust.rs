@@ -115,7 +115,7 @@ impl RevocationLists {
         for file in files.below(path) {
             match &self.of_file(file, files).lists {
                 Ok(found) if found.is_empty() && file == path => {
-                    faults.push(Error::NoRevocationList { path: file.to_owned() })
+                    faults.push(Error::NoRevocationList { path: file.to_owned() });
                 }
                 Ok(found) => lists.extend(found.iter().cloned()),
                 Err(error) => faults.push(error.clone()),

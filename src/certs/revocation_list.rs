@@ -157,6 +157,8 @@ fn instant(time: ASN1Time) -> UnixTime {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::certs::testing::Ca;
 
@@ -182,6 +184,17 @@ mod tests {
             &[&whole[..], b"\0"].concat(),
         ] {
             assert_eq!(RevocationList::from_der(der), Err(RevocationListError::Damaged));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_damaged_list_is_read_or_refused(place in any::<prop::sample::Index>(), byte in any::<u8>()) {
+            let mut der = Ca::new("R").crl(&[7, 9], 2026);
+            *place.get_mut(&mut der) = byte;
+            if let Ok(list) = RevocationList::from_der(&der) {
+                let _ = (list.issuer().to_string(), list.has_expired(list.this_update()));
+            }
         }
     }
 

@@ -97,3 +97,84 @@ impl Ending<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rcgen::{
+        BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, IsCa, KeyIdMethod,
+        KeyPair,
+    };
+
+    use super::*;
+    use crate::certs::{ClientTrust, ClientTrustSettings};
+    use crate::reload::client_auth::{ClientAuthSettings, first};
+    use crate::tls::{ClientAuthMode, Revocation};
+
+    /// A CA that ends with the year 2099, and its CRL of January 2026.
+    fn client_auth() -> Arc<ClientAuth> {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.not_after = rcgen::date_time_ymd(2100, 1, 1);
+        let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        let list = CertificateRevocationListParams {
+            this_update: rcgen::date_time_ymd(2026, 1, 1),
+            next_update: rcgen::date_time_ymd(2026, 2, 1),
+            crl_number: 1.into(),
+            issuing_distribution_point: None,
+            revoked_certs: Vec::new(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let list = list.signed_by(&ca).unwrap();
+        let settings = ClientAuthSettings {
+            hosts: Vec::new(),
+            mode: ClientAuthMode::Required,
+            trust: ClientTrustSettings::default(),
+            revocation: Revocation::default(),
+        };
+        let trust = ClientTrust {
+            authorities: vec![Arc::new(Certificate::from_der(ca.der().clone()).unwrap())],
+            revocation_lists: vec![Arc::new(RevocationList::from_der(list.der()).unwrap())],
+        };
+        let loaded = (settings.trust.clone(), Ok(Arc::new(trust)));
+        first(&[settings], &[loaded], at(2026, 1)).unwrap()
+    }
+
+    /// The first of a month.
+    fn at(year: i32, month: u8) -> UnixTime {
+        let seconds = rcgen::date_time_ymd(year, month, 1).unix_timestamp();
+        UnixTime::since_unix_epoch(Duration::from_secs(seconds.try_into().unwrap()))
+    }
+
+    #[test]
+    fn a_crl_is_spoken_of_when_it_is_out_of_date_and_then_once_a_day() {
+        let client_auth = client_auth();
+        let mut endings = TrustEndings::default();
+        let end = at(2026, 2);
+        assert_eq!(endings.tell(&client_auth, at(2026, 1)), Some(end));
+        assert!(endings.told.is_empty());
+        let later = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(end.as_secs() + seconds));
+        assert_eq!(endings.tell(&client_auth, end), Some(later(DAY)));
+        assert_eq!(endings.told.len(), 1);
+        // Somebody asks in between.
+        assert_eq!(endings.tell(&client_auth, later(60)), Some(later(DAY)));
+        assert_eq!(endings.tell(&client_auth, later(DAY)), Some(later(2 * DAY)));
+        assert_eq!(endings.tell(&ClientAuth::default(), later(DAY)), None);
+        assert!(endings.told.is_empty());
+    }
+
+    #[test]
+    fn so_is_a_ca_that_ends_soon() {
+        let client_auth = client_auth();
+        let mut endings = TrustEndings::default();
+        endings.tell(&client_auth, at(2099, 6));
+        assert_eq!(endings.told.len(), 1, "the CRL alone");
+        // Its last 30 days begin on the second of December.
+        endings.tell(&client_auth, at(2099, 12));
+        assert_eq!(endings.told.len(), 1);
+        let late = UnixTime::since_unix_epoch(Duration::from_secs(at(2099, 12).as_secs() + 2 * DAY));
+        endings.tell(&client_auth, late);
+        assert_eq!(endings.told.len(), 2);
+    }
+}

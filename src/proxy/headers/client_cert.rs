@@ -21,7 +21,7 @@ use crate::tls::ClientCertificates;
 pub struct ClientCertFields {
     /// `Client-Cert` (RFC 9440 section 2.2).
     pub rfc9440: bool,
-    /// `Client-Cert-Chain` too (RFC 9440 section 2.3). Apart, since section 3.1 warns of its size.
+    /// `Client-Cert-Chain` too (RFC 9440 section 2.3). Apart, since section 3.2 warns of its size.
     pub rfc9440_chain: bool,
     /// `X-ARR-ClientCert`, as Application Request Routing of IIS has it.
     pub arr: bool,
@@ -40,15 +40,17 @@ const SSL_SERIAL: HeaderName = HeaderName::from_static("x-ssl-client-serial");
 const SSL_FINGERPRINT: HeaderName = HeaderName::from_static("x-ssl-client-fingerprint");
 
 /// How the names begin by which some backend or other takes what a proxy says about the client's certificate: RFC 9440,
-/// IIS, ASP.NET Core, nginx and HAProxy as they are commonly configured, ingress-nginx, AWS. Those that begin with
-/// `x-forwarded` are removed beside the others of that kind.
-const CLAIMS: [&str; 8] = [
+/// IIS, ASP.NET Core, nginx and HAProxy as they are commonly configured, ingress-nginx, AWS, Envoy, Traefik. Not even a proxy
+/// whose `X-Forwarded-For` is believed may say it: the connection is its own, and its certificate would be the one.
+const CLAIMS: [&str; 10] = [
     "client-cert",
     "ms-aspnetcore-clientcert",
     "ssl-client-",
     "x-amzn-mtls-",
     "x-arr-clientcert",
     "x-client-cert",
+    "x-forwarded-client-cert",
+    "x-forwarded-tls-client-cert",
     "x-ssl-cert",
     "x-ssl-client",
 ];
@@ -104,7 +106,7 @@ pub(in crate::proxy) fn set(
 
 fn is_claim(name: &[u8]) -> bool {
     let begins = |claim: &&str| name.get(..claim.len()).is_some_and(|start| reads_as(start, claim));
-    matches!(name.first(), Some(b'c' | b'm' | b's' | b'x')) && CLAIMS.iter().any(|claim| begins(&claim))
+    matches!(name.first(), Some(b'c' | b'm' | b's' | b'x')) && CLAIMS.iter().any(begins)
 }
 
 impl Told {
@@ -216,6 +218,8 @@ mod tests {
                 "ssl-client-cert",
                 "ssl_client_verify",
                 "x-amzn-mtls-clientcert",
+                "x-forwarded-client-cert",
+                "x_forwarded_tls_client_cert_info",
             ] {
                 headers.append(name, HeaderValue::from_static("spoofed"));
             }

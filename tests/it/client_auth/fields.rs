@@ -4,7 +4,8 @@ use sha1::{Digest, Sha1};
 
 use super::scene::{BOTH, OFF, OPTIONAL, REQUIRED, Scene};
 use crate::rig::command::where_present;
-use crate::rig::pki::{Entity, pem};
+use crate::rig::family::around_today;
+use crate::rig::pki::{Entity, ca, client, pem};
 
 /// The fields about certificates that the backend got on connection `number`, sorted, with names in lower case.
 fn heard(scene: &Scene, number: usize) -> Vec<(String, String)> {
@@ -65,6 +66,24 @@ fn the_backend_hears_of_the_certificate_in_the_forms_that_are_asked_for() {
             assert_eq!(heard(&scene, number), none, "{host}");
             number += 1;
         }
+    }
+}
+
+#[test]
+fn the_chain_is_told_in_order_and_only_where_it_is_asked_for() {
+    for (route, has_chain) in [("rfc9440", false), ("rfc9440-chain", true)] {
+        let scene = Scene::of("", &format!("client_cert_headers = \"{route}\""), |_| ());
+        let upper = around_today(ca("Upper"), 500).signed_by(&scene.clients);
+        let lower = around_today(ca("Lower"), 500).signed_by(&upper);
+        let client = around_today(client("known"), 90).signed_by(&lower);
+        let sent = [&client, &upper, &scene.family.issuing, &lower];
+        let asked = scene.ask_on_connection_to(REQUIRED, REQUIRED, &sent, BOTH[1]);
+        assert_eq!(asked.unwrap(), "HTTP/1.1 200 OK");
+        let chain = format!(":{}:, :{}:", base64(&lower), base64(&upper));
+        let cert = ("client-cert".to_owned(), format!(":{}:", base64(&client)));
+        let chain = has_chain.then(|| ("client-cert-chain".to_owned(), chain));
+        let expected: Vec<_> = [cert].into_iter().chain(chain).collect();
+        assert_eq!(heard(&scene, 0), expected);
     }
 }
 

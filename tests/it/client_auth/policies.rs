@@ -32,11 +32,11 @@ fn nobody_gets_to_a_host_on_a_connection_to_another_that_asks_for_less() {
     let misdirected = "HTTP/1.1 421 Misdirected Request";
     for version in BOTH {
         for (name, host) in [(OFF, REQUIRED), (OFF, OPTIONAL), (OPTIONAL, REQUIRED), (REQUIRED, OFF)] {
-            let asked = scene.ask_on_connection_to(name, host, Some(&known), version);
+            let asked = scene.ask_on_connection_to(name, host, &[&known], version);
             assert_eq!(asked.unwrap(), misdirected, "{name} {host}");
         }
         for host in ["Required.TEST", "required.test.", "required.test:443"] {
-            let asked = scene.ask_on_connection_to(OFF, host, None, version);
+            let asked = scene.ask_on_connection_to(OFF, host, &[], version);
             assert_eq!(asked.unwrap(), misdirected, "{host}");
         }
     }

@@ -84,19 +84,19 @@ impl Scene {
         client: Option<&Entity>,
         version: &'static SupportedProtocolVersion,
     ) -> Result<String, String> {
-        self.ask_on_connection_to(host, host, client, version)
+        self.ask_on_connection_to(host, host, client.as_slice(), version)
     }
 
-    /// The same, on a connection to `name`.
+    /// The same, on a connection to `name`, as a client with this chain.
     pub(super) fn ask_on_connection_to(
         &self,
         name: &str,
         host: &str,
-        client: Option<&Entity>,
+        chain: &[&Entity],
         version: &'static SupportedProtocolVersion,
     ) -> Result<String, String> {
         let name = ServerName::try_from(name.to_owned()).unwrap();
-        let connection = ClientConnection::new(self.config(client, version), name).unwrap();
+        let connection = ClientConnection::new(self.config(chain, version), name).unwrap();
         let socket = TcpStream::connect(self.house.address).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut stream = StreamOwned::new(connection, socket);
@@ -114,14 +114,14 @@ impl Scene {
         self.ask(REQUIRED, Some(client), &rustls::version::TLS13).is_ok()
     }
 
-    fn config(&self, client: Option<&Entity>, version: &'static SupportedProtocolVersion) -> Arc<ClientConfig> {
+    fn config(&self, chain: &[&Entity], version: &'static SupportedProtocolVersion) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         roots.add(self.family.root.certificate.der().clone()).unwrap();
         let config = ClientConfig::builder_with_protocol_versions(&[version]).with_root_certificates(roots);
-        Arc::new(match client {
+        Arc::new(match chain.first() {
             Some(client) => {
                 let key = PrivateKeyDer::Pkcs8(client.key.serialize_der().into());
-                let chain = vec![client.certificate.der().clone()];
+                let chain = chain.iter().map(|one| one.certificate.der().clone()).collect();
                 config.with_client_auth_cert(chain, key).unwrap()
             }
             None => config.with_no_client_auth(),
