@@ -78,8 +78,8 @@ impl RevocationList {
         })
     }
 
-    /// What verification looks serial numbers up in.
-    pub(crate) fn list(&self) -> &CertRevocationList<'static> {
+    /// What rustls-webpki looks serial numbers up in.
+    pub fn list(&self) -> &CertRevocationList<'static> {
         &self.list
     }
 

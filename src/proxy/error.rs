@@ -192,6 +192,7 @@ impl Error {
             Self::RequestBody(source) => source.cause(),
             Self::TooManyRequests(_) => "too-many-requests",
             Self::NoToken => "no-token",
+            Self::Misdirected => "misdirected",
             Self::NoRoute => "no-route",
             Self::NoServer => "no-server",
             Self::NoRoom => "no-room",
@@ -215,6 +216,7 @@ impl Error {
             | Self::Silent { server, .. } => Some(server),
             Self::Refused(_)
             | Self::RequestBody(_)
+            | Self::Misdirected
             | Self::TooManyRequests(_)
             | Self::NoToken
             | Self::NoRoute
