@@ -61,7 +61,9 @@ pub(super) struct Context {
 impl Context {
     /// Whether a request for `host`, without its port, may be answered here. A plain connection is for every host.
     fn may_serve(&self, host: &[u8]) -> bool {
-        self.hello.as_ref().is_none_or(|hello| str::from_utf8(host).is_ok_and(|host| hello.may_serve(host)))
+        self.hello
+            .as_ref()
+            .is_none_or(|hello| str::from_utf8(host).is_ok_and(|host| hello.may_serve(host)))
     }
 }
 
