@@ -188,13 +188,12 @@ async fn forward(
         prefixes,
         downstream,
         context.hello.as_deref(),
+        &context.client_cert,
         &head.uri,
         &context.worker.request_ids,
     );
     own.set(Some(rewriting.own()));
     hop::strip_request(&mut head.headers);
-    let certificates = context.hello.as_ref().and_then(|hello| hello.client.as_deref());
-    client_cert::set(&mut head.headers, route.client_cert, &context.client_cert, certificates);
     framing::set_request(&head.method, &mut head.headers, body.length());
     if let Some(wanted) = &wanted {
         wanted.ask(&mut head.headers);

@@ -1,7 +1,6 @@
 //! Which request goes where.
 
 use super::headers;
-use crate::config::choices::ClientCertHeaders;
 use crate::config::error::{Fault, Place, Problem};
 use crate::config::keys::nearest;
 use crate::config::layer::Given;
@@ -9,7 +8,7 @@ use crate::config::precedence::Layers;
 use crate::config::raw;
 use crate::config::tables::Table;
 use crate::config::value::Name;
-use crate::proxy::settings::{Backend, ClientCertFields, HostPattern, PathPrefix, Route};
+use crate::proxy::settings::{Backend, HostPattern, PathPrefix, Route};
 
 /// Resolves every route to one of `backends`. Where nobody writes a default route there is one to the default backend,
 /// if there is that.
@@ -68,32 +67,15 @@ fn route(table: &Table<'_, raw::Route>, backends: &[Backend], faults: &mut Vec<F
     let paths = table.many(|table| &table.path, faults).unwrap_or_default();
     let strip_prefix = table.one(|table| &table.strip_prefix, faults);
     let add_prefix = table.one(|table| &table.add_prefix, faults);
-    let client_cert = table
-        .many(|table| &table.client_cert_headers, faults)
-        .unwrap_or_default();
     let backend = table.one(|table| &table.backend, faults);
     Route {
         hosts: hosts.into_iter().map(|given| given.value).collect(),
         paths: paths.into_iter().map(|given| given.value).collect(),
         strip_prefix: strip_prefix.is_some_and(|given| given.value),
         add_prefix: add_prefix.map(|given| given.value),
-        client_cert: fields(client_cert.into_iter().map(|given| given.value)),
         headers: headers::rules(table, faults),
         ..Route::to(position(backend, table, backends, faults))
     }
-}
-
-fn fields(asked: impl Iterator<Item = ClientCertHeaders>) -> ClientCertFields {
-    let mut fields = ClientCertFields::default();
-    for asked in asked {
-        match asked {
-            ClientCertHeaders::Rfc9440 => fields.rfc9440 = true,
-            ClientCertHeaders::Rfc9440Chain => fields.rfc9440_chain = true,
-            ClientCertHeaders::Arr => fields.arr = true,
-            ClientCertHeaders::Ssl => fields.ssl = true,
-        }
-    }
-    fields
 }
 
 /// Where the route's backend stands in `backends`.

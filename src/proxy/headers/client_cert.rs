@@ -1,8 +1,7 @@
 //! What the backend is told about the client's certificate, by us alone.
 //!
-//! RFC 9440 has two fields for it; backends that were written for IIS or nginx read others. A client's own claims are
-//! removed first, whatever their spelling and whether anything takes their place or not: a backend believes them
-//! (Caddy GHSA-7r4p-vjf4-gxv4). It comes after the fields listed by Connection are gone.
+//! RFC 9440 has two fields for it; backends that were written for IIS or nginx read others. `identity` removes a client's
+//! own first, whether anything takes their place or not.
 
 use std::cell::OnceCell;
 
@@ -12,7 +11,6 @@ use pkcs8::LineEnding;
 use rustls::pki_types::CertificateDer;
 use sha1::{Digest, Sha1};
 
-use super::{reads_as, remove_where};
 use crate::chain::{Certificate, Name, hexadecimal};
 use crate::tls::ClientCertificates;
 
@@ -39,22 +37,6 @@ const SSL_ISSUER: HeaderName = HeaderName::from_static("x-ssl-client-i-dn");
 const SSL_SERIAL: HeaderName = HeaderName::from_static("x-ssl-client-serial");
 const SSL_FINGERPRINT: HeaderName = HeaderName::from_static("x-ssl-client-fingerprint");
 
-/// How the names begin by which some backend or other takes what a proxy says about the client's certificate: RFC 9440,
-/// IIS, ASP.NET Core, nginx and HAProxy as they are commonly configured, ingress-nginx, AWS, Envoy, Traefik. Not even a proxy
-/// whose `X-Forwarded-For` is believed may say it: the connection is its own, and its certificate would be the one.
-const CLAIMS: [&str; 10] = [
-    "client-cert",
-    "ms-aspnetcore-clientcert",
-    "ssl-client-",
-    "x-amzn-mtls-",
-    "x-arr-clientcert",
-    "x-client-cert",
-    "x-forwarded-client-cert",
-    "x-forwarded-tls-client-cert",
-    "x-ssl-cert",
-    "x-ssl-client",
-];
-
 /// The values for one connection, made when they are first needed.
 #[derive(Debug, Default)]
 pub(in crate::proxy) struct Values(OnceCell<Told>);
@@ -69,15 +51,14 @@ struct Told {
     ssl: [(HeaderName, HeaderValue); 5],
 }
 
-/// Replaces what the headers say about the client's certificate by what was verified, as far as `fields` ask for it.
-/// `client` is `None` where the client showed none.
+/// Says what was verified of the client's certificate, as far as `fields` ask for it. `client` is `None` where the client
+/// showed none. What the client says itself is gone by now (`identity`).
 pub(in crate::proxy) fn set(
     headers: &mut HeaderMap,
     fields: ClientCertFields,
     values: &Values,
     client: Option<&ClientCertificates>,
 ) {
-    remove_where(headers, |name| is_claim(name.as_str().as_bytes()));
     if fields == ClientCertFields::default() {
         return;
     }
@@ -102,11 +83,6 @@ pub(in crate::proxy) fn set(
             headers.insert(name, value.clone());
         }
     }
-}
-
-fn is_claim(name: &[u8]) -> bool {
-    let begins = |claim: &&str| name.get(..claim.len()).is_some_and(|start| reads_as(start, claim));
-    matches!(name.first(), Some(b'c' | b'm' | b's' | b'x')) && CLAIMS.iter().any(begins)
 }
 
 impl Told {
@@ -191,55 +167,12 @@ mod tests {
     }
 
     #[test]
-    fn claims_of_the_client_go_whatever_their_spelling_and_whatever_is_asked_for() {
-        for fields in [
-            ClientCertFields::default(),
-            ClientCertFields {
-                rfc9440: true,
-                rfc9440_chain: true,
-                arr: true,
-                ssl: false,
-            },
-        ] {
-            let mut headers = HeaderMap::new();
-            for name in [
-                "client-cert",
-                "client_cert",
-                "client-cert-chain",
-                "client_cert-chain",
-                "x-arr-clientcert",
-                "x_arr_clientcert",
-                "x-client-cert",
-                "ms-aspnetcore-clientcert",
-                "x-ssl-client-verify",
-                "x_ssl_client_verify",
-                "x-ssl-client-s-dn",
-                "x-ssl-client-cn",
-                "ssl-client-cert",
-                "ssl_client_verify",
-                "x-amzn-mtls-clientcert",
-                "x-forwarded-client-cert",
-                "x_forwarded_tls_client_cert_info",
-            ] {
-                headers.append(name, HeaderValue::from_static("spoofed"));
-            }
-            for name in ["client", "cookie", "ssl-cipher", "x-ssl", "x-client-version"] {
-                headers.append(name, HeaderValue::from_static("kept"));
-            }
-            set(&mut headers, fields, &Values::default(), None);
-            let kept = ["client", "cookie", "ssl-cipher", "x-client-version", "x-ssl"];
-            assert_eq!(left(&headers), kept.map(|name| (name, "kept")));
-        }
-    }
-
-    #[test]
     fn a_client_without_a_certificate_is_said_to_have_none_where_there_is_a_field_for_it() {
         let mut headers = HeaderMap::new();
         let fields = ClientCertFields {
             ssl: true,
             ..ClientCertFields::default()
         };
-        headers.insert(SSL_VERIFY, HeaderValue::from_static("SUCCESS"));
         set(&mut headers, fields, &Values::default(), None);
         assert_eq!(left(&headers), [("x-ssl-client-verify", "NONE")]);
     }

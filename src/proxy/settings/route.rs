@@ -4,7 +4,6 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::HeaderRules;
-use crate::proxy::headers::client_cert::ClientCertFields;
 
 /// Which requests are meant, and what happens to them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,8 +18,6 @@ pub struct Route {
     pub add_prefix: Option<PathPrefix>,
     /// What is done to header fields.
     pub headers: HeaderRules,
-    /// How the backend is told about the client's certificate.
-    pub client_cert: ClientCertFields,
     /// Where its requests go: a position in [`Settings::backends`](super::Settings::backends).
     pub backend: usize,
 }
@@ -62,7 +59,6 @@ impl Route {
             strip_prefix: false,
             add_prefix: None,
             headers: HeaderRules::default(),
-            client_cert: ClientCertFields::default(),
             backend,
         }
     }
