@@ -115,6 +115,7 @@ impl Files {
                 roots: Roots::Files(vec![directory.join("roots.pem")]),
                 ..certs::Settings::default()
             },
+            client_auth: Vec::new(),
             tls: tls::Settings {
                 handshake_timeout: Duration::from_secs(10),
                 strict_sni: false,

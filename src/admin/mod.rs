@@ -14,12 +14,14 @@
 
 mod certificates;
 pub mod client;
+mod client_auth;
 mod endpoints;
 mod readiness;
 mod server;
 mod settings;
 
 pub use certificates::{JSON_VERSION, assembly, certificate, certificates, names, staple};
+pub use client_auth::client_auth;
 pub use endpoints::{CertificatesView, Sources};
 pub use readiness::Readiness;
 pub use server::{BindError, Server};

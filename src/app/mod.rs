@@ -71,6 +71,7 @@ impl App {
             certs,
             fetch,
             tls,
+            client_auth,
             proxy,
             reload,
             admin,
@@ -83,6 +84,7 @@ impl App {
         let plan = Plan {
             certificates: certs,
             tls,
+            client_auth,
             reload,
             fetch,
         };

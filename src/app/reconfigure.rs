@@ -17,6 +17,7 @@ pub(super) fn plan_of(mut reconfigure: Reconfigure, running: Config) -> reload::
         Ok(Plan {
             certificates: config.certs,
             tls: config.tls,
+            client_auth: config.client_auth,
             reload: config.reload,
             fetch: config.fetch,
         })

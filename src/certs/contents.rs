@@ -78,6 +78,21 @@ impl Contents {
         }
     }
 
+    /// The DER of each CRL in a file, whatever else lies in it; in DER, a CRL looks like a certificate from outside.
+    pub(super) fn revocation_lists(file: &[u8]) -> Result<Vec<Vec<u8>>, ContentsError> {
+        Ok(match Format::of(file)? {
+            Format::Pem => {
+                let lists = pem::blocks(file)?.into_iter().filter_map(|block| match block {
+                    Block::RevocationList(der) => Some(der),
+                    _ => None,
+                });
+                lists.collect()
+            }
+            Format::Certificate => certificates_in_a_row(file).iter().map(|der| der.to_vec()).collect(),
+            Format::Pkcs7 | Format::Pkcs12 | Format::Key | Format::EncryptedKey => Vec::new(),
+        })
+    }
+
     fn read(file: &[u8], format: Format) -> Result<Self, ContentsError> {
         let mut contents = Self::default();
         match format {
@@ -107,6 +122,7 @@ impl Contents {
                 Block::Key(key) => self.keys.push(StoredKey::Plain(key)),
                 Block::Other(label) => self.others.push(label),
                 Block::Pkcs7(der) => self.certificates.extend(pkcs7::certificates(&der)?),
+                Block::RevocationList(_) => self.others.push("X509 CRL".to_owned()),
                 Block::Properties(list) => {
                     self.others.push(PROPERTIES.to_owned());
                     properties = Some(list);

@@ -7,6 +7,7 @@ use super::contents::ContentsError;
 use super::files::ReadError;
 use super::key::KeyError;
 use super::password::NotUtf8;
+use super::revocation_list::RevocationListError;
 use crate::chain::{ParseError, Sha256};
 
 /// Something that is wrong with one file, or with what one certificate is configured from.
@@ -57,6 +58,14 @@ pub enum Error {
         /// The names that the certificate may have.
         expected: String,
     },
+    /// Not every certificate is one of a CA, or there is none.
+    #[error("{path}: expected CA certificates, found {found}")]
+    NoAuthority {
+        /// The file or directory.
+        path: PathBuf,
+        /// What it holds.
+        found: String,
+    },
     /// A file that should hold certificates holds none.
     #[error("{path}: expected a certificate, found {found}")]
     NoCertificate {
@@ -90,6 +99,12 @@ pub enum Error {
         /// Whether the key was looked for beside the certificate, because no key file is configured.
         is_certificate_file: bool,
     },
+    /// A file that should hold CRLs holds none.
+    #[error("{path}: expected a CRL, found none")]
+    NoRevocationList {
+        /// The file.
+        path: PathBuf,
+    },
     /// Only CA certificates fit the key.
     #[error(
         "{certificates}: expected a leaf for the private key in {}, found only a CA certificate for it: {found}; \
@@ -120,6 +135,16 @@ pub enum Error {
         /// Why not.
         source: ReadError,
     },
+    /// A CRL in a file cannot be used.
+    #[error("{path}: expected a CRL as number {position}, found {source}")]
+    RevocationList {
+        /// The file.
+        path: PathBuf,
+        /// Which of the CRLs in it, counted from 1.
+        position: usize,
+        /// What is wrong with it.
+        source: RevocationListError,
+    },
     /// Some of what the operating system trusts cannot be read.
     #[error("expected the roots of the operating system, found: {0}")]
     SystemRoots(String),
@@ -143,12 +168,15 @@ impl Error {
             | Self::Key { path, .. }
             | Self::KeyUnusable { path }
             | Self::LoneKey { path, .. }
+            | Self::NoAuthority { path, .. }
             | Self::NoCertificate { path, .. }
             | Self::NoFit { certificates: path, .. }
             | Self::NoKey { path, .. }
+            | Self::NoRevocationList { path }
             | Self::OnlyCa { certificates: path, .. }
             | Self::Password { path, .. }
-            | Self::Read { path, .. } => Some(path),
+            | Self::Read { path, .. }
+            | Self::RevocationList { path, .. } => Some(path),
             Self::SystemRoots(_) => None,
         }
     }

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use super::anchors::anchors;
 use super::certificates::Certificates;
+use super::client_trust::{ClientTrust, LoadedClientTrust, RevocationLists};
 use super::directories::Found;
 use super::files::Files;
 use super::key::KeyReader;
 use super::store::store;
 use super::uses::Uses;
-use super::{Bundle, BundleSettings, Error, Gaps, Listing, Settings};
+use super::{Bundle, BundleSettings, ClientTrustSettings, Error, Gaps, Listing, Settings};
 use crate::chain::{Anchors, Certificate, Name, Sha256, Store};
 
 /// Everything the configured files hold. Made again of later readings, it takes over what is the same.
@@ -27,9 +28,12 @@ pub struct Inventory {
     pub store: Store,
     /// The trusted roots.
     pub anchors: Anchors,
+    /// What became of each of [`Settings::client_trust`], in their order.
+    pub client_trust: Vec<(ClientTrustSettings, LoadedClientTrust)>,
     /// What is broken and was skipped. Errors of a bundle are in `bundles`.
     pub problems: Vec<Error>,
     pub(super) certificates: Certificates,
+    revocation_lists: RevocationLists,
     loaded: HashMap<Arc<BundleSettings>, Loaded>,
     /// The bundles with something broken beside what is served.
     pub(super) problematic: HashSet<Arc<BundleSettings>>,
@@ -88,6 +92,10 @@ impl Inventory {
         let is_unread_file = |problem: &Error| matches!(problem, Error::Read { .. });
         self.bundles.iter().any(|(_, bundle)| is_unread(bundle))
             || self.problems.iter().any(is_unread_file)
+            || self
+                .client_trust
+                .iter()
+                .any(|(_, trust)| trust.as_ref().is_err_and(|faults| faults.iter().any(is_unread_file)))
             || self.has_unlisted()
     }
 
@@ -117,7 +125,17 @@ impl Inventory {
             anchors: !are_same(&self.anchors, &anchors),
         };
         self.anchors = anchors;
+        self.client_trust = settings
+            .client_trust
+            .iter()
+            .map(|trust| {
+                let (certificates, lists) = (&mut self.certificates, &mut self.revocation_lists);
+                let loaded = ClientTrust::load(trust, files, certificates, lists, &mut self.problems);
+                (trust.clone(), loaded)
+            })
+            .collect();
         self.certificates.forget_unused();
+        self.revocation_lists.forget_unused();
         self.uses = Uses::of(settings, files, &self.bundles);
         change
     }

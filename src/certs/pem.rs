@@ -25,6 +25,8 @@ pub(super) enum Block {
     EncryptedKey(Vec<u8>),
     /// PRIVATE KEY, RSA PRIVATE KEY or EC PRIVATE KEY.
     Key(PrivateKey),
+    /// X509 CRL.
+    RevocationList(Vec<u8>),
     /// Any other block, by its label.
     Other(String),
     /// PKCS7 or CMS: the DER of a ContentInfo.
@@ -189,6 +191,10 @@ fn block(label: &str, body: &[u8]) -> Option<Block> {
             Item::X509Certificate(der) => Some(Block::Pkcs7(der.to_vec())),
             _ => None,
         },
+        "X509 CRL" => match decode(label, body)? {
+            Item::Crl(der) => Some(Block::RevocationList(der.to_vec())),
+            _ => None,
+        },
         "EC PRIVATE KEY" | "PRIVATE KEY" | "RSA PRIVATE KEY" if is_traditionally_encrypted(body) => {
             Some(Block::TraditionalKey)
         }
@@ -276,7 +282,7 @@ impl Block {
     pub(super) fn into_der(self) -> Vec<u8> {
         match self {
             Self::Certificate(der) => der.to_vec(),
-            Self::EncryptedKey(der) | Self::Pkcs7(der) | Self::Properties(der) => der,
+            Self::EncryptedKey(der) | Self::Pkcs7(der) | Self::Properties(der) | Self::RevocationList(der) => der,
             Self::Key(key) => key.der().secret_der().to_vec(),
             Self::Other(_) | Self::TraditionalKey => Vec::new(),
         }
@@ -299,6 +305,7 @@ mod tests {
             Block::Other(label) => label,
             Block::Pkcs7(_) => "pkcs7".to_owned(),
             Block::Properties(_) => "properties".to_owned(),
+            Block::RevocationList(_) => "CRL".to_owned(),
             Block::TraditionalKey => "traditional key".to_owned(),
         };
         blocks(pem).unwrap().into_iter().map(kind).collect()

@@ -20,6 +20,17 @@ pub struct Settings {
     pub roots: Roots,
     /// Certificates and keys that are never used: SHA-256 of the whole certificate or of its public key.
     pub disallowed: Vec<Sha256>,
+    /// What client certificates are checked against, where they are asked for.
+    pub client_trust: Vec<ClientTrustSettings>,
+}
+
+/// The files with what client certificates are checked against.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ClientTrustSettings {
+    /// Files and directories with the CAs that may have issued them.
+    pub authorities: Vec<PathBuf>,
+    /// Files and directories with the CRLs of those CAs; none where nothing is asked about revocation.
+    pub revocation_lists: Vec<PathBuf>,
 }
 
 /// One certificate: configured by itself, or found in a certificate directory.

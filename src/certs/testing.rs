@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, IsCa, Issuer, KeyIdMethod, KeyPair,
+    RevokedCertParams,
+};
 use rustls_pki_types::PrivateKeyDer;
 
 use super::der::{INTEGER, OCTET_STRING, SEQUENCE, first};
@@ -117,6 +120,26 @@ impl Ca {
         params.distinguished_name.push(DnType::CommonName, name);
         params.not_before = rcgen::date_time_ymd(year, 1, 1);
         params.signed_by(key, &self.issuer).unwrap().pem()
+    }
+
+    /// The DER of a CRL that revokes `serials`, issued on the first of January of `year` for 30 days.
+    pub(super) fn crl(&self, serials: &[u64], year: i32) -> Vec<u8> {
+        let this_update = rcgen::date_time_ymd(year, 1, 1);
+        let revoked = serials.iter().map(|serial| RevokedCertParams {
+            serial_number: (*serial).into(),
+            revocation_time: this_update,
+            reason_code: None,
+            invalidity_date: None,
+        });
+        let params = CertificateRevocationListParams {
+            this_update,
+            next_update: rcgen::date_time_ymd(year, 1, 31),
+            crl_number: 1.into(),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        params.signed_by(&self.issuer).unwrap().der().to_vec()
     }
 
     /// The PEM of an intermediate CA for `key`.

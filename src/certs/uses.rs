@@ -15,9 +15,10 @@ use crate::chain::Certificate;
 pub(super) struct Uses {
     /// The bundles that a file is part of, as places in the list of them.
     bundles: HashMap<PathBuf, Vec<usize>>,
-    /// What more than certificates of the store or one bundle depends on: anchors, the password of a directory.
+    /// What more than certificates of the store or one bundle depends on: anchors, what clients are checked against, the
+    /// password of a directory.
     common: HashSet<PathBuf>,
-    /// Files with anchors that are not of the store too.
+    /// Files with anchors, or with the CAs of clients, that are not of the store too.
     anchors: HashSet<PathBuf>,
 }
 
@@ -33,10 +34,15 @@ impl Uses {
             .flat_map(|path| files.below(path))
             .collect();
         let anchors = || roots.iter().flat_map(|path| files.below(path));
-        let only_anchors = anchors().filter(|path| !stored.contains(path));
+        let client_trust = || {
+            let trust = settings.client_trust.iter();
+            let paths = trust.flat_map(|trust| trust.authorities.iter().chain(&trust.revocation_lists));
+            paths.flat_map(|path| files.below(path))
+        };
+        let only_anchors = anchors().chain(client_trust()).filter(|path| !stored.contains(path));
         let mut uses = Self {
             bundles: HashMap::with_capacity(bundles.len()),
-            common: anchors().map(Path::to_owned).collect(),
+            common: anchors().chain(client_trust()).map(Path::to_owned).collect(),
             anchors: only_anchors.map(Path::to_owned).collect(),
         };
         uses.common.extend(settings.directory_password_file.clone());

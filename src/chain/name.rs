@@ -28,7 +28,7 @@ pub struct Name {
 
 impl Name {
     /// Takes the name apart once, so that comparing it later is comparing two digests.
-    pub(super) fn new(name: &X509Name<'_>) -> Self {
+    pub(crate) fn new(name: &X509Name<'_>) -> Self {
         let parts: Box<[Sha256]> = name.iter_rdn().map(comparable_part).collect();
         let bytes: Vec<u8> = parts.iter().flat_map(|part| part.0).collect();
         Self {

@@ -10,6 +10,7 @@ use rustls_pki_types::UnixTime;
 use serde_json::{Value, json};
 
 use super::arguments::{CheckArguments, CheckFormat};
+use super::client_auth::ClientAuthReport;
 use super::outlook::Outlook;
 use super::tree::{View, body, certificates, counted, headline};
 use super::{Ending, aia, complain, print, with_causes};
@@ -43,6 +44,7 @@ pub(super) fn run(arguments: &CheckArguments, environment: &Environment) -> Endi
     let report = Report {
         out_of_reach: OutOfReach::of(usable(&survey).map(|(_, prospect)| &*prospect.bundle.leaf)),
         count: Count::of(&survey),
+        client_auth: ClientAuthReport::of(config.client_auth, &survey.client_trust),
         survey,
         aia: config.fetch.aia,
         fetched,
@@ -131,6 +133,7 @@ impl Count {
 struct Report {
     survey: Survey,
     count: Count,
+    client_auth: ClientAuthReport,
     aia: Aia,
     fetched: Outcome,
     outlook: Option<Outlook>,
@@ -142,7 +145,8 @@ impl Report {
     fn ending(&self) -> Ending {
         let is_unlisted = |(_, listing): &(PathBuf, Listing)| matches!(listing, Listing::Unreadable(_));
         let breaks = self.outlook.as_ref().is_some_and(|outlook| outlook.breaks() > 0);
-        if self.count.unusable > 0 || self.survey.directories.iter().any(is_unlisted) {
+        let is_usable = self.count.unusable == 0 && self.client_auth.is_well();
+        if !is_usable || self.survey.directories.iter().any(is_unlisted) {
             Ending::Bad
         } else if self.count.lacking > 0 || breaks {
             Ending::Incomplete
@@ -169,6 +173,7 @@ impl Report {
                 Listing::Read => {}
             }
         }
+        self.client_auth.complain(self.at);
         if !self.out_of_reach.is_empty() {
             eprintln!("warning: {}", self.out_of_reach);
         }
@@ -185,6 +190,7 @@ impl Report {
             };
             text.push('\n');
         }
+        let _ = self.client_auth.write(&mut text);
         if let Some(outlook) = &self.outlook {
             let _ = writeln!(text, "{}", outlook.text(self.at));
         }
@@ -261,6 +267,7 @@ impl Report {
             "certificates": certificates.collect::<Vec<_>>(),
             "unusable": unusable.collect::<Vec<_>>(),
             "directories": directories.collect::<Vec<_>>(),
+            "client_auth": self.client_auth.json(),
             "problems": survey.problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "out_of_reach_of_old_windows": self.out_of_reach.names().collect::<Vec<_>>(),
             "fetched": fetched.found.iter().map(aia::json).collect::<Vec<_>>(),

@@ -9,6 +9,7 @@ mod arguments;
 mod assembling;
 mod chain;
 mod check;
+mod client_auth;
 mod completions;
 mod demo;
 mod flags;

@@ -11,6 +11,7 @@ use crate::chain::{Policy, Sha256};
 use crate::fetch::{Aia, Ocsp};
 use crate::proxy::settings::Redirect;
 use crate::telemetry::log::{Filter, Format};
+use crate::tls::{ClientAuthMode, RevocationDepth, RevocationPolicy};
 
 impl Value for Policy {
     const NAME: &'static str = "short|compat";
@@ -138,6 +139,86 @@ impl Value for RedirectStatus {
     }
 }
 
+impl Value for ClientAuthMode {
+    const NAME: &'static str = "off|optional|required";
+    const EXPECTED: &'static str = "\"off\", \"optional\" or \"required\"";
+
+    fn parse(text: &str) -> Result<Self, Problem> {
+        [Self::Off, Self::Optional, Self::Required]
+            .into_iter()
+            .find(|mode| mode.to_string() == text)
+            .ok_or_else(|| Self::mismatch(text))
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "enum": ["off", "optional", "required"] })
+    }
+}
+
+impl Value for RevocationPolicy {
+    const NAME: &'static str = "strict|stale|lenient";
+    const EXPECTED: &'static str = "\"strict\", \"stale\" or \"lenient\"";
+
+    fn parse(text: &str) -> Result<Self, Problem> {
+        [Self::Strict, Self::Stale, Self::Lenient]
+            .into_iter()
+            .find(|policy| policy.to_string() == text)
+            .ok_or_else(|| Self::mismatch(text))
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "enum": ["strict", "stale", "lenient"] })
+    }
+}
+
+impl Value for RevocationDepth {
+    const NAME: &'static str = "chain|leaf";
+    const EXPECTED: &'static str = "\"chain\" or \"leaf\"";
+
+    fn parse(text: &str) -> Result<Self, Problem> {
+        [Self::Chain, Self::Leaf]
+            .into_iter()
+            .find(|depth| depth.to_string() == text)
+            .ok_or_else(|| Self::mismatch(text))
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "enum": ["chain", "leaf"] })
+    }
+}
+
+/// One way to tell the backend about the client's certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ClientCertHeaders {
+    /// Client-Cert.
+    Rfc9440,
+    /// The same with Client-Cert-Chain.
+    Rfc9440Chain,
+    /// As IIS does.
+    Arr,
+    /// As nginx is commonly configured.
+    Ssl,
+}
+
+impl Value for ClientCertHeaders {
+    const NAME: &'static str = "rfc9440|rfc9440-chain|arr|ssl";
+    const EXPECTED: &'static str = "\"rfc9440\", \"rfc9440-chain\", \"arr\" or \"ssl\"";
+
+    fn parse(text: &str) -> Result<Self, Problem> {
+        match text {
+            "rfc9440" => Ok(Self::Rfc9440),
+            "rfc9440-chain" => Ok(Self::Rfc9440Chain),
+            "arr" => Ok(Self::Arr),
+            "ssl" => Ok(Self::Ssl),
+            _ => Err(Self::mismatch(text)),
+        }
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "enum": ["rfc9440", "rfc9440-chain", "arr", "ssl"] })
+    }
+}
+
 /// One place anchors come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Root {
@@ -236,6 +317,14 @@ mod tests {
         assert_eq!(Aia::parse("missing"), Ok(Aia::Missing));
         assert!(Aia::parse("on").is_err());
         assert_eq!(CacheDirectory::parse("off"), Ok(CacheDirectory::Off));
+        assert_eq!(ClientAuthMode::parse("optional"), Ok(ClientAuthMode::Optional));
+        assert_eq!(RevocationPolicy::parse("stale"), Ok(RevocationPolicy::Stale));
+        assert_eq!(RevocationDepth::parse("leaf"), Ok(RevocationDepth::Leaf));
+        assert_eq!(
+            ClientCertHeaders::parse("rfc9440-chain"),
+            Ok(ClientCertHeaders::Rfc9440Chain)
+        );
+        assert!(ClientCertHeaders::parse("rfc").is_err());
         assert_eq!(Format::parse("json"), Ok(Format::Json));
         assert!(Format::parse("logfmt").is_err());
         assert_eq!(Filter::parse("info"), Ok(Filter::default()));

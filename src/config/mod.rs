@@ -51,6 +51,8 @@ pub struct Config {
     pub fetch: fetch::Settings,
     /// The TLS handshake.
     pub tls: tls::Settings,
+    /// How clients are authenticated.
+    pub client_auth: Vec<reload::ClientAuthSettings>,
     /// Listeners, requests and upstreams.
     pub proxy: proxy::Settings,
     /// Renewal.

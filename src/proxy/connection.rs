@@ -60,6 +60,7 @@ pub(super) async fn serve(worker: Rc<Worker>, listener: Rc<Listener>, mut socket
             Service::Tls => Scheme::Https,
             Service::Http | Service::Redirect(_) => Scheme::Http,
         },
+        client_cert: Default::default(),
         tunnel: Default::default(),
     };
     if listener.service != Service::Tls {

@@ -21,6 +21,11 @@ pub(super) enum Error {
     /// The request's body broke off, stalled or was malformed.
     #[error("the request body could not be read")]
     RequestBody(#[source] BodyError),
+    /// The connection is for other hosts: RFC 9110 section 15.5.20.
+    #[error(
+        "the certificate shown on this connection is not for the host, or another would be asked of the client there"
+    )]
+    Misdirected,
     /// The client has sent more requests than it may.
     #[error("too many requests: the next one may come in {0:?}")]
     TooManyRequests(Duration),
@@ -118,9 +123,12 @@ impl Error {
     /// Whose doing it was.
     pub(super) fn side(&self) -> Side {
         match self {
-            Self::Refused(_) | Self::RequestBody(_) | Self::TooManyRequests(_) | Self::NoToken | Self::NoRoute => {
-                Side::Downstream
-            }
+            Self::Refused(_)
+            | Self::RequestBody(_)
+            | Self::TooManyRequests(_)
+            | Self::NoToken
+            | Self::Misdirected
+            | Self::NoRoute => Side::Downstream,
             Self::NoServer
             | Self::NoRoom
             | Self::Connect { .. }
@@ -155,6 +163,7 @@ impl Error {
             },
             Self::RequestBody(BodyError::RequestStalled(_)) => StatusCode::REQUEST_TIMEOUT,
             Self::RequestBody(_) => StatusCode::BAD_REQUEST,
+            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::TooManyRequests(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::NoRoute | Self::NoToken => StatusCode::NOT_FOUND,
             Self::NoServer | Self::NoRoom => StatusCode::SERVICE_UNAVAILABLE,
@@ -183,6 +192,7 @@ impl Error {
             Self::RequestBody(source) => source.cause(),
             Self::TooManyRequests(_) => "too-many-requests",
             Self::NoToken => "no-token",
+            Self::Misdirected => "misdirected",
             Self::NoRoute => "no-route",
             Self::NoServer => "no-server",
             Self::NoRoom => "no-room",
@@ -206,6 +216,7 @@ impl Error {
             | Self::Silent { server, .. } => Some(server),
             Self::Refused(_)
             | Self::RequestBody(_)
+            | Self::Misdirected
             | Self::TooManyRequests(_)
             | Self::NoToken
             | Self::NoRoute

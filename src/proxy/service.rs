@@ -21,7 +21,7 @@ use super::headers::host::Host;
 use super::headers::prefixes::Prefixes;
 use super::headers::rewriting::{Own, Rewriting};
 use super::headers::scheme::Scheme;
-use super::headers::{Refusal, framing, hop};
+use super::headers::{Refusal, client_cert, framing, hop};
 use super::path;
 use super::peer::Peer;
 use super::redirect;
@@ -52,8 +52,19 @@ pub(super) struct Context {
     pub(super) client: Address,
     /// How.
     pub(super) scheme: Scheme,
+    /// What backends are told about the client's certificate.
+    pub(super) client_cert: client_cert::Values,
     /// The tunnel that a 101 begins, once that is on its way to the client.
     pub(super) tunnel: RefCell<Option<Tunnel>>,
+}
+
+impl Context {
+    /// Whether a request for `host`, without its port, may be answered here. A plain connection is for every host.
+    fn may_serve(&self, host: &[u8]) -> bool {
+        self.hello
+            .as_ref()
+            .is_none_or(|hello| str::from_utf8(host).is_ok_and(|host| hello.may_serve(host)))
+    }
 }
 
 /// A response, and where it came from.
@@ -150,6 +161,9 @@ async fn forward(
         return Ok(Outcome::ours(response::options()));
     }
     let host = host.map_or_else(|| Host::new(HeaderValue::from_static("localhost")), Ok)?;
+    if !context.may_serve(host.name()) {
+        return Err(Error::Misdirected);
+    }
     let Found { route, prefix } = match challenge {
         Some(Challenge::Route(found)) => found,
         _ => {
@@ -174,6 +188,7 @@ async fn forward(
         prefixes,
         downstream,
         context.hello.as_deref(),
+        &context.client_cert,
         &head.uri,
         &context.worker.request_ids,
     );

@@ -12,7 +12,7 @@ use rustls::pki_types::UnixTime;
 use super::served::{LogName, Served};
 use crate::chain::{Certificate, Chain, End, Sha256, in_words, rfc3339};
 
-const DAY: u64 = 86_400;
+pub(super) const DAY: u64 = 86_400;
 /// From this long before the end there are warnings: the renewal of a certificate for 90 days is due then, as ACME
 /// clients do it.
 const NOTICE: u64 = 30 * DAY;
@@ -123,7 +123,7 @@ fn endings(served: &[Arc<Served>], at: UnixTime) -> (HashMap<Sha256, Ending<'_>>
 }
 
 /// The second from which the end of `certificate` is near.
-fn notice_from(certificate: &Certificate) -> u64 {
+pub(super) fn notice_from(certificate: &Certificate) -> u64 {
     let (begin, end) = (certificate.not_before().as_secs(), certificate.not_after().as_secs());
     end.saturating_sub(NOTICE.min(end.saturating_sub(begin) / LAST_PART))
 }

@@ -13,6 +13,9 @@ pub enum Error {
     /// Some certificates cannot be loaded, or may not be served.
     #[error("{}", Lines(.0))]
     Certificates(Vec<Unservable>),
+    /// The CAs or the CRLs of clients cannot be used; one sentence each.
+    #[error("{}", Lines(.0))]
+    ClientAuth(Vec<String>),
     /// Under `strict`, some chains are not complete; one sentence each.
     #[error("{}", Lines(.0))]
     Strict(Vec<String>),

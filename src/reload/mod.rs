@@ -4,6 +4,7 @@
 //! The snapshot before it is the last-good state, so there is no second copy to keep in step.
 
 mod akin;
+mod client_auth;
 mod clock;
 mod departures;
 mod endings;
@@ -27,8 +28,10 @@ mod staples;
 mod survey;
 mod surveyor;
 mod task;
+mod trust_endings;
 mod watch;
 
+pub use client_auth::{ClientAuth, ClientAuthSettings, PolicyInForce};
 pub use clock::Clock;
 pub use error::{Error, Unservable};
 pub use handle::{Handle, Outcome};

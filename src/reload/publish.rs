@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rustls::pki_types::UnixTime;
 
+use super::client_auth::{ClientAuth, PreparedClientAuth};
 use super::handle::Outcome;
 use super::naming::{by_name, name};
 use super::prepare::{Event, Prepared};
@@ -22,6 +23,7 @@ impl Task {
     pub(super) fn publish(
         &mut self,
         prepared: Prepared,
+        client_auth: PreparedClientAuth,
         problems: Vec<String>,
         at: UnixTime,
     ) -> Result<Outcome, tls::Error> {
@@ -32,10 +34,11 @@ impl Task {
             until,
         } = prepared;
         warn_if_none(&served);
-        let snapshot = self.next_snapshot(&served)?;
+        let snapshot = self.next_snapshot(&served, &client_auth.in_force)?;
         self.snapshot.publish(snapshot);
         let previous = self.generation.publish(Generation {
             served,
+            client_auth: client_auth.in_force,
             problems,
             read_at: at,
         });
@@ -61,17 +64,20 @@ impl Task {
         };
         let sentence = |event: &Event| report(event, &current.served);
         let is_kept = |event: &Event| matches!(event, Event::Kept(_) | Event::StapleKept(_));
-        let any_kept = events.iter().any(is_kept);
+        let any_certificate_kept = events.iter().any(is_kept);
         // What was kept beside something that changed may be judged otherwise next to that.
-        self.is_settled = !any_kept || events.iter().all(is_kept);
+        self.is_settled = !any_certificate_kept || events.iter().all(is_kept);
+        let refused = [refused, client_auth.refused].concat();
         (self.until, self.refused) = (until, refused.clone());
+        let any_kept = any_certificate_kept || current.client_auth.kept().next().is_some();
         let retry = self.retry_after.map_or(FIRST_RETRY, |retry| self.next_retry(retry));
         self.retry_after = any_kept.then_some(retry);
         let mut sentences: Vec<String> = events.iter().filter(is_news).map(sentence).collect();
+        sentences.extend(client_auth.news);
         if any_kept && sentences.is_empty() {
-            sentences = kept(&current.served).collect();
+            sentences = kept(&current).collect();
         }
-        self.next_ending = self.endings.tell(&current.served, at);
+        self.tell_endings(&current, at);
         let any_refused = !refused.is_empty();
         sentences.extend(refused);
         Ok(match (any_kept || any_refused, sentences.is_empty()) {
@@ -82,9 +88,19 @@ impl Task {
     }
 
     /// What handshakes will see where this is served.
-    fn next_snapshot(&self, served: &[Arc<Served>]) -> Result<tls::Snapshot, tls::Error> {
+    fn next_snapshot(&self, served: &[Arc<Served>], client_auth: &ClientAuth) -> Result<tls::Snapshot, tls::Error> {
         let current = self.snapshot.current();
-        current.succeeded_by(identities(served), &self.tickets, &self.plan.tls)
+        let next = current.succeeded_by(identities(served), &self.tickets, &self.plan.tls)?;
+        Ok(next.with_client_auth(Arc::clone(client_auth.tls())))
+    }
+
+    /// Says what ends soon of all that `current` holds, and notes when there will be more to say.
+    pub(super) fn tell_endings(&mut self, current: &Generation, at: UnixTime) {
+        let next = [
+            self.endings.tell(&current.served, at),
+            self.trust_endings.tell(&current.client_auth, at),
+        ];
+        self.next_ending = next.into_iter().flatten().min_by_key(UnixTime::as_secs);
     }
 
     /// The stapler has said what there is to say.
@@ -94,7 +110,7 @@ impl Task {
         if !self.staples.put_on(&mut served, at) {
             return;
         }
-        match self.next_snapshot(&served) {
+        match self.next_snapshot(&served, &current.client_auth) {
             Ok(snapshot) => {
                 self.snapshot.publish(snapshot);
                 self.generation.publish(Generation {
@@ -119,7 +135,7 @@ impl Task {
 
     /// What there is to say where the files are the same as before.
     pub(super) fn standing(&self, current: &Generation) -> Outcome {
-        let sentences: Vec<_> = kept(&current.served).chain(self.refused.iter().cloned()).collect();
+        let sentences: Vec<_> = kept(current).chain(self.refused.iter().cloned()).collect();
         match sentences.is_empty() {
             true => Outcome::Unchanged,
             false => Outcome::Kept(sentences),
@@ -139,9 +155,10 @@ pub(super) fn warn_if_none(served: &[Arc<Served>]) {
 }
 
 /// Why what lies on disk is not served.
-fn kept(served: &[Arc<Served>]) -> impl Iterator<Item = String> {
+fn kept(current: &Generation) -> impl Iterator<Item = String> {
     let reasons = |served: &Arc<Served>| [served.kept_because.clone(), served.staple_kept_because()];
-    served.iter().flat_map(reasons).flatten()
+    let certificates = current.served.iter().flat_map(reasons).flatten();
+    certificates.chain(current.client_auth.kept())
 }
 
 pub(super) fn identities(served: &[Arc<Served>]) -> Vec<tls::Identity> {

@@ -2,6 +2,7 @@
 
 use rustls::pki_types::UnixTime;
 
+use super::client_auth::{self, PreparedClientAuth};
 use super::prepare::{self, Prepared};
 use super::served::Generation;
 use super::surveyor::Surveyor;
@@ -26,6 +27,7 @@ pub(super) struct Occasion {
 /// What is to be served, what is broken around it, and what it lacks.
 pub(super) struct Read {
     pub(super) prepared: Prepared,
+    pub(super) client_auth: PreparedClientAuth,
     pub(super) problems: Vec<String>,
     pub(super) lack: Option<Lack>,
 }
@@ -46,9 +48,11 @@ pub(super) fn read(surveyor: &mut Surveyor, plan: &Plan, previous: &Generation, 
     let survey = surveyor.survey(*at);
     let problems = survey.all_problems();
     let lack = repairs.then(|| surveyor.lack(&survey, *at)).flatten();
+    let client_auth = client_auth::again(&plan.client_auth, &survey.client_trust, &previous.client_auth, *at);
     let prepared = prepare::again(survey, surveyor, &previous.served, &plan.reload, *force, *at);
     Some(Read {
         prepared,
+        client_auth,
         problems,
         lack,
     })

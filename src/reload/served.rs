@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use rustls::pki_types::UnixTime;
 
-use super::Stapled;
 use super::guard::is_valid;
+use super::{ClientAuth, Stapled};
 use crate::certs::{Bundle, BundleSettings};
 use crate::chain::{Assembly, Certificate, Chain, Disallowed, End};
 use crate::tls;
@@ -93,6 +93,8 @@ impl Served {
 pub struct Generation {
     /// One entry for each configured certificate, in their order.
     pub served: Vec<Arc<Served>>,
+    /// How clients are authenticated.
+    pub client_auth: Arc<ClientAuth>,
     /// What is broken in the store or the roots and was skipped.
     pub problems: Vec<String>,
     /// When the files were last read.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::ClientAuthSettings;
 use crate::chain::Policy;
 use crate::{certs, fetch, tls};
 
@@ -12,6 +13,8 @@ pub struct Plan {
     pub certificates: certs::Settings,
     /// What handshakes are told besides.
     pub tls: tls::Settings,
+    /// How clients are authenticated; the files are among those of `certificates`.
+    pub client_auth: Vec<ClientAuthSettings>,
     /// How to reload.
     pub reload: Settings,
     /// What is fetched.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Stapled, Unservable};
-use crate::certs::{self, Bundle, BundleSettings, Gaps, Listing};
+use crate::certs::{self, Bundle, BundleSettings, ClientTrustSettings, Gaps, Listing, LoadedClientTrust};
 use crate::chain::Assembly;
 
 /// What the files hold and what would be served of it.
@@ -16,6 +16,8 @@ pub struct Survey {
     pub directories: Vec<(PathBuf, Listing)>,
     /// What they hold in part only.
     pub gaps: Gaps,
+    /// What client certificates are checked against, as the files are.
+    pub client_trust: Vec<(ClientTrustSettings, LoadedClientTrust)>,
     /// What is broken in the store or the roots and was skipped.
     pub problems: Vec<certs::Error>,
     /// How many certificates the store has, those beside the leaves included.

@@ -102,7 +102,14 @@ impl Surveyor {
             let is_listed = inventory.directories.iter();
             let is_listed = is_listed.map(|(_, listing)| !matches!(listing, Listing::Unreadable(_)));
             let problems = inventory.problems.len();
-            (is_ok.collect::<Vec<_>>(), is_listed.collect::<Vec<_>>(), problems)
+            let is_trusted = inventory.client_trust.iter().map(|(_, trust)| trust.is_ok());
+            let is_trusted = is_trusted.collect::<Vec<_>>();
+            (
+                is_ok.collect::<Vec<_>>(),
+                is_listed.collect::<Vec<_>>(),
+                is_trusted,
+                problems,
+            )
         };
         let before = state(&self.inventory);
         let change = self.inventory.update_all(certificates, &self.files, &public_key);
@@ -170,6 +177,7 @@ impl Surveyor {
             prospects: prospects.collect(),
             directories: self.inventory.directories.clone(),
             gaps: self.inventory.gaps.clone(),
+            client_trust: self.inventory.client_trust.clone(),
             problems: self.inventory.problems.clone(),
             stored: self.inventory.store.len(),
             wants_anchor: self.certificates.roots != Roots::None,

@@ -19,8 +19,9 @@ use super::report::{report, report_out_of_reach};
 use super::served::Generation;
 use super::staples::Staples;
 use super::surveyor::Surveyor;
+use super::trust_endings::TrustEndings;
 use super::watch::Watch;
-use super::{Error, Lack, Plan};
+use super::{Error, Lack, Plan, client_auth};
 use crate::certs::Look;
 use crate::live::Live;
 use crate::{fetch, tls};
@@ -48,6 +49,7 @@ pub struct Task {
     lack: Option<Lack>,
     pub(super) staples: Staples,
     pub(super) endings: Endings,
+    pub(super) trust_endings: TrustEndings,
     /// When there will be an end to speak of.
     pub(super) next_ending: Option<UnixTime>,
     /// What is configured and was refused, for whoever asks again while the files are the same.
@@ -97,6 +99,7 @@ impl Task {
         }
         let repair = Repair::new(&plan.fetch);
         let lack = repair.is_wanted().then(|| surveyor.lack(&survey, at)).flatten();
+        let client_auth = client_auth::first(&plan.client_auth, &survey.client_trust, at).map_err(Error::ClientAuth)?;
         let mut prepared = prepare::first(survey, &plan.reload, at)?;
         // What the last process kept is read in the background: a start waits for no cache.
         let mut staples = Staples::new(&plan.fetch, &clock);
@@ -111,9 +114,11 @@ impl Task {
         }
         warn_if_none(&prepared.served);
         report_out_of_reach(&[], &prepared.served);
-        let mut endings = Endings::default();
-        let next_ending = endings.tell(&prepared.served, at);
+        let (mut endings, mut trust_endings) = (Endings::default(), TrustEndings::default());
+        let next_endings = [endings.tell(&prepared.served, at), trust_endings.tell(&client_auth, at)];
+        let next_ending = next_endings.into_iter().flatten().min_by_key(UnixTime::as_secs);
         let snapshot = tls::Snapshot::new(identities(&prepared.served), &tickets, &plan.tls)?;
+        let snapshot = snapshot.with_client_auth(Arc::clone(client_auth.tls()));
         let (handle, requests) = Handle::new();
         let mut watch = Watch::new(plan.reload.watch);
         watch.follow(surveyor.directories_to_watch(), &Look::Everywhere);
@@ -126,11 +131,13 @@ impl Task {
             staples,
             lack,
             endings,
+            trust_endings,
             next_ending,
             refused: prepared.refused,
             snapshot: Arc::new(Live::new(snapshot)),
             generation: Arc::new(Live::new(Generation {
                 served: prepared.served,
+                client_auth,
                 problems,
                 read_at: at,
             })),
@@ -312,12 +319,13 @@ impl Task {
         };
         let Some(Read {
             mut prepared,
+            client_auth,
             mut problems,
             lack,
         }) = read
         else {
             self.retry_after = self.retry_after.map(|retry| self.next_retry(retry));
-            self.next_ending = self.endings.tell(&previous.served, at);
+            self.tell_endings(&previous, at);
             return self.standing(&previous);
         };
         self.staples.follow(&prepared.served);
@@ -331,8 +339,11 @@ impl Task {
         for problem in prepared.refused.iter().filter(is_news) {
             tracing::error!(%problem, "a new certificate is not served");
         }
-        problems.extend(prepared.refused.iter().cloned());
-        match self.publish(prepared, problems, at) {
+        for problem in client_auth.refused.iter().filter(is_news) {
+            tracing::error!(%problem, "client authentication stays as it is");
+        }
+        problems.extend(prepared.refused.iter().chain(&client_auth.refused).cloned());
+        match self.publish(prepared, client_auth, problems, at) {
             Ok(outcome) => outcome,
             Err(error) => {
                 tracing::error!(%error, "a reload failed: everything stays as it is");
@@ -383,6 +394,7 @@ mod tests {
                 debounce: Duration::ZERO,
                 allow_worse: false,
             },
+            client_auth: Vec::new(),
             fetch: fetch::Settings {
                 ocsp: fetch::Ocsp::Off,
                 ..fetch::Settings::default()

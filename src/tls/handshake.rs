@@ -12,7 +12,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::{Settings, Snapshot};
+use super::memory::{Memory, Scope};
+use super::snapshot::Beginning;
+use super::{ClientCertificates, Error, RefusedCertificate, Settings, Snapshot};
 use crate::live::Live;
 
 /// How long a client that spoke plain HTTP has to read the answer and close: a round trip with room to spare.
@@ -35,7 +37,7 @@ pub struct Accepted<IO> {
 }
 
 /// What the handshake agreed on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Hello {
     /// The name of the server_name extension (RFC 6066 section 3), lower case.
     pub server_name: Option<Box<str>>,
@@ -45,6 +47,9 @@ pub struct Hello {
     pub version: &'static str,
     /// Whether the session was resumed.
     pub resumed: bool,
+    /// The certificates that the client has proved itself with, where it was asked and has any.
+    pub client: Option<Arc<ClientCertificates>>,
+    scope: Scope,
 }
 
 /// What is spoken inside TLS.
@@ -65,6 +70,15 @@ pub enum HandshakeError {
     /// No identity covers the name.
     #[error("no certificate covers the name")]
     UnknownName,
+    /// A certificate is required and the client showed none.
+    #[error("the client showed no certificate, and `client_auth` requires one for the host")]
+    NoClientCertificate,
+    /// The client's certificate did not stand the examination.
+    #[error(transparent)]
+    ClientCertificate(RefusedCertificate),
+    /// TLS cannot be set up.
+    #[error("the handshake cannot be set up")]
+    SetUp(#[source] Error),
     /// The client ended the handshake with an alert, for instance because it does not trust the chain.
     #[error("the client refused: {0:?}")]
     Refused(AlertDescription),
@@ -103,8 +117,8 @@ impl Handshaker {
         tokio::time::timeout(limit, negotiate(io, &snapshot, &mut server_name))
             .await
             .unwrap_or(Err(HandshakeError::TimedOut(limit)))
-            .map(|stream| Accepted {
-                hello: Hello::of(&stream, server_name.clone()),
+            .map(|(stream, beginning)| Accepted {
+                hello: Hello::of(&stream, server_name.clone(), &snapshot, &beginning),
                 stream,
             })
             .inspect_err(|error| error.log(&peer, server_name.as_deref()))
@@ -116,7 +130,7 @@ async fn negotiate<IO>(
     mut io: IO,
     snapshot: &Snapshot,
     server_name: &mut Option<Box<str>>,
-) -> Result<TlsStream<IO>, HandshakeError>
+) -> Result<(TlsStream<IO>, Beginning), HandshakeError>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
@@ -139,18 +153,19 @@ where
     acceptor.read_tls(&mut start).map_err(HandshakeError::Closed)?;
     let handshake = LazyConfigAcceptor::new(acceptor, io)
         .await
-        .map_err(|error| classify(error, None))?;
+        .map_err(|error| classify(error, None, &Memory::default()))?;
     *server_name = handshake
         .client_hello()
         .server_name()
         .map(|name| name.to_ascii_lowercase().into_boxed_str());
-    let config = Arc::clone(snapshot.server_config());
+    let beginning = snapshot.begin(server_name.as_deref()).map_err(HandshakeError::SetUp)?;
+    let config = Arc::clone(&beginning.config);
     match handshake.into_stream(config).into_fallible().await {
-        Ok(stream) => Ok(stream),
+        Ok(stream) => Ok((stream, beginning)),
         Err((error, mut io)) => {
             // The alert is out; a FIN rather than a reset lets the client read it.
             let _ = io.shutdown().await;
-            Err(classify(error, server_name.as_deref()))
+            Err(classify(error, server_name.as_deref(), &beginning.memory))
         }
     }
 }
@@ -170,8 +185,8 @@ where
     tokio::time::timeout(PLAIN_HTTP_LINGER, rest).await?.map(drop)
 }
 
-/// What kind of failure `error` is, given the name the client asked for.
-fn classify(error: io::Error, server_name: Option<&str>) -> HandshakeError {
+/// What kind of failure `error` is, given the name the client asked for and what had come of the handshake.
+fn classify(error: io::Error, server_name: Option<&str>, memory: &Memory) -> HandshakeError {
     match error
         .get_ref()
         .and_then(|source| source.downcast_ref::<rustls::Error>())
@@ -181,15 +196,31 @@ fn classify(error: io::Error, server_name: Option<&str>) -> HandshakeError {
         Some(rustls::Error::General(_)) if server_name.is_some() => HandshakeError::UnknownName,
         Some(rustls::Error::General(_)) => HandshakeError::NoServerName,
         Some(rustls::Error::AlertReceived(alert)) => HandshakeError::Refused(*alert),
-        Some(cause) => HandshakeError::Protocol(cause.clone()),
+        Some(rustls::Error::NoCertificatesPresented) => HandshakeError::NoClientCertificate,
+        Some(cause) => match memory.verdict.get() {
+            Some(Err(refused)) => HandshakeError::ClientCertificate(refused.clone()),
+            _ => HandshakeError::Protocol(cause.clone()),
+        },
     }
 }
 
 impl Hello {
-    fn of<IO>(stream: &TlsStream<IO>, server_name: Option<Box<str>>) -> Self {
+    fn of<IO>(
+        stream: &TlsStream<IO>,
+        server_name: Option<Box<str>>,
+        snapshot: &Snapshot,
+        beginning: &Beginning,
+    ) -> Self {
         let (_, connection) = stream.get_ref();
+        let memory = &beginning.memory;
         Self {
             server_name,
+            client: memory.verdict.get().and_then(|verdict| verdict.clone().ok()),
+            scope: Scope {
+                names: memory.shown.get().cloned(),
+                client_auth: Arc::clone(snapshot.client_auth()),
+                policy: beginning.policy,
+            },
             protocol: match connection.alpn_protocol() {
                 Some(b"h2") => ApplicationProtocol::Http2,
                 _ => ApplicationProtocol::Http1,
@@ -200,6 +231,21 @@ impl Hello {
             },
             resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
         }
+    }
+
+    /// Whether a request for `host`, without its port, may be answered on this connection: the identity that was shown is
+    /// for it, and no other certificate would be asked of the client for it. Where not, RFC 9110 section 15.5.20 has 421.
+    ///
+    /// The name in the ClientHello itself may always be asked for, whatever identity there was to show; and a client that
+    /// named none has coalesced nothing, so of it only the latter is asked.
+    pub fn may_serve(&self, host: &str) -> bool {
+        self.covers(host) && self.scope.asks_alike_for(host)
+    }
+
+    fn covers(&self, host: &str) -> bool {
+        let named = host.strip_suffix('.').unwrap_or(host);
+        let is_named = |name: &str| name.strip_suffix('.').unwrap_or(name).eq_ignore_ascii_case(named);
+        self.server_name.as_deref().is_none_or(is_named) || self.scope.covers(host)
     }
 }
 
@@ -219,6 +265,9 @@ impl HandshakeError {
         match self {
             Self::NoServerName => "no-server-name",
             Self::UnknownName => "unknown-name",
+            Self::NoClientCertificate => "no-client-certificate",
+            Self::ClientCertificate(refused) => refused.because.kind(),
+            Self::SetUp(_) => "set-up",
             Self::Refused(_) => "refused",
             Self::Protocol(_) => "protocol",
             Self::PlainHttp => "plain-http",
@@ -242,6 +291,7 @@ impl HandshakeError {
 mod tests {
     use std::net::SocketAddr;
 
+    use rustls::crypto::aws_lc_rs::default_provider;
     use rustls::pki_types::{PrivateKeyDer, ServerName};
     use rustls::server::{ClientHello, ResolvesServerCert};
     use rustls::sign::CertifiedKey;
@@ -250,6 +300,9 @@ mod tests {
     use tokio_rustls::TlsConnector;
 
     use super::*;
+    use crate::tls::Demand;
+    use crate::tls::rig::{self, Pki};
+    use crate::tls::witness::Witness;
 
     #[test]
     fn the_hello_says_what_was_agreed() {
@@ -260,15 +313,60 @@ mod tests {
             let (accepted, _client) = tokio::join!(handshaker.accept(far, peer()), connect);
             accepted.unwrap()
         });
-        assert_eq!(
-            accepted.hello,
-            Hello {
-                server_name: Some("a.test".into()),
-                protocol: ApplicationProtocol::Http2,
-                version: "TLSv1.3",
-                resumed: false,
-            }
-        );
+        let hello = accepted.hello;
+        assert_eq!(hello.server_name.as_deref(), Some("a.test"));
+        assert_eq!((hello.protocol, hello.version), (ApplicationProtocol::Http2, "TLSv1.3"));
+        assert!(!hello.resumed && hello.client.is_none());
+    }
+
+    /// A connection may be used for another host if its certificate is for that too (RFC 9113 section 9.1.1), and if no
+    /// other certificate would be asked of the client there.
+    #[test]
+    fn a_connection_serves_what_its_certificate_is_for_and_its_client_was_asked_for() {
+        let pki = Pki::new();
+        let required = || Demand::Required(Arc::new(pki.examiner()));
+        let may_serve = |server_name: Option<&str>, host: &str| {
+            let identities = [
+                pki.identity(&["a.test", "b.test", "*.c.test", "guarded.c.test"]),
+                pki.identity(&["d.test"]),
+            ];
+            let snapshot =
+                rig::snapshot(identities).with_client_auth(rig::client_auth([("guarded.c.test", required())]));
+            hello(snapshot, server_name).may_serve(host)
+        };
+        for host in ["a.test", "A.test.", "b.test", "x.c.test"] {
+            assert!(may_serve(Some("a.test"), host), "{host}");
+        }
+        // Another certificate, no certificate, and one that would have been asked for.
+        for host in ["d.test", "e.test", "x.y.c.test", "guarded.c.test", "GUARDED.c.test."] {
+            assert!(!may_serve(Some("a.test"), host), "{host}");
+        }
+        // What was asked for by name is served by whatever there was to show.
+        assert!(may_serve(Some("e.test"), "e.test") && may_serve(Some("e.test"), "a.test"));
+        assert!(!may_serve(Some("e.test"), "d.test"));
+        // A client without a name has coalesced nothing.
+        for host in ["d.test", "192.0.2.1"] {
+            assert!(may_serve(None, host), "{host}");
+        }
+        assert!(!may_serve(None, "guarded.c.test"));
+    }
+
+    /// What is agreed with a client that asks for `server_name` and puts up with any certificate of it.
+    fn hello(snapshot: Snapshot, server_name: Option<&str>) -> Hello {
+        let handshaker = Handshaker::new(Arc::new(Live::new(snapshot)), rig::settings());
+        let schemes = default_provider().signature_verification_algorithms.supported_schemes();
+        let mut config = ClientConfig::builder()
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Witness::new(schemes)))
+            .with_no_client_auth();
+        config.enable_sni = server_name.is_some();
+        let name = ServerName::try_from(server_name.unwrap_or("a.test").to_owned()).unwrap();
+        run(async {
+            let (near, far) = tokio::io::duplex(16 * 1024);
+            let connect = TlsConnector::from(Arc::new(config)).connect(name, near);
+            let (accepted, _client) = tokio::join!(handshaker.accept(far, peer()), connect);
+            accepted.unwrap().hello
+        })
     }
 
     #[test]

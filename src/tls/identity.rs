@@ -117,6 +117,11 @@ impl Identity {
         &self.names
     }
 
+    /// The same, to be kept beyond the identity.
+    pub(super) fn shared_names(&self) -> &Arc<[Box<str>]> {
+        &self.names
+    }
+
     /// The kind of key.
     pub fn algorithm(&self) -> SignatureAlgorithm {
         self.default.certified_key.key.algorithm()

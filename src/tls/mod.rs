@@ -1,9 +1,11 @@
 //! The glue to rustls: identities become a snapshot, and a handshake sees one snapshot from its start to its end.
 
+mod client_auth;
 mod compression;
 mod error;
 mod handshake;
 mod identity;
+mod memory;
 mod names;
 mod old_windows;
 mod presented;
@@ -19,6 +21,10 @@ mod tickets;
 mod wire;
 mod witness;
 
+pub use client_auth::{
+    ClientAuth, ClientAuthMode, ClientAuthPolicy, ClientCertificates, Demand, Examiner, ExaminerError, RefusedBecause,
+    RefusedCertificate, Revocation, RevocationDepth, RevocationPolicy,
+};
 pub use error::Error;
 pub use handshake::{Accepted, ApplicationProtocol, HandshakeError, Handshaker, Hello};
 pub use identity::Identity;

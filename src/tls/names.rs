@@ -67,11 +67,29 @@ impl Names {
     }
 }
 
+/// Whether one of `names`, in lower case, stands for `host`: a name, or an IP address with or without brackets.
+pub(super) fn cover(names: &[Box<str>], host: &str) -> bool {
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    if let Ok(address) = bare.unwrap_or(host).parse::<IpAddr>() {
+        return names.iter().any(|name| name.parse() == Ok(address));
+    }
+    let mut buffer = [0; MAX_NAME_BYTES];
+    let Some(host) = lower_case(host, &mut buffer) else {
+        return false;
+    };
+    let parent = host.split_once('.').map(|(_, parent)| parent);
+    let is_it = |name: &str| match name.strip_prefix("*.") {
+        Some(wildcard) => parent == Some(wildcard),
+        None => host == name,
+    };
+    names.iter().any(|name| is_it(name.strip_suffix('.').unwrap_or(name)))
+}
+
 /// RFC 1035 section 2.3.4: a name has at most 255 octets.
-const MAX_NAME_BYTES: usize = 255;
+pub(super) const MAX_NAME_BYTES: usize = 255;
 
 /// `name` in lower case and without the dot that may end it; `None` where it is too long to be a name.
-fn lower_case<'b>(name: &str, buffer: &'b mut [u8; MAX_NAME_BYTES]) -> Option<&'b str> {
+pub(super) fn lower_case<'b>(name: &str, buffer: &'b mut [u8; MAX_NAME_BYTES]) -> Option<&'b str> {
     let name = name.strip_suffix('.').unwrap_or(name);
     let lower = buffer.get_mut(..name.len())?;
     lower.copy_from_slice(name.as_bytes());
@@ -154,6 +172,32 @@ mod tests {
         assert!(found(&names, "192.0.2.1").is_empty());
         assert!(found(&names, &"a".repeat(256)).is_empty());
         assert!(found(&names, &"a.".repeat(4000)).is_empty());
+    }
+
+    #[test]
+    fn names_cover_a_host_as_they_answer_for_it() {
+        let names = ["a.test", "*.example.com", "192.0.2.1", "2001:db8::1"].map(Box::from);
+        for host in [
+            "a.test",
+            "A.TEST.",
+            "b.example.com",
+            "192.0.2.1",
+            "[2001:db8::1]",
+            "2001:DB8:0::1",
+        ] {
+            assert!(cover(&names, host), "{host}");
+        }
+        for host in [
+            "b.test",
+            "example.com",
+            "a.b.example.com",
+            "192.0.2.2",
+            "*.example.com.org",
+            "",
+            ".",
+        ] {
+            assert!(!cover(&names, host), "{host}");
+        }
     }
 
     fn names(identities: &[&[&str]]) -> Names {

@@ -67,7 +67,7 @@ impl Resolver {
         &self.identities
     }
 
-    fn choose(&self, server_name: Option<&str>, offer: Offer<'_>) -> Option<&Arc<CertifiedKey>> {
+    fn choose(&self, server_name: Option<&str>, offer: Offer<'_>) -> Option<Choice<'_>> {
         let named = server_name.map(|name| self.names.find(name));
         match named {
             Some(named) if named.clone().next().is_some() => self.best_for(named, offer),
@@ -76,16 +76,13 @@ impl Resolver {
         }
     }
 
-    fn best_for(
-        &self,
-        candidates: impl Iterator<Item = usize> + Clone,
-        offer: Offer<'_>,
-    ) -> Option<&Arc<CertifiedKey>> {
+    fn best_for(&self, candidates: impl Iterator<Item = usize> + Clone, offer: Offer<'_>) -> Option<Choice<'_>> {
         let candidates = candidates.filter_map(|candidate| self.identities.get(candidate));
         if let Some(authorities) = offer.authorities {
             let mut that_sign = candidates.clone().filter(|identity| offer.surely_accepts(identity));
-            if let Some(chain) = that_sign.find_map(|identity| identity.chain_from(authorities)) {
-                return Some(chain);
+            let from = |identity| Some((identity, Identity::chain_from(identity, authorities)?));
+            if let Some(choice) = that_sign.find_map(from) {
+                return Some(choice);
             }
         }
         let surely = candidates.clone().find(|identity| offer.surely_accepts(identity));
@@ -93,18 +90,28 @@ impl Resolver {
             .or_else(|| candidates.clone().find(|identity| offer.accepts(identity)))
             // Where no key fits, rustls says so better than an absent identity would.
             .or_else(|| candidates.clone().next())
-            .map(Identity::default_chain)
+            .map(|identity| (identity, identity.default_chain()))
     }
 }
 
-impl ResolvesServerCert for Resolver {
-    fn resolve(&self, client_hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+/// An identity and the one of its chains that is shown.
+type Choice<'a> = (&'a Identity, &'a Arc<CertifiedKey>);
+
+impl Resolver {
+    /// What a client with this `client_hello` is shown.
+    pub(super) fn answer(&self, client_hello: &ClientHello<'_>) -> Option<Choice<'_>> {
         let offer = Offer {
             schemes: client_hello.signature_schemes(),
             tls13: client_hello.cipher_suites().iter().any(is_tls13),
             authorities: client_hello.certificate_authorities(),
         };
-        self.choose(client_hello.server_name(), offer).cloned()
+        self.choose(client_hello.server_name(), offer)
+    }
+}
+
+impl ResolvesServerCert for Resolver {
+    fn resolve(&self, client_hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        self.answer(&client_hello).map(|(_, chain)| Arc::clone(chain))
     }
 }
 
@@ -250,7 +257,7 @@ mod tests {
                 tls13: true,
                 authorities: Some(&[authority.authority()]),
             };
-            place(&resolver, resolver.choose(Some("a.test"), offer)?)
+            place(&resolver, resolver.choose(Some("a.test"), offer)?.1)
         };
         assert_eq!(shown_from(&older, &[ECDSA, PSS]), Some(1));
         assert_eq!(shown_from(&older, &[ECDSA]), Some(2));
@@ -289,7 +296,7 @@ mod tests {
             tls13,
             authorities: None,
         };
-        place(resolver, resolver.choose(name, offer)?)
+        place(resolver, resolver.choose(name, offer)?.1)
     }
 
     /// Whose chain it is.

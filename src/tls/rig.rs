@@ -3,7 +3,10 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PKCS_RSA_SHA256};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
+    ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, PKCS_RSA_SHA256, RevokedCertParams,
+};
 use rustls::client::{
     ClientSessionMemoryCache, ClientSessionStore, Resumption, Tls12ClientSessionValue, Tls13ClientSessionValue,
 };
@@ -15,7 +18,12 @@ use rustls::{
     ProtocolVersion, RootCertStore, ServerConnection, SideData, SignatureScheme, SupportedProtocolVersion,
 };
 
-use super::{Identity, Settings, Snapshot, Tickets};
+use super::{
+    ClientAuth, ClientAuthPolicy, ClientCertificates, Demand, Examiner, Identity, Revocation, Settings, Snapshot,
+    Tickets,
+};
+use crate::certs::{ClientTrust, RevocationList};
+use crate::chain::Certificate;
 
 /// A root that issues leaves.
 pub(super) struct Pki {
@@ -63,10 +71,95 @@ impl Pki {
         (vec![leaf.der().clone()], key.into())
     }
 
+    /// What a client with the name `name` proves itself with; `serial` is what a CRL calls it by.
+    pub(super) fn client(&self, name: &str, serial: u64) -> ClientIdentity {
+        self.client_valid(name, serial, 2000..4000)
+    }
+
+    /// The same, valid in these years.
+    pub(super) fn client_valid(&self, name: &str, serial: u64, years: std::ops::Range<i32>) -> ClientIdentity {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.serial_number = Some(serial.into());
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        params.use_authority_key_identifier_extension = true;
+        params.not_before = rcgen::date_time_ymd(years.start, 1, 1);
+        params.not_after = rcgen::date_time_ymd(years.end, 1, 1);
+        let certificate = params.signed_by(&key, &self.root).unwrap();
+        (vec![certificate.der().clone()], key.serialize_der())
+    }
+
+    /// An authority with a key of its own below this one.
+    pub(super) fn below(&self, name: &str) -> Self {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.use_authority_key_identifier_extension = true;
+        let root = CertifiedIssuer::signed_by(params, KeyPair::generate().unwrap(), &self.root).unwrap();
+        Self { root }
+    }
+
+    /// The certificate of the authority itself.
+    pub(super) fn certificate(&self) -> CertificateDer<'static> {
+        self.root.der().clone()
+    }
+
+    /// Its CRL of the year `year`, which revokes `serials`.
+    pub(super) fn crl(&self, serials: &[u64], year: i32) -> RevocationList {
+        let this_update = rcgen::date_time_ymd(year, 1, 1);
+        let revoked = serials.iter().map(|serial| RevokedCertParams {
+            serial_number: (*serial).into(),
+            revocation_time: this_update,
+            reason_code: None,
+            invalidity_date: None,
+        });
+        let params = CertificateRevocationListParams {
+            this_update,
+            next_update: rcgen::date_time_ymd(year + 1, 1, 1),
+            crl_number: 1.into(),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        RevocationList::from_der(params.signed_by(&self.root).unwrap().der()).unwrap()
+    }
+
+    /// What examines clients of this authority, without any CRL.
+    pub(super) fn examiner(&self) -> Examiner {
+        examiner(&[self], Vec::new(), None)
+    }
+
     fn identity_with(&self, names: &[&str], key: KeyPair) -> Identity {
         let (chain, key) = self.leaf(names, key);
         Identity::new(chain, &key, names.iter().map(|name| Box::from(*name)).collect()).unwrap()
     }
+}
+
+/// Certificates, leaf first, and the DER of the key.
+pub(super) type ClientIdentity = (Vec<CertificateDer<'static>>, Vec<u8>);
+
+/// What examines clients of these authorities.
+pub(super) fn examiner(authorities: &[&Pki], lists: Vec<RevocationList>, revocation: Option<Revocation>) -> Examiner {
+    let authority = |pki: &&Pki| Arc::new(Certificate::from_der(pki.certificate()).unwrap());
+    let trust = ClientTrust {
+        authorities: authorities.iter().map(authority).collect(),
+        revocation_lists: lists.into_iter().map(Arc::new).collect(),
+    };
+    Examiner::new(&trust, revocation).unwrap()
+}
+
+/// One policy for each of these hosts; a host without a name stands for all others.
+pub(super) fn client_auth<const N: usize>(policies: [(&str, Demand); N]) -> Arc<ClientAuth> {
+    let policies = policies.into_iter().map(|(host, demand)| ClientAuthPolicy {
+        hosts: [host]
+            .into_iter()
+            .filter(|host| !host.is_empty())
+            .map(Box::from)
+            .collect(),
+        demand,
+    });
+    Arc::new(ClientAuth::new(policies.collect()))
 }
 
 pub(super) fn settings() -> Settings {
@@ -88,6 +181,7 @@ pub(super) struct Client {
     versions: Vec<&'static SupportedProtocolVersion>,
     protocols: Vec<Vec<u8>>,
     server_name: bool,
+    identity: Option<ClientIdentity>,
     sessions: Arc<dyn ClientSessionStore>,
     /// One for all handshakes: rustls resumes a session only under the verifier that it began with.
     config: OnceLock<Arc<ClientConfig>>,
@@ -101,6 +195,7 @@ pub(super) struct Agreed {
     pub(super) kind: Option<HandshakeKind>,
     pub(super) protocol: Option<Vec<u8>>,
     pub(super) version: Option<ProtocolVersion>,
+    pub(super) client: Option<Arc<ClientCertificates>>,
 }
 
 impl Client {
@@ -113,6 +208,7 @@ impl Client {
             versions: DEFAULT_VERSIONS.to_vec(),
             protocols: Vec::new(),
             server_name: true,
+            identity: None,
             sessions: Arc::new(ClientSessionMemoryCache::new(8)),
             config: OnceLock::new(),
         }
@@ -147,6 +243,12 @@ impl Client {
         self
     }
 
+    /// What it shows where a certificate is asked for.
+    pub(super) fn showing(mut self, identity: ClientIdentity) -> Self {
+        self.identity = Some(identity);
+        self
+    }
+
     pub(super) fn without_server_name(mut self) -> Self {
         self.server_name = false;
         self
@@ -154,10 +256,12 @@ impl Client {
 
     /// A handshake with `snapshot`, verified for `name`, up to the arrival of the session tickets.
     pub(super) fn handshake(&self, snapshot: &Snapshot, name: &str) -> Result<Agreed, rustls::Error> {
+        let server_name = self.server_name.then(|| name.to_ascii_lowercase());
+        let beginning = snapshot.begin(server_name.as_deref()).unwrap();
         let name = ServerName::try_from(name.to_owned()).unwrap();
         let config = self.config.get_or_init(|| Arc::new(self.config()));
         let mut client = ClientConnection::new(Arc::clone(config), name).unwrap();
-        let mut server = ServerConnection::new(Arc::clone(snapshot.server_config())).unwrap();
+        let mut server = ServerConnection::new(Arc::clone(&beginning.config)).unwrap();
         while client.wants_write() || server.wants_write() {
             transfer(&mut client, &mut server)?;
             transfer(&mut server, &mut client)?;
@@ -169,15 +273,22 @@ impl Client {
             kind: server.handshake_kind(),
             protocol: server.alpn_protocol().map(<[u8]>::to_vec),
             version: server.protocol_version(),
+            client: beginning.memory.verdict.get().and_then(|verdict| verdict.clone().ok()),
         })
     }
 
     fn config(&self) -> ClientConfig {
-        let mut config = ClientConfig::builder_with_provider(Arc::new(self.provider.clone()))
+        let config = ClientConfig::builder_with_provider(Arc::new(self.provider.clone()))
             .with_protocol_versions(&self.versions)
             .unwrap()
-            .with_root_certificates(Arc::clone(&self.roots))
-            .with_no_client_auth();
+            .with_root_certificates(Arc::clone(&self.roots));
+        let mut config = match &self.identity {
+            Some((chain, key)) => {
+                let key = PrivateKeyDer::Pkcs8(key.clone().into());
+                config.with_client_auth_cert(chain.clone(), key).unwrap()
+            }
+            None => config.with_no_client_auth(),
+        };
         config.alpn_protocols = self.protocols.clone();
         config.enable_sni = self.server_name;
         config.resumption = Resumption::store(Arc::clone(&self.sessions));

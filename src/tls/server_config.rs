@@ -1,4 +1,4 @@
-//! What rustls is told: versions, groups, ALPN, tickets, compression.
+//! What rustls is told: versions, groups, ALPN, tickets, compression, and what is asked of clients.
 
 use std::sync::Arc;
 
@@ -6,7 +6,8 @@ use rustls::ServerConfig;
 use rustls::compress::CompressionCache;
 use rustls::crypto::aws_lc_rs::{default_provider, kx_group};
 use rustls::crypto::{CryptoProvider, SupportedKxGroup};
-use rustls::server::{NoServerSessionStorage, ResolvesServerCert};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::version::{TLS12, TLS13};
 
 use super::compression::compressors;
@@ -18,21 +19,47 @@ use super::{Error, Tickets};
 ///
 /// [`Error::ServerConfig`] where the provider cannot speak the versions asked for.
 pub(super) fn server_config(resolver: Arc<dyn ResolvesServerCert>, tickets: &Tickets) -> Result<ServerConfig, Error> {
-    let mut config = ServerConfig::builder_with_provider(Arc::new(provider()))
+    let mut config = base(Arc::new(provider()), resolver, WebPkiClientVerifier::no_client_auth())?;
+    config.ticketer = tickets.ticketer();
+    Ok(config)
+}
+
+/// As `common`, for a client whose certificate `verifier` examines. Nothing is resumed: a ticket would outlive the
+/// certificate, and its revocation.
+///
+/// # Errors
+///
+/// As [`server_config`].
+pub(super) fn examining(
+    common: &ServerConfig,
+    resolver: Arc<dyn ResolvesServerCert>,
+    verifier: Arc<dyn ClientCertVerifier>,
+) -> Result<ServerConfig, Error> {
+    let mut config = base(Arc::clone(common.crypto_provider()), resolver, verifier)?;
+    config.send_tls13_tickets = 0;
+    Ok(config)
+}
+
+/// What both have in common; it resumes nothing.
+fn base(
+    provider: Arc<CryptoProvider>,
+    resolver: Arc<dyn ResolvesServerCert>,
+    verifier: Arc<dyn ClientCertVerifier>,
+) -> Result<ServerConfig, Error> {
+    let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&TLS13, &TLS12])
         .map_err(Error::ServerConfig)?
-        .with_no_client_auth()
+        .with_client_cert_verifier(verifier)
         .with_cert_resolver(resolver);
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config.ignore_client_order = true;
     // Tickets alone resume sessions. A store of session ids would belong to one snapshot and end with it.
-    config.ticketer = tickets.ticketer();
     config.session_storage = Arc::new(NoServerSessionStorage {});
     // RFC 8446 section 8: early data can be replayed. Zero is rustls' default too; it is a promise here.
     config.max_early_data_size = 0;
     config.cert_compressors = compressors();
     config.cert_compression_cache = Arc::new(CompressionCache::Disabled);
-    // Clients send no certificates.
+    // What clients send is decompressed before anybody knows them; their chains are short.
     config.cert_decompressors = Vec::new();
     Ok(config)
 }

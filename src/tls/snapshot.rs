@@ -4,15 +4,31 @@ use std::sync::Arc;
 
 use rustls::ServerConfig;
 
+use super::client_auth::{ClientAuth, Demand, Examination};
+use super::memory::{Memory, Noting};
 use super::resolver::Resolver;
-use super::server_config::server_config;
+use super::server_config::{examining, server_config};
 use super::{Error, Identity, Settings, Tickets};
 
 /// Everything a handshake can see; immutable.
 #[derive(Debug)]
 pub struct Snapshot {
+    /// For clients of whom no certificate is asked.
     server_config: Arc<ServerConfig>,
     resolver: Arc<Resolver>,
+    client_auth: Arc<ClientAuth>,
+    /// Whether the configuration was made elsewhere and shows what it likes.
+    is_foreign: bool,
+}
+
+/// How one handshake goes.
+#[derive(Debug)]
+pub(super) struct Beginning {
+    pub(super) config: Arc<ServerConfig>,
+    /// The place of the policy that the client is asked under.
+    pub(super) policy: usize,
+    /// What comes of it.
+    pub(super) memory: Arc<Memory>,
 }
 
 impl Snapshot {
@@ -23,10 +39,18 @@ impl Snapshot {
     ///
     /// [`Error::ServerConfig`] where rustls cannot be set up.
     pub fn new(identities: Vec<Identity>, tickets: &Tickets, settings: &Settings) -> Result<Self, Error> {
-        Self::of(Resolver::new(identities.into(), settings.strict_sni), tickets)
+        let resolver = Resolver::new(identities.into(), settings.strict_sni);
+        Self::of(resolver, Arc::default(), tickets)
     }
 
-    /// The snapshot that comes after this one: as [`new`](Self::new), but what both have in common is not made again.
+    /// The same, with clients authenticated as `client_auth` says.
+    #[must_use]
+    pub fn with_client_auth(self, client_auth: Arc<ClientAuth>) -> Self {
+        Self { client_auth, ..self }
+    }
+
+    /// The snapshot that comes after this one: as [`new`](Self::new), but what both have in common is not made again, and
+    /// clients are authenticated alike.
     ///
     /// # Errors
     ///
@@ -39,19 +63,59 @@ impl Snapshot {
     ) -> Result<Self, Error> {
         Self::of(
             self.resolver.succeeded_by(identities.into(), settings.strict_sni),
+            Arc::clone(&self.client_auth),
             tickets,
         )
     }
 
-    fn of(resolver: Resolver, tickets: &Tickets) -> Result<Self, Error> {
+    fn of(resolver: Resolver, client_auth: Arc<ClientAuth>, tickets: &Tickets) -> Result<Self, Error> {
         let resolver = Arc::new(resolver);
         Ok(Self {
             server_config: Arc::new(server_config(Arc::clone(&resolver) as _, tickets)?),
             resolver,
+            client_auth,
+            is_foreign: false,
         })
     }
 
-    /// What rustls is told for each handshake.
+    /// How the handshake of a client goes that asks for `server_name`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ServerConfig`] where rustls cannot be set up.
+    pub(super) fn begin(&self, server_name: Option<&str>) -> Result<Beginning, Error> {
+        let policy = self.client_auth.place_for(server_name);
+        let memory = Arc::<Memory>::default();
+        let resolver = || {
+            Arc::new(Noting {
+                resolver: Arc::clone(&self.resolver),
+                memory: Arc::clone(&memory),
+            })
+        };
+        let examined = |examiner: &Arc<_>, is_required| {
+            let verdict = Arc::clone(&memory.verdict);
+            let examination = Examination::new(Arc::clone(examiner), is_required, verdict);
+            examining(&self.server_config, resolver(), Arc::new(examination)).map(Arc::new)
+        };
+        let config = match self.client_auth.demand(policy) {
+            Demand::Optional(examiner) => examined(examiner, false)?,
+            Demand::Required(examiner) => examined(examiner, true)?,
+            Demand::Nothing if self.is_foreign => Arc::clone(&self.server_config),
+            Demand::Nothing => {
+                let mut config = ServerConfig::clone(&self.server_config);
+                config.cert_resolver = resolver();
+                Arc::new(config)
+            }
+        };
+        Ok(Beginning { config, policy, memory })
+    }
+
+    /// How clients are authenticated.
+    pub(super) fn client_auth(&self) -> &Arc<ClientAuth> {
+        &self.client_auth
+    }
+
+    /// What rustls is told for each handshake in which no certificate is asked for.
     pub fn server_config(&self) -> &Arc<ServerConfig> {
         &self.server_config
     }
@@ -62,12 +126,14 @@ impl Snapshot {
     }
 }
 
-/// A snapshot of a configuration made elsewhere; it names no identities.
+/// A snapshot of a configuration made elsewhere; it names no identities, and what they cover is not known.
 impl From<ServerConfig> for Snapshot {
     fn from(server_config: ServerConfig) -> Self {
         Self {
             server_config: Arc::new(server_config),
             resolver: Arc::new(Resolver::new(Arc::new([]), false)),
+            client_auth: Arc::default(),
+            is_foreign: true,
         }
     }
 }

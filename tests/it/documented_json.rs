@@ -11,9 +11,9 @@ use serde_json::Value;
 use crate::rig::PATIENCE;
 use crate::rig::command::fullchain;
 use crate::rig::estate::{AT, Estate};
-use crate::rig::family::{Family, NAME, leaf};
+use crate::rig::family::{Family, NAME, leaf, today};
 use crate::rig::house::House;
-use crate::rig::pki::{Entity, ca, server};
+use crate::rig::pki::{Entity, ca, crl, server};
 
 /// The tables of the page: for each heading its fields with their types.
 struct Page(HashMap<String, BTreeMap<String, String>>);
@@ -152,9 +152,21 @@ fn check_prints_what_is_documented() {
 #[test]
 fn the_admin_listener_shows_what_is_documented() {
     let family = Family::new();
-    let house = House::of(&family, &family.leaf()).start();
+    let house = House::of(&family, &family.leaf());
+    house.directory.write("clients.pem", family.root.pem());
+    house
+        .directory
+        .write("clients.crl", crl(&family.root, [], today()..today() + 30));
+    let house = house
+        .file("--client-auth-ca", "clients.pem")
+        .file("--client-auth-crl", "clients.crl")
+        .flag("--client-auth-mode", "optional")
+        .start();
     let answer = client::get(house.admin(), "/certificates", PATIENCE).unwrap();
-    Page::read().describes(&read(&answer.body), "GET /certificates", "/certificates");
+    let shown = read(&answer.body);
+    Page::read().describes(&shown, "GET /certificates", "/certificates");
+    assert_eq!(shown["client_auth"][0]["mode"], "optional");
+    assert_eq!(shown["client_auth"][0]["crls"][0]["issuer"], "CN=Root");
 }
 
 #[test]
@@ -204,7 +216,9 @@ fn check_of_a_directory_prints_what_is_documented() {
     house.directory.write("empty/.keep", "");
     house.directory.remove("empty/.keep");
     let (full, empty) = (house.directory.text("certificates"), house.directory.text("empty"));
+    house.directory.write("clients.pem", family.root.pem());
     let house = house
+        .file("--client-auth-ca", "clients.pem")
         .flag("--certificate-directory", &full)
         .switch(&format!("--certificate-directory={empty}"));
     let arguments = [

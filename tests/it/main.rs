@@ -13,6 +13,7 @@ mod chain;
 mod chain_command;
 mod check_command;
 mod cli;
+mod client_auth;
 mod config;
 mod documented_json;
 mod drop_in;

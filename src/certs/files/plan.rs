@@ -81,7 +81,9 @@ impl Plan {
             Roots::Files(paths) => paths.as_slice(),
             Roots::None | Roots::System => &[],
         };
-        for path in settings.intermediates.iter().chain(roots) {
+        let client_trust = settings.client_trust.iter();
+        let client_trust = client_trust.flat_map(|trust| trust.authorities.iter().chain(&trust.revocation_lists));
+        for path in settings.intermediates.iter().chain(roots).chain(client_trust) {
             plan.add(&mut resolver, path);
         }
         let absent = plan.files.values().filter(|file| file.resolved.stamp.is_none());

@@ -5,6 +5,7 @@
 //! together.
 
 mod backend;
+mod client_auth;
 mod listener;
 mod route;
 
@@ -17,6 +18,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 pub(in crate::config) use self::backend::Backend;
+pub(in crate::config) use self::client_auth::ClientAuth;
 pub(in crate::config) use self::listener::Listener;
 pub(in crate::config) use self::route::Route;
 use crate::chain::{Policy, Sha256};
@@ -192,6 +194,10 @@ pub(in crate::config) struct Raw {
     /// Several may be for the same name: a client gets the first whose kind of key (RSA, ECDSA, Ed25519) it accepts.
     #[schemars(with = "Vec<Certificate>")]
     pub(in crate::config) certificate: Vec<Spanned<Certificate>>,
+
+    /// How clients prove who they are, one table for each kind of host.
+    #[schemars(with = "Vec<ClientAuth>")]
+    pub(in crate::config) client_auth: Vec<Spanned<ClientAuth>>,
 
     /// Addresses that are accepted on, one table each, where they need more said than the short keys can.
     #[schemars(with = "Vec<Listener>")]

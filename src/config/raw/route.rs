@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::config::choices::ClientCertHeaders;
 use crate::config::cookies::{CookieName, DomainPair, PathPair};
 use crate::config::fields::{FieldName, Header, Request, Response};
 use crate::config::rewriting::RedirectMode;
@@ -35,6 +36,14 @@ pub(in crate::config) struct Route {
 
     /// Put this before the path, after `strip_prefix`.
     pub(in crate::config) add_prefix: Setting<PathPrefix>,
+
+    /// How the backend is told about the client's certificate: "rfc9440", "rfc9440-chain", "arr", "ssl".
+    ///
+    /// Client-Cert, the same with Client-Cert-Chain, X-ARR-ClientCert as IIS sends it, X-SSL-Client-Verify, -Cert, -S-DN,
+    /// -I-DN, -Serial and -Fingerprint as nginx is commonly configured. What clients send by such names is removed,
+    /// whether anything is asked for here or not.
+    #[schemars(extend("default" = []))]
+    pub(in crate::config) client_cert_headers: List<ClientCertHeaders>,
 
     /// The `name` of the backend; without it, the default backend.
     pub(in crate::config) backend: Setting<Name>,

@@ -1,5 +1,6 @@
 //! What a route says about header fields.
 
+use crate::config::choices::ClientCertHeaders;
 use crate::config::cookies::CookieName;
 use crate::config::error::{Fault, Problem};
 use crate::config::fields::{FieldName, Header};
@@ -9,7 +10,7 @@ use crate::config::rewriting::RedirectMode;
 use crate::config::setting::{List, Setting};
 use crate::config::tables::Table;
 use crate::proxy::settings::{
-    CookieRules, Edits, Forwarding, HeaderRules, HttpOnly, RedirectRules, RequestId, SameSite,
+    ClientCertFields, CookieRules, Edits, Forwarding, HeaderRules, HttpOnly, RedirectRules, RequestId, SameSite,
 };
 
 /// What holds for a route that nobody writes.
@@ -40,6 +41,7 @@ pub(super) fn rules(table: &Table<'_, raw::Route>, faults: &mut Vec<Fault>) -> H
                 .one(|route| &route.request_id)
                 .unwrap_or(default.forwarding.request_id),
         },
+        client_cert: fields(said.many(|route| &route.client_cert_headers)),
         app,
         upstream_host: said.one(|route| &route.upstream_host).unwrap_or_default(),
         redirects: RedirectRules {
@@ -62,6 +64,19 @@ pub(super) fn rules(table: &Table<'_, raw::Route>, faults: &mut Vec<Fault>) -> H
             |route| &route.add_response_header,
         ),
     }
+}
+
+fn fields(asked: Vec<ClientCertHeaders>) -> ClientCertFields {
+    let mut fields = ClientCertFields::default();
+    for asked in asked {
+        match asked {
+            ClientCertHeaders::Rfc9440 => fields.rfc9440 = true,
+            ClientCertHeaders::Rfc9440Chain => fields.rfc9440_chain = true,
+            ClientCertHeaders::Arr => fields.arr = true,
+            ClientCertHeaders::Ssl => fields.ssl = true,
+        }
+    }
+    fields
 }
 
 /// What one table says, and what is wrong with it.

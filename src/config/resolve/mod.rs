@@ -3,6 +3,7 @@
 mod acme;
 mod backends;
 mod bundles;
+mod client_auth;
 mod client_limits;
 mod headers;
 mod listeners;
@@ -17,6 +18,7 @@ use std::time::Duration;
 use self::acme::acme;
 use self::backends::backends;
 use self::bundles::bundles;
+use self::client_auth::client_auth;
 use self::client_limits::client_limits;
 use self::listeners::{addresses, admin_address};
 use self::routes::routes;
@@ -55,7 +57,8 @@ const MOST_CONNECTIONS: usize = 1 << 28;
 /// Resolves everything.
 pub(super) fn config(mut layers: Layers, environment: &Environment, machine: Machine) -> Result<Config, Error> {
     let said = &mut layers;
-    let certs = certs(said);
+    let client_auth = client_auth(said);
+    let certs = certs(said, &client_auth);
     let addresses = addresses(said);
     let timeouts = timeouts(said);
     let backends = backends(said, timeouts.idle);
@@ -67,6 +70,7 @@ pub(super) fn config(mut layers: Layers, environment: &Environment, machine: Mac
             handshake_timeout: timeout(said, |raw| &raw.timeouts.handshake, 10),
             strict_sni: one(said, |raw| &raw.strict_sni, false),
         },
+        client_auth,
         proxy: proxy::Settings {
             listeners: addresses.listeners,
             acme: acme(said, &backends),
@@ -107,7 +111,7 @@ fn done<T>(mut layers: Layers, resolved: T) -> Result<T, Error> {
     Err(Error::Faults(layers.faults))
 }
 
-fn certs(said: &mut Layers) -> certs::Settings {
+fn certs(said: &mut Layers, client_auth: &[reload::ClientAuthSettings]) -> certs::Settings {
     let intermediates = said.many(|raw| &raw.intermediates).unwrap_or_default();
     let (directories, directory_password_file) = directories(said);
     certs::Settings {
@@ -117,7 +121,22 @@ fn certs(said: &mut Layers) -> certs::Settings {
         intermediates: intermediates.into_iter().map(Given::path).collect(),
         roots: roots(said),
         disallowed: many(said, |raw| &raw.disallow),
+        client_trust: client_trust(client_auth),
     }
+}
+
+/// What is read for the policies that ask for certificates, each once.
+fn client_trust(client_auth: &[reload::ClientAuthSettings]) -> Vec<certs::ClientTrustSettings> {
+    let mut once = Vec::new();
+    for policy in client_auth
+        .iter()
+        .filter(|policy| policy.mode != tls::ClientAuthMode::Off)
+    {
+        if !once.contains(&policy.trust) {
+            once.push(policy.trust.clone());
+        }
+    }
+    once
 }
 
 /// The certificate directories and the password of their files.

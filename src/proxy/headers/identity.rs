@@ -8,11 +8,21 @@ use http::HeaderMap;
 
 use super::{reads_as, remove_where};
 
-/// Names that are believed by backends that look at certificates of clients.
-const NAMES: [&str; 3] = ["client-cert", "client-cert-chain", "x-arr-clientcert"];
-
-/// Beginnings of names: what follows differs from backend to backend.
-const BEGINNINGS: [&str; 3] = ["x-ssl-client-", "x-client-cert", "ssl-client-"];
+/// How the names begin by which some backend or other is told of the client's certificate: RFC 9440, IIS, ASP.NET Core,
+/// nginx and HAProxy as they are commonly configured, ingress-nginx, AWS, Envoy, Traefik. What follows differs from one to
+/// the other.
+const BEGINNINGS: [&str; 10] = [
+    "client-cert",
+    "ms-aspnetcore-clientcert",
+    "ssl-client-",
+    "x-amzn-mtls-",
+    "x-arr-clientcert",
+    "x-client-cert",
+    "x-forwarded-client-cert",
+    "x-forwarded-tls-client-cert",
+    "x-ssl-cert",
+    "x-ssl-client",
+];
 
 /// Removes what a request says about its sender under these names, whatever their spelling.
 pub(in crate::proxy) fn remove(headers: &mut HeaderMap) {
@@ -21,8 +31,7 @@ pub(in crate::proxy) fn remove(headers: &mut HeaderMap) {
 
 fn is_identity(name: &[u8]) -> bool {
     let begins = |start: &&str| name.get(..start.len()).is_some_and(|name| reads_as(name, start));
-    matches!(name.first(), Some(b'c' | b's' | b'x'))
-        && (NAMES.iter().any(|known| reads_as(name, known)) || BEGINNINGS.iter().any(begins))
+    matches!(name.first(), Some(b'c' | b'm' | b's' | b'x')) && BEGINNINGS.iter().any(begins)
 }
 
 #[cfg(test)]
@@ -45,6 +54,10 @@ mod tests {
             "x_ssl_client_verify",
             "ssl-client-cert",
             "x-client-cert",
+            "ms-aspnetcore-clientcert",
+            "x-amzn-mtls-clientcert",
+            "x-forwarded-client-cert",
+            "x_forwarded_tls_client_cert_info",
         ] {
             headers.append(name, HeaderValue::from_static("spoofed"));
         }

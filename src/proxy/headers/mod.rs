@@ -3,6 +3,7 @@
 pub(super) mod app;
 pub(super) mod by_server;
 pub(super) mod client;
+pub(super) mod client_cert;
 pub(super) mod content_security;
 pub(super) mod cookies;
 pub(super) mod downstream;

@@ -15,7 +15,7 @@ use super::rules::HeaderRules;
 use super::scheme::Scheme;
 use super::template::Variable;
 use super::upstream_host::UpstreamHost;
-use super::{content_security, cookies, identity, redirects, via};
+use super::{client_cert, content_security, cookies, identity, redirects, via};
 use crate::tls::Hello;
 
 /// The rules of a request's route, and what of the request its response takes.
@@ -25,6 +25,7 @@ pub(in crate::proxy) struct Rewriting<'a> {
     prefixes: Prefixes<'a>,
     downstream: Downstream,
     hello: Option<&'a Hello>,
+    client_cert: &'a client_cert::Values,
     target: Uri,
     request_id: Option<HeaderValue>,
     /// The Host that the backend is sent; `None` where it is the server's own.
@@ -38,6 +39,7 @@ impl<'a> Rewriting<'a> {
         prefixes: Prefixes<'a>,
         downstream: Downstream,
         hello: Option<&'a Hello>,
+        client_cert: &'a client_cert::Values,
         target: &Uri,
         ids: &RequestIds,
     ) -> Self {
@@ -55,6 +57,7 @@ impl<'a> Rewriting<'a> {
             prefixes,
             downstream,
             hello,
+            client_cert,
             target: target.clone(),
             request_id,
             host,
@@ -66,6 +69,8 @@ impl<'a> Rewriting<'a> {
     pub(in crate::proxy) fn request(&self, head: &mut Parts, version: Version) {
         let (headers, rules) = (&mut head.headers, self.rules);
         identity::remove(headers);
+        let certificates = self.hello.and_then(|hello| hello.client.as_deref());
+        client_cert::set(headers, rules.client_cert, self.client_cert, certificates);
         forwarded::set(headers, &self.downstream, &rules.forwarding, version);
         forwarded::set_request_id(headers, self.request_id.as_ref());
         if let Some(app) = rules.app {

@@ -1,6 +1,7 @@
 //! What a route says about header fields.
 
 use super::app::App;
+use super::client_cert::ClientCertFields;
 use super::cookies::CookieRules;
 use super::edits::Edits;
 use super::forwarded::Forwarding;
@@ -13,6 +14,8 @@ use super::upstream_host::UpstreamHost;
 pub struct HeaderRules {
     /// What the backend is told about the client's side.
     pub forwarding: Forwarding,
+    /// What it is told about the client's certificate.
+    pub client_cert: ClientCertFields,
     /// The application whose own words for it are used.
     pub app: Option<App>,
     /// Which Host the backend is sent.

@@ -15,6 +15,7 @@ pub use self::route::{HostPattern, InvalidHostPattern, InvalidPathPrefix, PathPr
 pub use super::acme::Acme;
 pub use super::clients::{ClientLimits, RequestRate};
 pub use super::headers::app::App;
+pub use super::headers::client_cert::ClientCertFields;
 pub use super::headers::cookies::{CookieRules, HttpOnly, SameSite, Translation};
 pub use super::headers::edits::{Edits, Field, FieldError, is_of_the_connection, name_of};
 pub use super::headers::forwarded::Forwarding;

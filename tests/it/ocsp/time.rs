@@ -147,6 +147,7 @@ fn plan(directory: &Path) -> Plan {
             roots: Roots::Files(vec![directory.join("root.pem")]),
             ..certs::Settings::default()
         },
+        client_auth: Vec::new(),
         tls: tls::Settings {
             handshake_timeout: Duration::from_secs(10),
             strict_sni: false,

@@ -133,6 +133,7 @@ fn plan(directory: &Path, bundles: Vec<BundleSettings>, policy: Policy) -> Plan 
             roots: Roots::Files(vec![directory.join("roots.pem")]),
             ..certs::Settings::default()
         },
+        client_auth: Vec::new(),
         tls: tls::Settings {
             handshake_timeout: Duration::from_secs(10),
             strict_sni: false,

@@ -40,9 +40,13 @@ pub(crate) fn leaf(name: &str) -> Recipe {
 
 /// Valid from yesterday, for `days` more.
 pub(crate) fn around_today(recipe: Recipe, days: i64) -> Recipe {
+    recipe.valid(today() - 1, today() + days)
+}
+
+/// The present day, counted from [`NOW`].
+pub(crate) fn today() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    let today = (i64::try_from(now).unwrap() - i64::try_from(NOW).unwrap()) / 86_400;
-    recipe.valid(today - 1, today + days)
+    (i64::try_from(now).unwrap() - i64::try_from(NOW).unwrap()) / 86_400
 }
 
 /// The DER of `chain`, as a client receives it.

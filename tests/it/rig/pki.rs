@@ -20,8 +20,9 @@ use fullchain::chain::{
     Anchors, Assembly, Certificate, Change, Context, Disallowed, Policy, Sha256, Signatures, Store, assemble, forecast,
 };
 use rcgen::{
-    CertificateParams, CustomExtension, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose, GeneralSubtree,
-    Issuer, KeyPair, KeyUsagePurpose, NameConstraints, SanType, SerialNumber,
+    CertificateParams, CertificateRevocationListParams, CustomExtension, DistinguishedName, DnType, DnValue,
+    ExtendedKeyUsagePurpose, GeneralSubtree, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, NameConstraints,
+    RevokedCertParams, SanType, SerialNumber,
 };
 use rustls::pki_types::UnixTime;
 
@@ -119,6 +120,37 @@ pub fn server(name: &str) -> Recipe {
     recipe.params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     recipe.subject_key_id = KeyIdentifier::None;
     recipe
+}
+
+/// A leaf of the client `name`.
+pub fn client(name: &str) -> Recipe {
+    let mut recipe = Recipe::new(name, -100, 100);
+    recipe.params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    recipe.subject_key_id = KeyIdentifier::None;
+    recipe.for_clients_only()
+}
+
+/// The DER of a CRL of `issuer` that revokes `revoked`, issued on one day and out of date on another, counted from [`NOW`].
+pub fn crl<'e>(issuer: &Entity, revoked: impl IntoIterator<Item = &'e Entity>, days: std::ops::Range<i64>) -> Vec<u8> {
+    let date = |days| time::OffsetDateTime::from_unix_timestamp(day(days).as_secs() as i64).unwrap();
+    let revoked = revoked.into_iter().map(|entity| RevokedCertParams {
+        serial_number: SerialNumber::from_slice(entity.certificate.serial()),
+        revocation_time: date(days.start),
+        reason_code: None,
+        invalidity_date: None,
+    });
+    let list = CertificateRevocationListParams {
+        this_update: date(days.start),
+        next_update: date(days.end),
+        crl_number: SerialNumber::from(1),
+        issuing_distribution_point: None,
+        revoked_certs: revoked.collect(),
+        key_identifier_method: KeyIdMethod::Sha256,
+    };
+    let mut params = CertificateParams::new(vec![]).unwrap();
+    params.distinguished_name = issuer.name.clone();
+    let issuer = Issuer::from_params(&params, &*issuer.key);
+    list.signed_by(&issuer).unwrap().der().to_vec()
 }
 
 impl Recipe {

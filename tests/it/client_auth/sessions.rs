@@ -1,0 +1,102 @@
+//! Sessions and client certificates, as OpenSSL plays them: nginx' CVE-2025-23419 was found with it.
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use super::scene::{OFF, OPTIONAL, REQUIRED, Scene};
+use crate::rig::pki::Entity;
+
+/// What `openssl s_client` prints when it asks `host` for / ; `None` where there is no openssl.
+fn s_client(scene: &Scene, host: &str, client: Option<&Entity>, further: &[&str]) -> Option<String> {
+    let directory = scene.house.directory();
+    let (address, root) = (scene.house.address.to_string(), directory.text("root.pem"));
+    let mut command = Command::new("openssl");
+    command.args([
+        "s_client",
+        "-connect",
+        &address,
+        "-CAfile",
+        &root,
+        "-servername",
+        host,
+        "-ign_eof",
+    ]);
+    if let Some(client) = client {
+        directory.write("client.pem", client.pem() + &client.key_pem());
+        command.args(["-cert", &directory.text("client.pem")]);
+    }
+    let child = command
+        .args(further)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = match child {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            eprintln!("skipped: there is no openssl here");
+            return None;
+        }
+        child => child.unwrap(),
+    };
+    let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    // It may have been refused already.
+    let _ = child.stdin.take().unwrap().write_all(request.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    Some(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+}
+
+#[test]
+fn no_session_carries_authentication_to_another_host() {
+    let scene = Scene::start();
+    let known = scene.client("known");
+    let session = scene.house.directory().text("session.pem");
+    for version in ["-tls1_2", "-tls1_3"] {
+        let save = [version, "-sess_out", &session];
+        let load = [version, "-sess_in", &session];
+        for first in [OFF, OPTIONAL, REQUIRED] {
+            let _ = std::fs::remove_file(&session);
+            let Some(said) = s_client(&scene, first, Some(&known), &save) else {
+                return;
+            };
+            assert!(said.contains("HTTP/1.1 200 OK"), "{version} {first}: {said}");
+            let is_saved = std::fs::exists(&session).unwrap();
+            for second in [OFF, OPTIONAL, REQUIRED] {
+                let further = if is_saved { &load[..] } else { &load[..1] };
+                let said = s_client(&scene, second, None, further).unwrap();
+                // A host that asks for nothing knows its own clients again, and nobody else does anybody.
+                let resumes = first == OFF && second == OFF;
+                assert_eq!(
+                    said.contains("Reused, TLSv1"),
+                    resumes,
+                    "{version} {first} -> {second}: {said}"
+                );
+                let answers = second != REQUIRED;
+                assert_eq!(
+                    said.contains("HTTP/1.1 200 OK"),
+                    answers,
+                    "{version} {first} -> {second}: {said}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_names_of_the_cas_are_told_to_clients() {
+    let scene = Scene::start();
+    for version in ["-tls1_2", "-tls1_3"] {
+        let Some(said) = s_client(&scene, REQUIRED, None, &[version]) else {
+            return;
+        };
+        assert!(
+            said.contains("Acceptable client certificate CA names"),
+            "{version}: {said}"
+        );
+        assert!(said.contains("CN = Clients"), "{version}: {said}");
+        let said = s_client(&scene, OFF, None, &[version]).unwrap();
+        assert!(
+            said.contains("No client certificate CA names sent"),
+            "{version}: {said}"
+        );
+    }
+}
