@@ -55,5 +55,6 @@ mod worker_thread;
 pub use self::access_log::{AccessFormat, AccessLog, Output as AccessOutput, Redaction};
 pub use self::listener::{BindError, Inherited};
 pub use self::network::{Network, NetworkError};
-pub use self::server::{LocalAddress, Server, Workers};
+pub use self::server::{LocalAddress, Server, StartError, Workers};
 pub use self::settings::Settings;
+pub use self::upstream::{BackendError, Connectors};

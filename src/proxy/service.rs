@@ -9,11 +9,13 @@ use std::time::Duration;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::{Body, Incoming};
+use hyper::ext::Protocol;
+use hyper::upgrade::OnUpgrade;
 
 use super::access_log::{Escaped, Record};
 use super::acme::{self, Challenge};
 use super::activity::{Activity, InProgress};
-use super::body::{RequestBody, ResponseBody, Taken};
+use super::body::{self, RequestBody, ResponseBody, Taken};
 use super::error::{Causes, Error, Side};
 use super::headers::host::Host;
 use super::headers::{Refusal, forwarded, framing, hop};
@@ -24,7 +26,7 @@ use super::response;
 use super::routes::Found;
 use super::settings::Redirect;
 use super::upgrade::{Tunnel, Wanted};
-use super::upstream::Answer;
+use super::upstream::{Answer, Backend};
 use super::worker::Worker;
 use crate::tls::Hello;
 
@@ -150,7 +152,7 @@ async fn forward(
     if let Some(wanted) = &wanted {
         wanted.ask(&mut head.headers);
     }
-    address(&mut head, host.as_ref(), context);
+    address(&mut head, host.as_ref(), context, backend);
     if let Some(target) = path::rewritten(&head.uri, route, prefix)? {
         head.uri = target;
     }
@@ -160,17 +162,24 @@ async fn forward(
     };
     let to_head = head.method == Method::HEAD;
     let answer = backend.send(head, body).await?;
-    pass_back(context, answer, backend.progress_timeout(), to_head, wanted)
+    pass_back(context, answer, backend.progress_timeout(), to_head, wanted).await
 }
 
 /// Puts the head into the form that an origin server expects: origin-form, with a Host field.
-fn address(head: &mut Parts, host: Option<&Host>, context: &Context) {
+fn address(head: &mut Parts, host: Option<&Host>, context: &Context, backend: &Backend) {
     // The checks before have seen a path; the upstream gets it as it is.
     if head.uri.authority().is_some() {
         head.uri = head.uri.path_and_query().cloned().map_or_else(Uri::default, Uri::from);
     }
     head.version = Version::HTTP_11;
-    head.extensions.clear();
+    match backend.preserves_header_case() {
+        // What is left is what hyper remembers of the client's spelling.
+        true => {
+            head.extensions.remove::<OnUpgrade>();
+            head.extensions.remove::<Protocol>();
+        }
+        false => head.extensions.clear(),
+    }
     let host = match host {
         Some(host) => host.value().clone(),
         // An HTTP/1.0 client that names no host: the name it asked for in TLS is the next best thing.
@@ -185,7 +194,7 @@ fn address(head: &mut Parts, host: Option<&Host>, context: &Context) {
 }
 
 /// Makes the upstream's response ours.
-fn pass_back(
+async fn pass_back(
     context: &Context,
     answer: Answer,
     progress: Duration,
@@ -210,7 +219,15 @@ fn pass_back(
         _ => None,
     };
     let tunnel = agreed.is_some().then(|| hyper::upgrade::on(&mut response));
-    let (mut head, body) = response.into_parts();
+    let (mut head, mut body) = response.into_parts();
+    // A chunk that is none from the start is a 502 as long as nothing has been sent.
+    let first = match head.headers.contains_key(http::header::TRANSFER_ENCODING) && !body.is_end_stream() {
+        true => body::first(&mut body).await.map_err(|source| Error::InvalidResponse {
+            server: Rc::clone(&server),
+            source,
+        })?,
+        false => None,
+    };
     hop::strip_response(&mut head.headers);
     framing::clear_response(&mut head.headers, head.status, to_head);
     // Not the upstream's: an HTTP/1.0 backend does not make the client's connection one.
@@ -222,7 +239,7 @@ fn pass_back(
         *context.tunnel.borrow_mut() = tunnel.map(Tunnel::to);
     }
     Ok(Outcome {
-        response: Response::from_parts(head, ResponseBody::upstream(body, lease, progress)),
+        response: Response::from_parts(head, ResponseBody::upstream(body, first, lease, progress)),
         server: Some(server),
     })
 }

@@ -1,6 +1,8 @@
 //! The glue to rustls: identities become a snapshot, and a handshake sees one snapshot from its start to its end.
 
 mod compression;
+mod connector;
+mod distrust;
 mod error;
 mod handshake;
 mod identity;
@@ -16,9 +18,12 @@ mod settings;
 mod signature_algorithms;
 mod snapshot;
 mod tickets;
+mod verifier;
 mod wire;
 mod witness;
 
+pub use connector::{ClientIdentity, Connector, ConnectorError, ConnectorSettings, Offered, Trust};
+pub use distrust::ConnectError;
 pub use error::Error;
 pub use handshake::{Accepted, ApplicationProtocol, HandshakeError, Handshaker, Hello};
 pub use identity::Identity;

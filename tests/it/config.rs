@@ -12,6 +12,7 @@ use fullchain::certs::Roots;
 use fullchain::chain::Policy;
 use fullchain::config::{self, Config, Environment, Flags, Machine, keys};
 use fullchain::fetch::Aia;
+use fullchain::proxy::settings::ServerAddress;
 use fullchain::proxy::{AccessFormat, AccessLog, Redaction};
 use fullchain::{admin, telemetry};
 use proptest::prelude::*;
@@ -148,7 +149,7 @@ fn a_key_in_the_wrong_table_is_told_where_it_belongs() {
 #[test]
 fn every_fault_is_told_at_once_in_the_order_of_the_file() {
     let text = r#"listen = ["8443", "127.0.0.1:1", "127.0.0.1:1"]
-upstream = ["https://backend", "http://backend/path"]
+upstream = ["ftp://backend", "http://backend/path"]
 workers = "many"
 upstreem = "http://backend"
 roots = ["system", "roots.pem"]
@@ -182,9 +183,10 @@ level = "inof"
     let expected = r#"fullchain.toml:1:11: listen: expected an address such as "0.0.0.0:8443" or "[::]:8443", "unix:/path" or "systemd:name", found "8443"
   hint: write "0.0.0.0:8443", or "[::]:8443" for IPv6 too
 fullchain.toml:1:34: listen: 127.0.0.1:1 is taken already, by fullchain.toml:1:19: listen
-fullchain.toml:2:13: upstream: https:// is not spoken to upstreams, only http:// is, so far
-fullchain.toml:2:32: upstream: "http://backend/path" has a path; requests keep theirs
-  hint: write "http://backend"
+fullchain.toml:2:13: upstream: ftp:// is not spoken to upstreams
+  hint: http://, https:// and unix: are
+fullchain.toml:2:30: upstream: "http://backend/path" has a path; requests keep theirs
+  hint: write "http://backend"; add_prefix of a route puts one before
 fullchain.toml:3:11: workers: expected a number from 1 or "auto", found "many"
 fullchain.toml:4:1: upstreem: no such key
   hint: did you mean `upstream`?
@@ -331,12 +333,8 @@ fn several_values_in_a_variable_are_separated_by_commas() {
         ("FULLCHAIN_LOG_LEVEL", "info,fullchain::reload=debug"),
     ]);
     let config = config::load(&Flags::default(), &environment, MACHINE).unwrap();
-    let upstreams: Vec<_> = config.proxy.backends[0]
-        .servers
-        .iter()
-        .map(|upstream| (upstream.host.as_str(), upstream.port))
-        .collect();
-    assert_eq!(upstreams, [("a", 1), ("b", 2)]);
+    let upstreams = &config.proxy.backends[0].servers;
+    assert_eq!(*upstreams, [ServerAddress::http("a", 1), ServerAddress::http("b", 2)]);
     assert_eq!(config.certs.intermediates, [Path::new("one.pem"), Path::new("two")]);
     assert_eq!(config.certs.roots, Roots::None);
     // What takes one value is not taken apart.

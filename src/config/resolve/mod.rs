@@ -6,6 +6,8 @@ mod bundles;
 mod client_limits;
 mod listeners;
 mod log;
+mod profile;
+mod protocol;
 mod routes;
 
 use std::num::NonZeroUsize;
