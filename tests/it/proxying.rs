@@ -3,15 +3,22 @@
 
 mod access_log;
 mod acme;
+mod bad_backends;
 mod causes;
 mod client_limits;
 mod deadlines;
 mod draining;
 mod faults;
+mod header_case;
+mod legacy_responses;
 mod listeners;
 mod messages;
 mod proxy_protocol;
 mod refusals;
 mod routing;
+mod servers_http10;
+mod servers_http2;
+mod servers_tls;
+mod servers_unix;
 mod streams;
 mod upgrades;
