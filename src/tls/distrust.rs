@@ -32,12 +32,13 @@ pub enum ConnectError {
     Closed(#[source] Arc<io::Error>),
 }
 
-/// The certificates lead to an issuer that is neither there nor trusted.
+/// The certificates lead to an issuer that is neither there nor trusted, or is another one of the same name.
 #[derive(Debug)]
 struct MissingIssuer {
     leaf: String,
     issuer: String,
     sent: usize,
+    is_another: bool,
 }
 
 impl From<io::Error> for ConnectError {
@@ -57,20 +58,22 @@ impl From<io::Error> for ConnectError {
     }
 }
 
-/// rustls says that an issuer is unknown, and not which.
+/// rustls says that an issuer is unknown, or has not made a signature, and not which.
 pub(super) fn explained(error: Error, leaf: &CertificateDer<'_>, beside: &[CertificateDer<'_>]) -> Error {
-    match error {
-        Error::InvalidCertificate(CertificateError::UnknownIssuer) => match MissingIssuer::of(leaf, beside) {
-            Some(missing) => Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(missing)))),
-            None => error,
-        },
-        _ => error,
+    let is_another = match error {
+        Error::InvalidCertificate(CertificateError::UnknownIssuer) => false,
+        Error::InvalidCertificate(CertificateError::BadSignature) => true,
+        _ => return error,
+    };
+    match MissingIssuer::of(leaf, beside, is_another) {
+        Some(missing) => Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(missing)))),
+        None => error,
     }
 }
 
 impl MissingIssuer {
     /// Goes up from the leaf as far as the certificates that were sent lead.
-    fn of(leaf: &CertificateDer<'_>, beside: &[CertificateDer<'_>]) -> Option<Self> {
+    fn of(leaf: &CertificateDer<'_>, beside: &[CertificateDer<'_>], is_another: bool) -> Option<Self> {
         let leaf = Certificate::from_der(leaf.clone().into_owned()).ok()?;
         let mut others: Vec<Certificate> = beside
             .iter()
@@ -84,18 +87,19 @@ impl MissingIssuer {
             leaf: leaf.subject().to_string(),
             issuer: issuer.to_string(),
             sent: 1 + beside.len(),
+            is_another,
         })
     }
 }
 
 impl fmt::Display for MissingIssuer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { leaf, issuer, sent } = self;
-        let noun = if *sent == 1 { "certificate" } else { "certificates" };
-        write!(
-            f,
-            "\"{leaf}\" leads to the issuer \"{issuer}\", which is not trusted and not among the {sent} {noun} it sent"
-        )
+        write!(f, "\"{}\" leads to the issuer \"{}\", ", self.leaf, self.issuer)?;
+        match (self.is_another, self.sent) {
+            (true, _) => f.write_str("and the signatures are not by the one that is trusted, or that was sent"),
+            (false, 1) => f.write_str("which is not trusted, and it sent no other certificate"),
+            (false, sent) => write!(f, "which is not trusted and not among the {sent} certificates it sent"),
+        }
     }
 }
 
@@ -113,7 +117,7 @@ mod tests {
         let text = ConnectError::from(io::Error::other(error)).to_string();
         assert!(
             text.starts_with("its certificate is not accepted: \"CN=rcgen self signed cert\" leads to the issuer")
-                && text.ends_with("not among the 1 certificate it sent"),
+                && text.ends_with("which is not trusted, and it sent no other certificate"),
             "{text}"
         );
     }

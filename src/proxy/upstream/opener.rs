@@ -128,7 +128,7 @@ impl Opener {
             HttpVersion::Http10 | HttpVersion::Http11 => false,
         };
         if is_http2 {
-            let connection = Shared::open(wire, received, self.target.is_tls()).await?;
+            let connection = self.streams.open(wire, received, self.target.is_tls()).await?;
             return Ok(Opened::Http2(connection));
         }
         let connection = Connection::http1(wire, received, introduction, &self.dialect).await?;

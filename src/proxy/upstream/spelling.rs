@@ -14,6 +14,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{Extensions, HeaderName, Request, Response};
 use http_body_util::Empty;
 use hyper::body::Incoming;
@@ -33,11 +34,17 @@ pub(super) fn extensions(spellings: &[HeaderSpelling]) -> Extensions {
         return Extensions::new();
     }
     let mut head = b"GET / HTTP/1.1\r\n".to_vec();
-    for spelling in spellings {
-        let (value, times) = match HeaderName::from_bytes(spelling.as_str().as_bytes()) {
-            // What the parser looks at has to make sense, and never stands twice.
-            Ok(http::header::CONTENT_LENGTH) => ("0", 1),
-            Ok(http::header::TRANSFER_ENCODING) => ("chunked", 1),
+    let mut named: Vec<(HeaderName, &HeaderSpelling)> = spellings
+        .iter()
+        .filter_map(|spelling| Some((HeaderName::from_bytes(spelling.as_str().as_bytes()).ok()?, spelling)))
+        .collect();
+    // After a transfer coding hyper would pass over the length.
+    named.sort_by_key(|(name, _)| *name == TRANSFER_ENCODING);
+    for (name, spelling) in named {
+        // What the parser looks at has to make sense, and never stands twice.
+        let (value, times) = match name {
+            CONTENT_LENGTH => ("0", 1),
+            TRANSFER_ENCODING => ("chunked", 1),
             _ => ("", REPEATED),
         };
         for _ in 0..times {

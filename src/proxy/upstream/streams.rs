@@ -37,6 +37,8 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 pub(super) struct Streams {
     connections: RefCell<Vec<Rc<Shared>>>,
     timeout: Duration,
+    /// How many streams the server last said that it takes at once.
+    limit: Rc<Cell<Option<usize>>>,
 }
 
 /// One HTTP/2 connection.
@@ -63,7 +65,16 @@ impl Streams {
         Self {
             connections: RefCell::default(),
             timeout,
+            limit: Rc::default(),
         }
+    }
+
+    /// Begins HTTP/2 over `io`. Until the server says otherwise, it is taken to be as it was last.
+    pub(super) async fn open<IO>(&self, io: IO, received: Received, is_tls: bool) -> Result<Shared, ConnectError>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
+        Shared::open(io, received, is_tls, &self.limit).await
     }
 
     /// A stream on a connection that is there.
@@ -103,8 +114,12 @@ impl GivesWay for Streams {
 }
 
 impl Shared {
-    /// Begins HTTP/2 over `io`.
-    pub(super) async fn open<IO>(io: IO, received: Received, is_tls: bool) -> Result<Self, ConnectError>
+    async fn open<IO>(
+        io: IO,
+        received: Received,
+        is_tls: bool,
+        last: &Rc<Cell<Option<usize>>>,
+    ) -> Result<Self, ConnectError>
     where
         IO: AsyncRead + AsyncWrite + Unpin + 'static,
     {
@@ -113,17 +128,19 @@ impl Shared {
             .keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(PING_TIMEOUT)
             .max_header_list_size(RESPONSE_HEADER_BYTES as u32)
+            .initial_max_send_streams(last.get())
             .handshake(TokioIo::new(io))
             .await
             .map_err(|error| ConnectError::Broken(Arc::new(io::Error::other(error))))?;
         let limit = Rc::new(Cell::new(connection.current_max_send_streams()));
-        let told = Rc::clone(&limit);
+        let (told, last) = (Rc::clone(&limit), Rc::clone(last));
         contain::spawn(None, async move {
             let mut connection = pin!(connection);
             // Whoever waits for a response or reads a body has the error too.
             let _ = poll_fn(|context| {
                 let polled = connection.as_mut().poll(context);
                 told.set(connection.current_max_send_streams());
+                last.set(Some(told.get()));
                 polled
             })
             .await;

@@ -124,5 +124,6 @@ fn a_spelling_of_the_transfer_coding_changes_nothing_about_the_body() {
     assert!(received.ends_with("\r\n\r\n2\r\nab\r\n0\r\n\r\n"), "{received}");
     client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\r\nab");
     assert_eq!(client.response().status, 200);
-    assert!(upstream.received(0).ends_with("Content-length: 2\r\n\r\nab") || upstream.received(0).contains("\r\nContent-length: 2\r\n"));
+    let received = upstream.received(0);
+    assert!(received.contains("\r\nContent-length: 2\r\n"), "{received}");
 }

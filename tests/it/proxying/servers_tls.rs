@@ -33,8 +33,12 @@ struct Estate {
 
 impl Estate {
     fn new() -> Self {
+        Self::of("Backend Root")
+    }
+
+    fn of(root: &str) -> Self {
         let estate = Self {
-            root: around_today(ca("Backend Root"), 100).self_signed(),
+            root: around_today(ca(root), 100).self_signed(),
             directory: Directory::new(),
         };
         estate.directory.write("root.pem", estate.root.pem());
@@ -159,14 +163,14 @@ fn a_client_certificate_is_shown_to_servers_that_ask_for_one() {
 #[test]
 fn the_version_of_http_is_agreed_on_where_it_is_left_to_the_server() {
     let estate = Estate::new();
-    for (http, alpn, version) in [
-        (HttpVersion::Auto, &["h2", "http/1.1"][..], Some(Version::HTTP_2)),
-        (HttpVersion::Auto, &["http/1.1"], Some(Version::HTTP_11)),
-        (HttpVersion::Auto, &[], Some(Version::HTTP_11)),
-        (HttpVersion::Http2, &["h2", "http/1.1"], Some(Version::HTTP_2)),
-        (HttpVersion::Http2, &[], None),
-        (HttpVersion::Http11, &["h2", "http/1.1"], Some(Version::HTTP_11)),
-        (HttpVersion::Http10, &["h2", "http/1.1"], Some(Version::HTTP_10)),
+    for (http, alpn, version, connections) in [
+        (HttpVersion::Auto, &["h2", "http/1.1"][..], Some(Version::HTTP_2), 1),
+        (HttpVersion::Auto, &["http/1.1"], Some(Version::HTTP_11), 1),
+        (HttpVersion::Auto, &[], Some(Version::HTTP_11), 1),
+        (HttpVersion::Http2, &["h2", "http/1.1"], Some(Version::HTTP_2), 1),
+        (HttpVersion::Http2, &[], None, 2),
+        (HttpVersion::Http11, &["h2", "http/1.1"], Some(Version::HTTP_11), 1),
+        (HttpVersion::Http10, &["h2", "http/1.1"], Some(Version::HTTP_10), 2),
     ] {
         let upstream = estate.server(alpn);
         let proxy = Proxy::with(&[], |settings| {
@@ -183,7 +187,6 @@ fn the_version_of_http_is_agreed_on_where_it_is_left_to_the_server() {
                 assert_eq!(request.uri, "https://a.test/");
             }
         }
-        let connections = if http == HttpVersion::Http10 { 2 } else { usize::from(version.is_some()) };
         assert_eq!(upstream.hellos().len(), connections, "{http:?} {alpn:?}");
     }
 }
@@ -219,7 +222,7 @@ fn a_server_that_speaks_plain_http_is_a_502() {
 #[test]
 fn the_log_says_what_is_wrong_with_a_certificate_and_files_are_read_again_when_told_to() {
     let family = Family::new();
-    let (own, other) = (Estate::new(), Estate::new());
+    let (own, other) = (Estate::new(), Estate::of("Other Root"));
     let upstream = own.server(&[]);
     other.directory.write("roots/root.pem", other.root.pem());
     let running = House::of(&family, &family.leaf())
@@ -267,7 +270,7 @@ fn not_verifying_is_said_loudly() {
     let family = Family::new();
     let running = House::of(&family, &family.leaf())
         .flag("--upstream", "https://localhost:1")
-        .flag("--backend-tls-verify", "false")
+        .switch("--backend-tls-verify=false")
         .start();
     running.wait_for_log(&["WARN", "not verified", "tls_verify = false"]);
 }
