@@ -154,8 +154,11 @@ impl Value for ServerAddress {
             );
         }
         if !matches!(uri.path_and_query().map(|path| path.as_str()), None | Some("/")) {
-            return Err(Problem::new(format!("{text:?} has a path; requests keep theirs"))
-                .hint(format!("write \"{scheme}://{authority}\"; add_prefix of a route puts one before")));
+            return Err(
+                Problem::new(format!("{text:?} has a path; requests keep theirs")).hint(format!(
+                    "write \"{scheme}://{authority}\"; add_prefix of a route puts one before"
+                )),
+            );
         }
         let host = authority.host().trim_matches(['[', ']']);
         let port = match authority.as_str().rsplit_once(authority.host()) {

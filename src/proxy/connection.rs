@@ -55,6 +55,7 @@ pub(super) async fn serve(worker: Rc<Worker>, listener: Rc<Listener>, mut socket
         activity: Rc::clone(activity),
         client: client.peer.field_value(),
         tunnel: Default::default(),
+        introductions: Default::default(),
     };
     if listener.service != Service::Tls {
         activity.ready(Instant::now());

@@ -32,6 +32,7 @@ mod error;
 pub mod fuzzing;
 mod headers;
 mod http2;
+mod introductions;
 mod listener;
 mod network;
 mod path;

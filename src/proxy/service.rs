@@ -19,6 +19,7 @@ use super::body::{self, RequestBody, ResponseBody, Taken};
 use super::error::{Causes, Error, Side};
 use super::headers::host::Host;
 use super::headers::{Refusal, forwarded, framing, hop};
+use super::introductions::Introductions;
 use super::path;
 use super::peer::Peer;
 use super::redirect;
@@ -49,6 +50,8 @@ pub(super) struct Context {
     pub(super) client: HeaderValue,
     /// The tunnel that a 101 begins, once that is on its way to the client.
     pub(super) tunnel: RefCell<Option<Tunnel>>,
+    /// What servers that want to know are told of the client.
+    pub(super) introductions: Introductions,
 }
 
 /// A response, and where it came from.
@@ -153,6 +156,11 @@ async fn forward(
         wanted.ask(&mut head.headers);
     }
     address(&mut head, host.as_ref(), context, backend);
+    if let Some(version) = backend.proxy_protocol() {
+        let hello = context.hello.as_deref();
+        let introduction = context.introductions.of(version, context.peer, context.local, hello);
+        head.extensions.insert(introduction);
+    }
     if let Some(target) = path::rewritten(&head.uri, route, prefix)? {
         head.uri = target;
     }

@@ -18,6 +18,7 @@ mod refusals;
 mod routing;
 mod servers_http10;
 mod servers_http2;
+mod servers_proxy_protocol;
 mod servers_tls;
 mod servers_unix;
 mod streams;

@@ -39,7 +39,12 @@ pub(super) fn protocol(table: &Backend<'_>, servers: &[Given<ServerAddress>], fa
             defaults.legacy_response_parser,
             faults,
         ),
-        http09_responses: one(table, |table| &table.http09_responses, defaults.http09_responses, faults),
+        http09_responses: one(
+            table,
+            |table| &table.http09_responses,
+            defaults.http09_responses,
+            faults,
+        ),
         proxy_protocol: proxy_protocol(table, faults),
         tls: tls(table, servers, faults),
         resolve_interval: interval(table, standard.resolve_interval, faults),

@@ -12,9 +12,7 @@ use super::access_log::AccessLog;
 
 pub use self::backend::{Backend, BackendTimeouts};
 pub use self::listener::{Balancers, ListenAddress, Listener, Redirect, Service};
-pub use self::protocol::{
-    HeaderCase, HeaderSpelling, HttpVersion, InvalidHeaderSpelling, Protocol, ProxyProtocol,
-};
+pub use self::protocol::{HeaderCase, HeaderSpelling, HttpVersion, InvalidHeaderSpelling, Protocol, ProxyProtocol};
 pub use self::route::{HostPattern, InvalidHostPattern, InvalidPathPrefix, PathPrefix, Route};
 pub use self::server::{Endpoint, ServerAddress};
 pub use super::acme::Acme;

@@ -112,7 +112,10 @@ mod tests {
 
     #[test]
     fn a_spelling_is_a_field_name_in_its_own_case() {
-        let spelling = |text: &str| text.parse::<HeaderSpelling>().map(|spelling| spelling.as_str().to_owned());
+        let spelling = |text: &str| {
+            text.parse::<HeaderSpelling>()
+                .map(|spelling| spelling.as_str().to_owned())
+        };
         assert_eq!(spelling("SOAPAction"), Ok("SOAPAction".to_owned()));
         for text in ["", "SOAP Action", "SOAPAction:", "Ä"] {
             assert_eq!(spelling(text), Err(InvalidHeaderSpelling), "{text}");

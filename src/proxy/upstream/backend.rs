@@ -54,6 +54,10 @@ impl Backend {
     ///
     /// [`Error`] where no server answers with the head of a response.
     pub(in crate::proxy) async fn send(&self, mut head: Parts, body: RequestBody) -> Result<Answer, Error> {
+        // hyper would send the request without its body.
+        if !self.takes_chunked() && body.length().is_none() {
+            return Err(Error::LengthRequired);
+        }
         let introduction = head.extensions.remove::<Introduction>();
         let mut request = Request::from_parts(head, body);
         let mut last = Error::NoServer;

@@ -108,7 +108,9 @@ impl Target {
         };
         Self {
             place,
-            tls: connector.filter(|_| address.tls).map(|connector| (Arc::clone(connector), name)),
+            tls: connector
+                .filter(|_| address.tls)
+                .map(|connector| (Arc::clone(connector), name)),
         }
     }
 

@@ -215,9 +215,7 @@ fn classify_http2(error: hyper::Error) -> Failure {
         Some(source) if source.is_remote() && source.reason() == Some(h2::Reason::REFUSED_STREAM) => {
             Failure::Unprocessed(error)
         }
-        Some(source)
-            if source.is_remote() && source.is_go_away() && source.reason() == Some(h2::Reason::NO_ERROR) =>
-        {
+        Some(source) if source.is_remote() && source.is_go_away() && source.reason() == Some(h2::Reason::NO_ERROR) => {
             Failure::Unprocessed(error)
         }
         Some(source) if source.is_reset() || source.is_library() => Failure::Invalid(error),

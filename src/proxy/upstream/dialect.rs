@@ -61,7 +61,11 @@ impl Dialect {
             if let Ok(host) = HeaderValue::from_str(authority.as_str()) {
                 request.headers_mut().insert(HOST, host);
             }
-            *request.uri_mut() = request.uri().path_and_query().cloned().map_or_else(Uri::default, Uri::from);
+            *request.uri_mut() = request
+                .uri()
+                .path_and_query()
+                .cloned()
+                .map_or_else(Uri::default, Uri::from);
         }
         *request.version_mut() = Version::HTTP_11;
         if self.is_http10() {

@@ -11,7 +11,7 @@ use super::introduction::Introduction;
 use super::received::Received;
 use super::room::Room;
 use super::streams::{Opening, Shared, Streams};
-use crate::proxy::settings::{self, BackendTimeouts, HttpVersion, ServerAddress};
+use crate::proxy::settings::{self, BackendTimeouts, HttpVersion, ProxyProtocol, ServerAddress};
 use crate::proxy::stream::Stream;
 use crate::tls::{ApplicationProtocol, Connector};
 
@@ -20,6 +20,7 @@ use crate::tls::{ApplicationProtocol, Connector};
 pub(super) struct Opener {
     target: Target,
     http: HttpVersion,
+    proxy_protocol: Option<ProxyProtocol>,
     dialect: Rc<Dialect>,
     timeouts: BackendTimeouts,
     room: Rc<Room>,
@@ -50,6 +51,7 @@ impl Opener {
         Self {
             target: Target::new(address, &backend.protocol, connector),
             http: backend.protocol.http,
+            proxy_protocol: backend.protocol.proxy_protocol,
             dialect: Rc::clone(dialect),
             timeouts: backend.timeouts,
             room: Rc::clone(room),
@@ -117,6 +119,8 @@ impl Opener {
         let place = self.room.place(connect).await.ok_or(ConnectError::NoRoom)?;
         let received = Received::new(place);
         let wrap = |socket| Stream::new(socket, received.clone(), progress);
+        // Without a word first, such a server understands nothing.
+        let introduction = introduction.or_else(|| self.proxy_protocol.map(Introduction::of_nobody));
         let said = introduction.as_ref().map(Introduction::as_bytes);
         let (wire, chosen) = self.target.connect(said, connect, wrap).await?;
         if self.http == HttpVersion::Auto {

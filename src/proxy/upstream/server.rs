@@ -27,7 +27,6 @@ pub(super) struct Server {
     pool: Rc<Pool>,
     opener: Rc<Opener>,
     timeouts: BackendTimeouts,
-    takes_chunked: bool,
 }
 
 /// Why there is no answer, and the request, where nothing of it was acted on.
@@ -49,7 +48,6 @@ impl Server {
             pool,
             opener: Rc::new(Opener::new(address, backend, dialect, connector, room)),
             timeouts: backend.timeouts,
-            takes_chunked: !dialect.is_http10(),
         }
     }
 
@@ -71,10 +69,6 @@ impl Server {
         mut request: Request<RequestBody>,
         introduction: Option<&Introduction>,
     ) -> Result<Answer, Unanswered> {
-        // hyper would send the request without its body.
-        if !self.takes_chunked && request.body().length().is_none() {
-            return Err((Error::LengthRequired, None));
-        }
         while let Some(mut lease) = self.reused(introduction) {
             let again = Again::of(&request);
             match lease.connection().send(request, self.timeouts.first_byte).await {

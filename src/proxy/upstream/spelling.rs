@@ -110,9 +110,8 @@ mod tests {
 
     #[test]
     fn there_is_something_to_go_by_for_whatever_names() {
-        let spellings = |names: &[&str]| -> Vec<HeaderSpelling> {
-            names.iter().map(|name| name.parse().unwrap()).collect()
-        };
+        let spellings =
+            |names: &[&str]| -> Vec<HeaderSpelling> { names.iter().map(|name| name.parse().unwrap()).collect() };
         assert!(extensions(&[]).is_empty());
         for names in [
             &["SOAPAction"][..],

@@ -260,7 +260,10 @@ mod tests {
                 }
             };
             let outcomes = tokio::join!(opening.opened(open), opening.opened(open));
-            assert!(matches!(outcomes, (Err(ConnectError::NoRoom), Err(ConnectError::NoRoom))));
+            assert!(matches!(
+                outcomes,
+                (Err(ConnectError::NoRoom), Err(ConnectError::NoRoom))
+            ));
             assert_eq!(opened.get(), 1);
             assert!(opening.opened(open).await.is_err());
             assert_eq!(opened.get(), 2);

@@ -110,7 +110,10 @@ fn half_a_head_and_a_reset() {
 
 #[test]
 fn a_close_within_a_body_of_known_length() {
-    assert_eq!(answer("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"), Got::Cut(200));
+    assert_eq!(
+        answer("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"),
+        Got::Cut(200)
+    );
 }
 
 #[test]
@@ -138,7 +141,12 @@ fn a_close_without_the_last_chunk() {
 
 #[test]
 fn a_chunk_size_that_is_none_before_anything_was_sent() {
-    for chunk in ["zz\r\nhalf\r\n", "-4\r\nhalf\r\n", "\r\nhalf\r\n", "11111111111111111\r\n"] {
+    for chunk in [
+        "zz\r\nhalf\r\n",
+        "-4\r\nhalf\r\n",
+        "\r\nhalf\r\n",
+        "11111111111111111\r\n",
+    ] {
         let response = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}");
         assert!(answer(response).is_failure(502), "{chunk:?}");
     }
@@ -196,8 +204,17 @@ fn a_transfer_coding_that_nobody_knows() {
 
 #[test]
 fn a_status_line_that_is_none() {
-    for line in ["HTTP/1.1 abc OK", "HTTP/1.1 20 OK", "HTTP/9.9 200 OK", "ICY 200 OK", "\0\0\0"] {
-        assert!(answer(format!("{line}\r\nContent-Length: 0\r\n\r\n")).is_failure(502), "{line:?}");
+    for line in [
+        "HTTP/1.1 abc OK",
+        "HTTP/1.1 20 OK",
+        "HTTP/9.9 200 OK",
+        "ICY 200 OK",
+        "\0\0\0",
+    ] {
+        assert!(
+            answer(format!("{line}\r\nContent-Length: 0\r\n\r\n")).is_failure(502),
+            "{line:?}"
+        );
     }
 }
 
@@ -302,7 +319,11 @@ fn a_204_with_a_length_or_a_body() {
 #[test]
 fn a_304_with_a_length_or_a_body() {
     for rest in ["Content-Length: 4\r\n\r\nbody", "Content-Length: 4\r\n\r\n", "\r\nbody"] {
-        assert_eq!(answer(format!("HTTP/1.1 304 Not Modified\r\n{rest}")), whole(304, ""), "{rest:?}");
+        assert_eq!(
+            answer(format!("HTTP/1.1 304 Not Modified\r\n{rest}")),
+            whole(304, ""),
+            "{rest:?}"
+        );
     }
 }
 

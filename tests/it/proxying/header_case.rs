@@ -16,7 +16,9 @@ const REQUEST: &str = "POST / HTTP/1.1\r\nhost: a.test\r\nX-mY-App: 1\r\nsoapact
 /// The names as the backend got them from an HTTP/1 and an HTTP/2 client, and the whole response to the former.
 fn names(configure: impl Fn(&mut Protocol)) -> ([Vec<String>; 2], String) {
     let upstream = Upstream::answering(OK);
-    let proxy = Proxy::with(&[upstream.address], |settings| configure(&mut settings.backends[0].protocol));
+    let proxy = Proxy::with(&[upstream.address], |settings| {
+        configure(&mut settings.backends[0].protocol)
+    });
     let response = Client::of(&proxy).send(REQUEST).response();
     let names = |number| -> Vec<String> {
         let received = upstream.received(number);
@@ -25,7 +27,9 @@ fn names(configure: impl Fn(&mut Protocol)) -> ([Vec<String>; 2], String) {
     };
     let of_http1 = names(0);
     let other = Upstream::answering(OK);
-    let proxy = Proxy::with(&[other.address], |settings| configure(&mut settings.backends[0].protocol));
+    let proxy = Proxy::with(&[other.address], |settings| {
+        configure(&mut settings.backends[0].protocol)
+    });
     http2(&proxy, async |mut sender| {
         let request = Request::post("https://a.test/")
             .header("x-my-app", "1")
@@ -53,7 +57,10 @@ fn assert_all(names: &[String], expected: &[&str]) {
 fn names_are_in_title_case_unless_told_otherwise() {
     let (sets, _) = names(|_| ());
     for names in sets {
-        assert_all(&names, &["Host", "X-My-App", "Soapaction", "Content-Length", "X-Forwarded-For"]);
+        assert_all(
+            &names,
+            &["Host", "X-My-App", "Soapaction", "Content-Length", "X-Forwarded-For"],
+        );
         assert_eq!(names.iter().filter(|name| *name == "X-Twice").count(), 2, "{names:?}");
     }
 }
@@ -70,7 +77,17 @@ fn names_may_be_in_lower_case() {
 #[test]
 fn names_may_stay_as_the_client_and_the_server_wrote_them() {
     let ([of_http1, of_http2], answer) = names(|protocol| protocol.header_case = HeaderCase::Preserve);
-    assert_all(&of_http1, &["host", "X-mY-App", "soapaction", "X-Twice", "x-tWICE", "X-Forwarded-For"]);
+    assert_all(
+        &of_http1,
+        &[
+            "host",
+            "X-mY-App",
+            "soapaction",
+            "X-Twice",
+            "x-tWICE",
+            "X-Forwarded-For",
+        ],
+    );
     // HTTP/2 has none but lower case.
     assert_all(&of_http2, &["X-My-App", "Soapaction", "X-Forwarded-For"]);
     assert!(answer.contains("\r\nX-mY-Answer: 1\r\n"), "{answer}");

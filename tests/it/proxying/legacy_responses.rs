@@ -17,7 +17,9 @@ fn answer(response: &'static str, configure: impl Fn(&mut Protocol)) -> Response
         connection.head();
         connection.send(response);
     });
-    let proxy = Proxy::with(&[upstream.address], |settings| configure(&mut settings.backends[0].protocol));
+    let proxy = Proxy::with(&[upstream.address], |settings| {
+        configure(&mut settings.backends[0].protocol)
+    });
     let answer = Client::of(&proxy).send(GET).response();
     let (status, body) = http2(&proxy, async |mut sender| {
         let request = Request::get("https://a.test/").body(Full::<Bytes>::default()).unwrap();
@@ -64,7 +66,11 @@ fn lines_that_are_no_field_are_left_out_where_the_parser_is_lenient() {
     let response = "HTTP/1.1 200 OK\r\nX-Good: 1\r\njunk without a colon\r\nContent-Length: 2\r\n\r\nok";
     assert_eq!(answer(response, |_| ()).status, 502);
     let answer = answer(response, legacy_parser);
-    assert!(answer.has("x-good: 1") && !answer.head.contains("junk"), "{}", answer.head);
+    assert!(
+        answer.has("x-good: 1") && !answer.head.contains("junk"),
+        "{}",
+        answer.head
+    );
     assert_eq!((answer.status, answer.text().as_str()), (200, "ok"));
 }
 

@@ -29,7 +29,12 @@ fn an_http_1_0_server_gets_the_request_line_of_its_age_and_is_closed() {
     let head = upstream.first_head();
     assert_eq!(head[0], "GET /a?b HTTP/1.0");
     assert!(head.contains(&"Connection: close".to_owned()), "{head:?}");
-    assert!(!head.iter().any(|line| line.starts_with("Te:") || line.starts_with("Upgrade:")), "{head:?}");
+    assert!(
+        !head
+            .iter()
+            .any(|line| line.starts_with("Te:") || line.starts_with("Upgrade:")),
+        "{head:?}"
+    );
     assert_eq!(upstream.connections(), 2);
 }
 
@@ -41,8 +46,14 @@ fn a_body_has_a_length_or_the_client_is_asked_for_one() {
     client.send("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 4\r\n\r\nbody");
     assert_eq!(client.response().status, 200);
     let received = upstream.received(0);
-    assert!(received.contains("\r\nContent-Length: 4\r\n") && received.ends_with("\r\n\r\nbody"), "{received}");
+    assert!(
+        received.contains("\r\nContent-Length: 4\r\n") && received.ends_with("\r\n\r\nbody"),
+        "{received}"
+    );
     assert!(!received.contains("Transfer-Encoding"), "{received}");
+    client.send("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n");
+    assert_eq!(client.response().status, 411);
+    assert_eq!(upstream.connections(), 1);
 }
 
 #[test]
@@ -50,7 +61,9 @@ fn a_response_that_ends_with_its_connection_is_framed_anew_for_each_client() {
     for version in ["1.0", "1.1"] {
         let upstream = Upstream::scripted(move |connection| {
             connection.request();
-            connection.send(format!("HTTP/{version} 200 OK\r\nContent-Type: text/plain\r\n\r\nall of it"));
+            connection.send(format!(
+                "HTTP/{version} 200 OK\r\nContent-Type: text/plain\r\n\r\nall of it"
+            ));
         });
         for configure in [http10 as fn(&mut Settings), |_| ()] {
             let proxy = Proxy::with(&[upstream.address], configure);
@@ -85,5 +98,9 @@ fn a_connection_on_which_http_1_0_was_answered_is_not_used_again() {
     client.send("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n");
     assert_eq!(client.response().status, 200);
     assert_eq!(upstream.connections(), 2);
-    assert!(upstream.received(1).ends_with("\r\n\r\n4\r\nbody\r\n0\r\n\r\n"), "{}", upstream.received(1));
+    assert!(
+        upstream.received(1).ends_with("\r\n\r\n4\r\nbody\r\n0\r\n\r\n"),
+        "{}",
+        upstream.received(1)
+    );
 }

@@ -10,10 +10,10 @@ use http_body_util::{BodyExt, Full};
 use tokio::sync::Notify;
 
 use crate::rig::client::{Client, http2, http2_with};
+use crate::rig::eventually;
 use crate::rig::hyper_upstream::{HyperUpstream, Speech, full};
 use crate::rig::proxy::Proxy;
 use crate::rig::upstream::{Connection, Upstream};
-use crate::rig::eventually;
 
 const GET: &str = "GET /a?b HTTP/1.1\r\nHost: a.test\r\n\r\n";
 
@@ -22,7 +22,9 @@ fn h2(settings: &mut Settings) {
 }
 
 fn get(path: &str) -> Request<Full<Bytes>> {
-    Request::get(format!("https://a.test{path}")).body(Full::default()).unwrap()
+    Request::get(format!("https://a.test{path}"))
+        .body(Full::default())
+        .unwrap()
 }
 
 #[test]
@@ -34,7 +36,8 @@ fn requests_of_either_kind_share_one_connection_to_an_h2c_server() {
         let response = client.send(GET).response();
         assert_eq!((response.status, response.text().as_str()), (200, "ok"));
     }
-    client.send("PUT / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\nConnection: x-hop\r\nX-Hop: 1\r\n\r\n");
+    client
+        .send("PUT / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\nConnection: x-hop\r\nX-Hop: 1\r\n\r\n");
     client.send("4\r\nbody\r\n0\r\n\r\n");
     assert_eq!(client.response().status, 200);
     http2(&proxy, async |sender| {
@@ -50,11 +53,18 @@ fn requests_of_either_kind_share_one_connection_to_an_h2c_server() {
     });
     let requests = upstream.requests();
     assert_eq!(requests.len(), 23);
-    assert!(requests.iter().all(|request| request.connection == 0 && request.version == Version::HTTP_2));
+    assert!(
+        requests
+            .iter()
+            .all(|request| request.connection == 0 && request.version == Version::HTTP_2)
+    );
     assert_eq!(requests[0].uri, "http://a.test/a?b");
     assert!(!requests[0].headers.contains_key("host") && !requests[2].headers.contains_key("transfer-encoding"));
     assert!(!requests[2].headers.contains_key("x-hop"));
-    assert_eq!((&requests[2].method, &*requests[2].body), (&http::Method::PUT, b"body".as_slice()));
+    assert_eq!(
+        (&requests[2].method, &*requests[2].body),
+        (&http::Method::PUT, b"body".as_slice())
+    );
 }
 
 #[test]
@@ -97,7 +107,11 @@ fn another_connection_is_opened_where_the_server_takes_no_more_streams() {
         }
     });
     let mut per_connection = [0; 3];
-    for request in upstream.requests().iter().filter(|request| request.uri.path() == "/hold") {
+    for request in upstream
+        .requests()
+        .iter()
+        .filter(|request| request.uri.path() == "/hold")
+    {
         per_connection[request.connection] += 1;
     }
     assert_eq!(per_connection, [2, 2, 1]);
@@ -129,10 +143,16 @@ fn trailers_pass_both_ways() {
         response.into_body().collect().await.unwrap()
     });
     let trailers = answer.trailers().unwrap().clone();
-    assert_eq!((&trailers["grpc-status"], &trailers["x-received"]), (&"0".parse().unwrap(), &"abc".parse().unwrap()));
+    assert_eq!(
+        (&trailers["grpc-status"], &trailers["x-received"]),
+        (&"0".parse().unwrap(), &"abc".parse().unwrap())
+    );
     assert_eq!(answer.to_bytes(), "answer");
     let seen = &upstream.requests()[0];
-    assert_eq!((&seen.headers["te"], &*seen.body), (&"trailers".parse().unwrap(), b"question".as_slice()));
+    assert_eq!(
+        (&seen.headers["te"], &*seen.body),
+        (&"trailers".parse().unwrap(), b"question".as_slice())
+    );
 }
 
 #[test]

@@ -95,7 +95,10 @@ fn a_server_of_the_operators_own_ca_is_trusted_and_asked_for_by_its_name() {
     assert_eq!(upstream.hellos()[0].server_name.as_deref(), Some("localhost"));
     let request = &upstream.requests()[0];
     // Whatever the server is reached as, it hears the client's Host.
-    assert_eq!((request.version, &request.headers["host"]), (Version::HTTP_11, &"a.test".parse().unwrap()));
+    assert_eq!(
+        (request.version, &request.headers["host"]),
+        (Version::HTTP_11, &"a.test".parse().unwrap())
+    );
 }
 
 #[test]
@@ -157,7 +160,10 @@ fn a_client_certificate_is_shown_to_servers_that_ask_for_one() {
         });
     });
     assert_eq!(get(&proxy), 200);
-    assert_eq!(shown.hellos()[0].certificate.as_deref(), Some(&**client.certificate.der()));
+    assert_eq!(
+        shown.hellos()[0].certificate.as_deref(),
+        Some(&**client.certificate.der())
+    );
 }
 
 #[test]
@@ -230,7 +236,12 @@ fn the_log_says_what_is_wrong_with_a_certificate_and_files_are_read_again_when_t
         .flag("--backend-tls-roots", &other.directory.text("roots"))
         .start();
     let config = running.client_config(rustls::ALL_VERSIONS);
-    let get = || Client::at(running.address, Arc::clone(&config)).send(GET).response().status;
+    let get = || {
+        Client::at(running.address, Arc::clone(&config))
+            .send(GET)
+            .response()
+            .status
+    };
     assert_eq!(get(), 502);
     running.wait_for_log(&[
         "request failed",
@@ -261,7 +272,10 @@ fn a_start_without_usable_roots_is_refused_and_so_is_the_check() {
     let ended = house.fail();
     assert_eq!(ended.code, Some(1), "{}", ended.err);
     for said in [checked.err, ended.err] {
-        assert!(said.contains("the default backend") && said.contains("exist.pem"), "{said}");
+        assert!(
+            said.contains("the default backend") && said.contains("exist.pem"),
+            "{said}"
+        );
     }
 }
 

@@ -42,7 +42,10 @@ fn a_server_on_a_unix_socket_is_spoken_to_like_any_other() {
         assert_eq!(client.send(GET).response().text(), "ok");
     }
     for head in server.join().unwrap() {
-        assert!(head.starts_with("GET /x HTTP/1.1\r\n") && head.contains("\r\nHost: a.test\r\n"), "{head}");
+        assert!(
+            head.starts_with("GET /x HTTP/1.1\r\n") && head.contains("\r\nHost: a.test\r\n"),
+            "{head}"
+        );
     }
 }
 
