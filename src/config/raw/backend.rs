@@ -21,9 +21,10 @@ pub(in crate::config) struct Backend {
     /// What routes and logs call it.
     pub(in crate::config) name: Setting<Name>,
 
-    /// Its servers, such as http://127.0.0.1:8080, https://backend or unix:/run/app.sock; several are taken in turn.
+    /// Its servers, such as http://127.0.0.1:8080, https://backend or unix:/run/app.sock.
     ///
-    /// The next server is tried where one does not accept a connection. A Unix socket speaks HTTP without TLS.
+    /// Several are taken in turn; the next one is tried where one does not accept a connection. A Unix socket speaks HTTP
+    /// without TLS.
     pub(in crate::config) url: List<ServerAddress>,
 
     /// The version of HTTP that its servers are spoken to in.

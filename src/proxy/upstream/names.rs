@@ -193,7 +193,7 @@ mod tests {
         async fn is_asked_again(&self) {
             let before = self.asked.get();
             while self.asked.get() == before {
-                tokio::task::yield_now().await;
+                tokio::time::advance(Duration::from_millis(1)).await;
             }
             tokio::task::yield_now().await;
         }
