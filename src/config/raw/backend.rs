@@ -81,11 +81,15 @@ pub(in crate::config) struct Backend {
     #[schemars(extend("default" = "system"))]
     pub(in crate::config) tls_roots: List<Root>,
 
-    /// Verify the certificates of https servers. Without it whoever sits between can read and change everything.
+    /// Verify the certificates of https servers.
+    ///
+    /// Without it whoever sits between can read and change everything.
     #[schemars(extend("default" = true))]
     pub(in crate::config) tls_verify: Setting<bool>,
 
-    /// The name that https servers are asked for and have a certificate for, where it is not the host of the URL.
+    /// The name in the certificates of https servers, where it is not the host of the URL.
+    ///
+    /// They are asked for it (SNI), whatever Host a request has.
     pub(in crate::config) tls_name: Setting<TlsName>,
 
     /// A certificate to show to https servers that ask for one: PEM, DER, PKCS#7 or PKCS#12.

@@ -20,6 +20,7 @@ use http_body_util::Empty;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -75,7 +76,10 @@ fn parsed(head: Vec<u8>, fields: usize) -> Extensions {
     );
     // Nothing is waited for: all of it is there, and whatever is written is taken.
     let _ = connection.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-    found.take()
+    let mut found = found.take();
+    // Where "Upgrade" is among the names.
+    found.remove::<OnUpgrade>();
+    found
 }
 
 /// A connection that has sent this and takes everything.
