@@ -25,9 +25,9 @@ pub enum Error {
     /// A certificate cannot be served.
     #[error(transparent)]
     Certificates(#[from] reload::Error),
-    /// A listener cannot bind.
+    /// A listener cannot bind, or servers cannot be spoken to.
     #[error(transparent)]
-    Listener(#[from] proxy::BindError),
+    Proxy(#[from] proxy::StartError),
     /// The operating system gives no thread or no event queue.
     #[error("cannot start")]
     Runtime(#[source] io::Error),

@@ -4,11 +4,14 @@ mod control;
 mod descriptors;
 mod error;
 mod reconfigure;
+mod server_trust;
 mod signals;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::sync::Notify;
 
 use self::signals::Signals;
 use crate::admin::{self, Readiness};
@@ -36,6 +39,10 @@ pub struct App {
     tls: tls::Settings,
     drain: Drain,
     access_log: AccessOutput,
+    /// How files are looked at without being told to.
+    reload_settings: reload::Settings,
+    /// Says that a reload was asked for.
+    reload_asked: Arc<Notify>,
 }
 
 /// Where the listeners are, with ports chosen by the kernel filled in.
@@ -66,7 +73,8 @@ impl App {
     ///
     /// [`Error`] where a certificate cannot be served or an address not be bound.
     pub fn build(config: Config, reconfigure: Reconfigure, inherited: proxy::Inherited) -> Result<Self, Error> {
-        let reconfigure = reconfigure::plan_of(reconfigure, config.clone());
+        let reload_asked = Arc::new(Notify::new());
+        let reconfigure = reconfigure::plan_of(reconfigure, config.clone(), Arc::clone(&reload_asked));
         let Config {
             certs,
             fetch,
@@ -81,6 +89,7 @@ impl App {
             drain,
         } = config;
         let access_log = access_log(&proxy.access_log, access_file)?;
+        let reload_settings = reload;
         let plan = Plan {
             certificates: certs,
             tls,
@@ -98,6 +107,8 @@ impl App {
             tls,
             drain,
             access_log,
+            reload_settings,
+            reload_asked,
         })
     }
 
@@ -136,6 +147,8 @@ impl App {
             tls,
             drain,
             access_log,
+            reload_settings,
+            reload_asked,
         } = self;
         let handshaker = tls::Handshaker::new(Arc::clone(task.snapshot()), tls);
         let readiness = Readiness::new();
@@ -151,6 +164,8 @@ impl App {
                 tracing::error!(%error, "the admin listener has ended");
             });
         }
+        let connectors = server.connectors().clone();
+        tokio::spawn(server_trust::follow(connectors, reload_settings, reload_asked));
         let reloading = tokio::spawn(task.run());
         let failing = readiness.clone();
         tokio::spawn(async move {

@@ -1,5 +1,9 @@
 //! The configuration read again: what of it takes effect at once, and what needs a restart.
 
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
 use crate::config::{Config, Error};
 use crate::reload::{self, Plan};
 
@@ -7,9 +11,10 @@ use crate::reload::{self, Plan};
 pub type Reconfigure = Box<dyn FnMut() -> Result<Config, Error> + Send>;
 
 /// What a reload makes of the configuration: certificates, store, roots, what is fetched and how to reload take effect;
-/// a change of anything else is reported as waiting for a restart.
-pub(super) fn plan_of(mut reconfigure: Reconfigure, running: Config) -> reload::Reconfigure {
+/// a change of anything else is reported as waiting for a restart. `asked` hears of each reload that was asked for.
+pub(super) fn plan_of(mut reconfigure: Reconfigure, running: Config, asked: Arc<Notify>) -> reload::Reconfigure {
     Box::new(move || {
+        asked.notify_one();
         let config = reconfigure().map_err(|error| error.to_string())?;
         for key in needs_restart(&running, &config) {
             tracing::warn!(key, "a change in the configuration needs a restart to take effect");

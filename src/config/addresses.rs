@@ -123,17 +123,28 @@ impl Value for PathPrefix {
 
 impl Value for ServerAddress {
     const NAME: &'static str = "URL";
-    const EXPECTED: &'static str = "a URL such as \"http://127.0.0.1:8080\"";
+    const EXPECTED: &'static str =
+        "a URL such as \"http://127.0.0.1:8080\", \"https://backend\" or \"unix:/run/app.sock\"";
 
     fn parse(text: &str) -> Result<Self, Problem> {
-        let Some((scheme, _)) = text.split_once("://") else {
-            return Err(Self::mismatch(text).hint(format!("write \"http://{text}\"")));
-        };
-        if scheme != "http" {
-            return Err(Problem::new(format!(
-                "{scheme}:// is not spoken to upstreams, only http:// is, so far"
-            )));
+        if let Some(path) = text.strip_prefix("unix:") {
+            return socket(text, path);
         }
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return Err(Self::mismatch(text).hint(match text.starts_with('/') {
+                true => format!("write \"unix:{text}\" for a socket"),
+                false => format!("write \"http://{text}\""),
+            }));
+        };
+        let of_scheme = |host: &str, port| match scheme {
+            "https" => Self::https(host, port),
+            _ => Self::http(host, port),
+        };
+        let standard = match scheme {
+            "http" => 80,
+            "https" => 443,
+            _ => return Err(unknown_scheme(scheme, rest)),
+        };
         let uri: Uri = text.parse().map_err(|_| Self::mismatch(text))?;
         let authority = uri.authority().ok_or_else(|| Self::mismatch(text))?;
         if authority.as_str().contains('@') {
@@ -143,25 +154,51 @@ impl Value for ServerAddress {
             );
         }
         if !matches!(uri.path_and_query().map(|path| path.as_str()), None | Some("/")) {
-            return Err(Problem::new(format!("{text:?} has a path; requests keep theirs"))
-                .hint(format!("write \"http://{authority}\"")));
+            return Err(
+                Problem::new(format!("{text:?} has a path; requests keep theirs")).hint(format!(
+                    "write \"{scheme}://{authority}\"; add_prefix of a route puts one before"
+                )),
+            );
         }
         let host = authority.host().trim_matches(['[', ']']);
         let port = match authority.as_str().rsplit_once(authority.host()) {
-            Some((_, "")) => Some(80),
+            Some((_, "")) => Some(standard),
             _ => authority.port_u16().filter(|port| *port != 0),
         };
         match port {
-            Some(port) if !host.is_empty() => Ok(Self {
-                host: host.to_owned(),
-                port,
-            }),
+            Some(port) if !host.is_empty() => Ok(of_scheme(host, port)),
             _ => Err(Self::mismatch(text)),
         }
     }
 
     fn schema() -> Schema {
-        json_schema!({ "type": "string", "pattern": "^http://[^/@]+/?$" })
+        json_schema!({ "type": "string", "pattern": "^(https?://[^/@]+/?|unix:/.+)$" })
+    }
+}
+
+fn socket(text: &str, path: &str) -> Result<ServerAddress, Problem> {
+    // Others write `unix://` before the slash that the path begins with.
+    let path = path.strip_prefix("//").unwrap_or(path);
+    if !path.starts_with('/') || path.contains('\0') {
+        let problem = Problem::mismatch(ServerAddress::EXPECTED, format_args!("{text:?}"));
+        return Err(problem.hint("a socket has an absolute path: \"unix:/run/app.sock\""));
+    }
+    // What the kernel takes, its end included (unix(7)).
+    match path.len() < 108 {
+        true => Ok(ServerAddress::unix(path)),
+        false => Err(Problem::new("the path is too long for a socket: 107 bytes at most")),
+    }
+}
+
+fn unknown_scheme(scheme: &str, rest: &str) -> Problem {
+    let problem = Problem::new(format!("{scheme}:// is not spoken to upstreams"));
+    match scheme {
+        "h2c" => problem.hint(format!("write \"http://{rest}\" and http = \"2\"")),
+        "h2" | "grpcs" => problem.hint(format!("write \"https://{rest}\" and http = \"2\"")),
+        "grpc" => problem.hint(format!("write \"http://{rest}\" and http = \"2\"")),
+        "ws" => problem.hint(format!("write \"http://{rest}\": WebSockets are passed on")),
+        "wss" => problem.hint(format!("write \"https://{rest}\": WebSockets are passed on")),
+        _ => problem.hint("http://, https:// and unix: are"),
     }
 }
 
@@ -169,18 +206,24 @@ impl Value for ServerAddress {
 mod tests {
     use super::*;
 
-    fn upstream(text: &str) -> Option<(String, u16)> {
-        ServerAddress::parse(text)
-            .ok()
-            .map(|upstream| (upstream.host, upstream.port))
+    fn upstream(text: &str) -> Option<String> {
+        ServerAddress::parse(text).ok().map(|upstream| upstream.to_string())
     }
 
     #[test]
-    fn an_upstream_is_a_host_and_a_port() {
-        assert_eq!(upstream("http://backend"), Some(("backend".to_owned(), 80)));
-        assert_eq!(upstream("http://backend:8080/"), Some(("backend".to_owned(), 8080)));
-        assert_eq!(upstream("http://[::1]:8080"), Some(("::1".to_owned(), 8080)));
-        assert_eq!(upstream("http://[::1]"), Some(("::1".to_owned(), 80)));
+    fn an_upstream_is_a_host_and_a_port_or_a_socket() {
+        for (text, meant) in [
+            ("http://backend", "backend:80"),
+            ("http://backend:8080/", "backend:8080"),
+            ("http://[::1]:8080", "[::1]:8080"),
+            ("http://[::1]", "[::1]:80"),
+            ("https://backend", "https://backend:443"),
+            ("https://backend:8443", "https://backend:8443"),
+            ("unix:/run/app.sock", "unix:/run/app.sock"),
+            ("unix:///run/app.sock", "unix:/run/app.sock"),
+        ] {
+            assert_eq!(upstream(text).as_deref(), Some(meant), "{text}");
+        }
         for text in [
             "",
             "backend",
@@ -194,18 +237,21 @@ mod tests {
             "http://a?b",
             "http://u:p@a",
             "ftp://a",
+            "unix:",
+            "unix:app.sock",
+            "/run/app.sock",
         ] {
             assert_eq!(upstream(text), None, "{text}");
         }
     }
 
     #[test]
-    fn an_upstream_over_https_is_refused_with_the_reason() {
-        let problem = ServerAddress::parse("https://backend").unwrap_err();
-        assert_eq!(
-            problem.message,
-            "https:// is not spoken to upstreams, only http:// is, so far"
-        );
+    fn a_scheme_that_others_have_is_translated() {
+        let hint = |text| ServerAddress::parse(text).unwrap_err().hint.unwrap();
+        assert_eq!(hint("h2c://a:1"), "write \"http://a:1\" and http = \"2\"");
+        assert_eq!(hint("wss://a"), "write \"https://a\": WebSockets are passed on");
+        assert_eq!(hint("/run/app.sock"), "write \"unix:/run/app.sock\" for a socket");
+        assert!(hint("unix:app.sock").contains("absolute"));
     }
 
     #[test]

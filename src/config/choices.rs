@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 
 use http::StatusCode;
+use rustls::pki_types::ServerName;
 use schemars::{Schema, json_schema};
 
 use super::error::Problem;
 use super::value::Value;
 use crate::chain::{Policy, Sha256};
 use crate::fetch::{Aia, Ocsp};
-use crate::proxy::settings::Redirect;
+use crate::proxy::settings::{HeaderCase, HeaderSpelling, HttpVersion, ProxyProtocol, Redirect};
 use crate::telemetry::log::{Filter, Format};
 use crate::tls::{ClientAuthMode, RevocationDepth, RevocationPolicy};
 
@@ -219,6 +220,135 @@ impl Value for ClientCertHeaders {
     }
 }
 
+impl Value for HttpVersion {
+    const NAME: &'static str = "1.0|1.1|2|auto";
+    const EXPECTED: &'static str = "\"1.0\", \"1.1\", \"2\" or \"auto\"";
+
+    fn parse(text: &str) -> Result<Self, Problem> {
+        match text {
+            "1.0" => Ok(Self::Http10),
+            "1.1" => Ok(Self::Http11),
+            "2" => Ok(Self::Http2),
+            "auto" => Ok(Self::Auto),
+            _ => Err(Self::mismatch(text)),
+        }
+    }
+
+    fn of_number(number: i64) -> Result<Self, Problem> {
+        match number {
+            2 => Ok(Self::Http2),
+            _ => Err(Problem::mismatch(Self::EXPECTED, number)),
+        }
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "enum": ["1.0", "1.1", "2", "auto"] })
+    }
+}
+
+/// Defaults that suit servers of a kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Profile {
+    /// Servers that keep to the standard.
+    #[default]
+    Standard,
+    /// Servers that were written before it was.
+    Legacy,
+}
+
+impl Value for Profile {
+    const NAME: &'static str = "standard|legacy";
+    const EXPECTED: &'static str = "\"standard\" or \"legacy\"";
+
+    fn parse(text: &str) -> Result<Self, Problem> {
+        match text {
+            "standard" => Ok(Self::Standard),
+            "legacy" => Ok(Self::Legacy),
+            _ => Err(Self::mismatch(text)),
+        }
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "enum": ["standard", "legacy"] })
+    }
+}
+
+impl Value for HeaderCase {
+    const NAME: &'static str = "title|preserve|lower";
+    const EXPECTED: &'static str = "\"title\", \"preserve\" or \"lower\"";
+
+    fn parse(text: &str) -> Result<Self, Problem> {
+        match text {
+            "title" => Ok(Self::Title),
+            "preserve" => Ok(Self::Preserve),
+            "lower" => Ok(Self::Lower),
+            _ => Err(Self::mismatch(text)),
+        }
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "enum": ["title", "preserve", "lower"] })
+    }
+}
+
+impl Value for HeaderSpelling {
+    const NAME: &'static str = "FIELD";
+    const EXPECTED: &'static str = "the name of a header field such as \"SOAPAction\"";
+
+    fn parse(text: &str) -> Result<Self, Problem> {
+        text.parse().map_err(|_| Self::mismatch(text))
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "type": "string", "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$" })
+    }
+}
+
+/// The PROXY protocol, or nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ProxyProtocolOut(pub(super) Option<ProxyProtocol>);
+
+impl Value for ProxyProtocolOut {
+    const NAME: &'static str = "off|v1|v2";
+    const EXPECTED: &'static str = "\"off\", \"v1\" or \"v2\"";
+
+    fn parse(text: &str) -> Result<Self, Problem> {
+        match text {
+            "off" => Ok(Self(None)),
+            "v1" => Ok(Self(Some(ProxyProtocol::Version1))),
+            "v2" => Ok(Self(Some(ProxyProtocol::Version2))),
+            _ => Err(Self::mismatch(text)),
+        }
+    }
+
+    fn of_switch(on: bool) -> Result<Self, Problem> {
+        Err(Problem::mismatch(Self::EXPECTED, on).hint("write \"off\" for no PROXY protocol"))
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "enum": ["off", "v1", "v2"] })
+    }
+}
+
+/// The name that a certificate has to be for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct TlsName(pub(super) ServerName<'static>);
+
+impl Value for TlsName {
+    const NAME: &'static str = "NAME";
+    const EXPECTED: &'static str = "a host name or an IP address";
+
+    fn parse(text: &str) -> Result<Self, Problem> {
+        ServerName::try_from(text.trim_matches(['[', ']']).to_owned())
+            .map(Self)
+            .map_err(|_| Self::mismatch(text))
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "type": "string", "minLength": 1 })
+    }
+}
+
 /// One place anchors come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Root {
@@ -329,6 +459,14 @@ mod tests {
         assert!(Format::parse("logfmt").is_err());
         assert_eq!(Filter::parse("info"), Ok(Filter::default()));
         assert!(Filter::parse("inof").is_err());
+        assert_eq!(HttpVersion::parse("1.0"), Ok(HttpVersion::Http10));
+        assert_eq!(HttpVersion::of_number(2), Ok(HttpVersion::Http2));
+        assert!(HttpVersion::parse("3").is_err() && HttpVersion::of_number(1).is_err());
+        assert_eq!(HeaderCase::parse("lower"), Ok(HeaderCase::Lower));
+        assert_eq!(Profile::parse("legacy"), Ok(Profile::Legacy));
+        assert_eq!(ProxyProtocolOut::parse("off"), Ok(ProxyProtocolOut(None)));
+        assert!(ProxyProtocolOut::parse("v3").is_err());
+        assert!(TlsName::parse("a b").is_err() && TlsName::parse("[::1]").is_ok());
         assert_eq!(Root::parse("roots.pem"), Ok(Root::File("roots.pem".into())));
     }
 }

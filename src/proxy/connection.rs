@@ -62,6 +62,7 @@ pub(super) async fn serve(worker: Rc<Worker>, listener: Rc<Listener>, mut socket
         },
         client_cert: Default::default(),
         tunnel: Default::default(),
+        introductions: Default::default(),
     };
     if listener.service != Service::Tls {
         activity.ready(Instant::now());
@@ -126,6 +127,8 @@ where
         // hyper panics below its minimum, and below the header limit the latter could not be reached.
         .max_buf_size(limits.header_bytes.max(MIN_BUFFER))
         .max_headers(limits.header_fields)
+        // Remembered only where some backend is to get it: it takes an allocation for each name.
+        .preserve_header_case(worker.settings.preserves_header_case())
         // Its timer also runs between requests; ours tells the two apart.
         .header_read_timeout(None)
         .serve_connection(TokioIo::new(io), service);

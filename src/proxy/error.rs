@@ -63,6 +63,17 @@ pub(super) enum Error {
         /// Which.
         server: Rc<str>,
     },
+    /// The upstream says that it did nothing with the request.
+    #[error("{server} refused the request before it did anything with it")]
+    Unprocessed {
+        /// Which.
+        server: Rc<str>,
+        /// What hyper makes of it.
+        source: hyper::Error,
+    },
+    /// A server of HTTP/1.0 has to be told a body's length first.
+    #[error("the server speaks HTTP/1.0, and the request does not say how long its body is")]
+    LengthRequired,
     /// The upstream sent something that is no complete response head.
     #[error("{server} sent an invalid response")]
     InvalidResponse {
@@ -125,6 +136,7 @@ impl Error {
         match self {
             Self::Refused(_)
             | Self::RequestBody(_)
+            | Self::LengthRequired
             | Self::TooManyRequests(_)
             | Self::NoToken
             | Self::Misdirected
@@ -134,6 +146,7 @@ impl Error {
             | Self::Connect { .. }
             | Self::Lost { .. }
             | Self::Unsent { .. }
+            | Self::Unprocessed { .. }
             | Self::InvalidResponse { .. }
             | Self::UnacceptableResponse { .. }
             | Self::Silent { .. } => Side::Upstream,
@@ -164,9 +177,10 @@ impl Error {
             Self::RequestBody(BodyError::RequestStalled(_)) => StatusCode::REQUEST_TIMEOUT,
             Self::RequestBody(_) => StatusCode::BAD_REQUEST,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            Self::LengthRequired => StatusCode::LENGTH_REQUIRED,
             Self::TooManyRequests(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::NoRoute | Self::NoToken => StatusCode::NOT_FOUND,
-            Self::NoServer | Self::NoRoom => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoServer | Self::NoRoom | Self::Unprocessed { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Connect { source, .. } if source.is_timeout() => StatusCode::GATEWAY_TIMEOUT,
             Self::Silent { .. } => StatusCode::GATEWAY_TIMEOUT,
             Self::Connect { .. }
@@ -193,12 +207,14 @@ impl Error {
             Self::TooManyRequests(_) => "too-many-requests",
             Self::NoToken => "no-token",
             Self::Misdirected => "misdirected",
+            Self::LengthRequired => "length-required",
             Self::NoRoute => "no-route",
             Self::NoServer => "no-server",
             Self::NoRoom => "no-room",
             Self::Connect { source, .. } => source.cause(),
             Self::Lost { source, .. } => cause::of_end(source),
             Self::Unsent { .. } => "closed",
+            Self::Unprocessed { .. } => "unprocessed",
             Self::InvalidResponse { source, .. } => cause::of_response(source),
             Self::UnacceptableResponse { .. } => "invalid-response",
             Self::Silent { .. } => "first-byte-timeout",
@@ -211,12 +227,14 @@ impl Error {
             Self::Connect { server, .. }
             | Self::Lost { server, .. }
             | Self::Unsent { server }
+            | Self::Unprocessed { server, .. }
             | Self::InvalidResponse { server, .. }
             | Self::UnacceptableResponse { server, .. }
             | Self::Silent { server, .. } => Some(server),
             Self::Refused(_)
             | Self::RequestBody(_)
             | Self::Misdirected
+            | Self::LengthRequired
             | Self::TooManyRequests(_)
             | Self::NoToken
             | Self::NoRoute
@@ -236,7 +254,7 @@ impl Error {
     /// Whether the request may be sent again.
     pub(super) fn retry(&self) -> Retry {
         match self {
-            Self::Connect { .. } | Self::Unsent { .. } => Retry::Safe,
+            Self::Connect { .. } | Self::Unsent { .. } | Self::Unprocessed { .. } => Retry::Safe,
             Self::Lost { .. } => Retry::IfIdempotent,
             _ => Retry::Never,
         }
@@ -261,6 +279,7 @@ impl fmt::Display for Causes<'_> {
 #[cfg(test)]
 mod tests {
     use std::io;
+    use std::sync::Arc;
 
     use super::*;
 
@@ -268,7 +287,7 @@ mod tests {
     fn the_log_names_the_upstream_and_every_cause() {
         let error = Error::Connect {
             server: "backend:80".into(),
-            source: ConnectError::Connect(io::Error::other("no route")),
+            source: ConnectError::Connect(Arc::new(io::Error::other("no route"))),
         };
         assert_eq!(
             Causes(&error).to_string(),

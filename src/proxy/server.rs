@@ -14,6 +14,7 @@ use super::clients::Clients;
 use super::listener::{BindError, Binding, Inherited, Listener, SocketFile};
 use super::routes::Routes;
 use super::settings::{ListenAddress, Service};
+use super::upstream::{BackendError, Connectors};
 use super::worker_thread::{self, Start};
 use super::{AccessOutput, Settings, drain, settings};
 use crate::tls::Handshaker;
@@ -24,6 +25,18 @@ pub struct Server {
     settings: Arc<Settings>,
     workers: NonZeroUsize,
     listeners: Vec<Listener>,
+    connectors: Connectors,
+}
+
+/// Why a proxy cannot be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Listener(#[from] BindError),
+    /// Servers cannot be spoken to over TLS.
+    #[error(transparent)]
+    Backend(#[from] BackendError),
 }
 
 /// Where a listener of a [`Server`] is, a port chosen by the kernel filled in.
@@ -46,12 +59,15 @@ pub struct Workers {
 }
 
 impl Server {
-    /// Binds every address of `settings`, once for each worker; those that systemd handed over are `inherited`.
+    /// Binds every address of `settings`, once for each worker, and reads the files that TLS to servers takes; those
+    /// addresses that systemd handed over are `inherited`.
     ///
     /// # Errors
     ///
-    /// [`BindError`] for the first address that cannot be listened on, also because another process does.
-    pub fn bind(settings: &Settings, workers: NonZeroUsize, inherited: Inherited) -> Result<Self, BindError> {
+    /// [`StartError`] for the first address that cannot be listened on, also because another process does, or the first
+    /// backend whose files cannot be used.
+    pub fn bind(settings: &Settings, workers: NonZeroUsize, inherited: Inherited) -> Result<Self, StartError> {
+        let connectors = Connectors::new(&settings.backends)?;
         let addresses = settings.listeners.iter().filter_map(|listener| listener.address.ip());
         let all: Vec<SocketAddr> = addresses.collect();
         let mut binding = Binding {
@@ -65,7 +81,13 @@ impl Server {
             listeners: settings.listeners.iter().map(bind).collect::<Result<_, _>>()?,
             settings: Arc::new(settings.clone()),
             workers,
+            connectors,
         })
+    }
+
+    /// TLS to servers, whose files may be read again at any time.
+    pub fn connectors(&self) -> &Connectors {
+        &self.connectors
     }
 
     /// Where the listeners are, in the order of the settings.
@@ -94,6 +116,7 @@ impl Server {
         access_log: AccessOutput,
         drain: drain::Watch,
     ) -> io::Result<Workers> {
+        Connectors::warn_of_unverified(&self.settings.backends);
         // tokio panics beyond its maximum.
         let places = self.settings.limits.connections.min(Semaphore::MAX_PERMITS);
         let room = Arc::new(Semaphore::new(places));
@@ -124,6 +147,7 @@ impl Server {
                     handshaker: Arc::clone(&handshaker),
                     access_log: access_log.clone(),
                     clients: Arc::clone(&clients),
+                    connectors: self.connectors.clone(),
                     room: Arc::clone(&room),
                     upstream_room: Arc::clone(&upstream_room),
                     sockets,

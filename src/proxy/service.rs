@@ -9,11 +9,13 @@ use std::time::Duration;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use hyper::body::{Body, Incoming};
+use hyper::ext::Protocol;
+use hyper::upgrade::OnUpgrade;
 
 use super::access_log::{Escaped, Record};
 use super::acme::{self, Challenge};
 use super::activity::{Activity, InProgress};
-use super::body::{RequestBody, ResponseBody, Taken};
+use super::body::{self, RequestBody, ResponseBody, Taken};
 use super::error::{Causes, Error, Side};
 use super::headers::client;
 use super::headers::downstream::{Address, Downstream};
@@ -22,6 +24,7 @@ use super::headers::prefixes::Prefixes;
 use super::headers::rewriting::{Own, Rewriting};
 use super::headers::scheme::Scheme;
 use super::headers::{Refusal, client_cert, framing, hop};
+use super::introductions::Introductions;
 use super::path;
 use super::peer::Peer;
 use super::redirect;
@@ -29,7 +32,7 @@ use super::response;
 use super::routes::Found;
 use super::settings::Redirect;
 use super::upgrade::{Tunnel, Wanted};
-use super::upstream::Answer;
+use super::upstream::{Answer, Backend};
 use super::worker::Worker;
 use crate::tls::Hello;
 
@@ -56,6 +59,8 @@ pub(super) struct Context {
     pub(super) client_cert: client_cert::Values,
     /// The tunnel that a 101 begins, once that is on its way to the client.
     pub(super) tunnel: RefCell<Option<Tunnel>>,
+    /// What servers that want to know are told of the client.
+    pub(super) introductions: Introductions,
 }
 
 impl Context {
@@ -199,7 +204,12 @@ async fn forward(
         wanted.ask(&mut head.headers);
     }
     let version = head.version;
-    address(&mut head);
+    address(&mut head, backend);
+    if let Some(version) = backend.proxy_protocol() {
+        let hello = context.hello.as_deref();
+        let introduction = context.introductions.of(version, context.peer, context.local, hello);
+        head.extensions.insert(introduction);
+    }
     if let Some(target) = path::rewritten(&head.uri, route, prefix)? {
         head.uri = target;
     }
@@ -210,7 +220,7 @@ async fn forward(
     };
     let to_head = head.method == Method::HEAD;
     let answer = backend.send(head, body).await?;
-    pass_back(context, answer, &rewriting, backend.progress_timeout(), to_head, wanted)
+    pass_back(context, answer, &rewriting, backend.progress_timeout(), to_head, wanted).await
 }
 
 /// The host that a request is for; `None` for an HTTP/1.0 client whom nobody can say it for.
@@ -228,17 +238,24 @@ fn host(context: &Context, head: &Parts) -> Result<Option<Host>, Refusal> {
 }
 
 /// Puts the head into the form that an origin server expects: origin-form.
-fn address(head: &mut Parts) {
+fn address(head: &mut Parts, backend: &Backend) {
     // The checks before have seen a path; the upstream gets it as it is.
     if head.uri.authority().is_some() {
         head.uri = head.uri.path_and_query().cloned().map_or_else(Uri::default, Uri::from);
     }
     head.version = Version::HTTP_11;
-    head.extensions.clear();
+    match backend.preserves_header_case() {
+        // What is left is what hyper remembers of the client's spelling.
+        true => {
+            head.extensions.remove::<OnUpgrade>();
+            head.extensions.remove::<Protocol>();
+        }
+        false => head.extensions.clear(),
+    }
 }
 
 /// Makes the upstream's response ours.
-fn pass_back(
+async fn pass_back(
     context: &Context,
     answer: Answer,
     rewriting: &Rewriting<'_>,
@@ -265,7 +282,15 @@ fn pass_back(
         _ => None,
     };
     let tunnel = agreed.is_some().then(|| hyper::upgrade::on(&mut response));
-    let (mut head, body) = response.into_parts();
+    let (mut head, mut body) = response.into_parts();
+    // A chunk that is none from the start is a 502 as long as nothing has been sent.
+    let first = match head.headers.contains_key(http::header::TRANSFER_ENCODING) && !body.is_end_stream() {
+        true => body::first(&mut body).await.map_err(|source| Error::InvalidResponse {
+            server: Rc::clone(&server),
+            source,
+        })?,
+        false => None,
+    };
     hop::strip_response(&mut head.headers);
     framing::clear_response(&mut head.headers, head.status, to_head);
     rewriting.response(&mut head.headers, &site, head.version);
@@ -278,7 +303,7 @@ fn pass_back(
         *context.tunnel.borrow_mut() = tunnel.map(Tunnel::to);
     }
     Ok(Outcome {
-        response: Response::from_parts(head, ResponseBody::upstream(body, lease, progress)),
+        response: Response::from_parts(head, ResponseBody::upstream(body, first, lease, progress)),
         server: Some(server),
     })
 }

@@ -16,7 +16,7 @@ use super::clients::Clients;
 use super::headers::request_id::RequestIds;
 use super::listener::{ListeningSocket, accept};
 use super::routes::Routes;
-use super::upstream::Backends;
+use super::upstream::{Backends, Connectors};
 use super::worker::Worker;
 use super::{AccessOutput, Settings, drain, settings};
 use crate::tls::Handshaker;
@@ -29,6 +29,7 @@ pub(super) struct Start {
     pub(super) handshaker: Arc<Handshaker>,
     pub(super) access_log: AccessOutput,
     pub(super) clients: Arc<Clients>,
+    pub(super) connectors: Connectors,
     pub(super) room: Arc<Semaphore>,
     /// One permit for each upstream connection the process may have.
     pub(super) upstream_room: Arc<Semaphore>,
@@ -60,8 +61,8 @@ pub(super) fn run(runtime: LocalRuntime, start: Start) -> usize {
 async fn serve(start: Start) -> usize {
     let mut cut = start.cut;
     let worker = Rc::new(Worker {
-        backends: Backends::new(&start.settings, start.upstream_room),
         access_log: Writer::new(start.access_log, &start.settings.access_log.redaction),
+        backends: Backends::new(&start.settings, &start.connectors, start.upstream_room),
         routes: start.routes,
         settings: start.settings,
         handshaker: start.handshaker,

@@ -204,6 +204,25 @@ fn classify(error: io::Error, server_name: Option<&str>, memory: &Memory) -> Han
     }
 }
 
+#[cfg(test)]
+impl Hello {
+    /// A full handshake of TLS 1.3 on a connection where every host may be asked for.
+    pub(crate) fn example(server_name: &str, protocol: ApplicationProtocol) -> Self {
+        Self {
+            server_name: Some(server_name.into()),
+            protocol,
+            version: "TLSv1.3",
+            resumed: false,
+            client: None,
+            scope: Scope {
+                names: None,
+                client_auth: Arc::default(),
+                policy: 0,
+            },
+        }
+    }
+}
+
 impl Hello {
     fn of<IO>(
         stream: &TlsStream<IO>,

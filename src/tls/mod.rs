@@ -2,6 +2,8 @@
 
 mod client_auth;
 mod compression;
+mod connector;
+mod distrust;
 mod error;
 mod handshake;
 mod identity;
@@ -18,6 +20,7 @@ mod settings;
 mod signature_algorithms;
 mod snapshot;
 mod tickets;
+mod verifier;
 mod wire;
 mod witness;
 
@@ -25,6 +28,8 @@ pub use client_auth::{
     ClientAuth, ClientAuthMode, ClientAuthPolicy, ClientCertificates, Demand, Examiner, ExaminerError, RefusedBecause,
     RefusedCertificate, Revocation, RevocationDepth, RevocationPolicy,
 };
+pub use connector::{ClientIdentity, Connector, ConnectorError, ConnectorSettings, Offered, Trust};
+pub use distrust::ConnectError;
 pub use error::Error;
 pub use handshake::{Accepted, ApplicationProtocol, HandshakeError, Handshaker, Hello};
 pub use identity::Identity;

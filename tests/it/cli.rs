@@ -109,7 +109,7 @@ fn wrong_usage_ends_with_2() {
 fn bad_configuration_ends_with_1_and_every_fault_on_standard_error() {
     let directory = TempDir::new().unwrap();
     let file = directory.path().join("fullchain.toml");
-    fs::write(&file, "upstream = \"https://a\"\nlisen = 1\n").unwrap();
+    fs::write(&file, "upstream = \"ftp://a\"\nlisen = 1\n").unwrap();
     let file = file.to_str().unwrap();
     for subcommand in ["serve", "check"] {
         let output = fullchain(

@@ -12,8 +12,11 @@ use fullchain::certs::Roots;
 use fullchain::chain::Policy;
 use fullchain::config::{self, Config, Environment, Flags, Machine, keys};
 use fullchain::fetch::Aia;
-use fullchain::proxy::settings::{HttpOnly, RequestId, SameSite, UpstreamHost};
+use fullchain::proxy::settings::{
+    HeaderCase, HttpOnly, HttpVersion, Protocol, RequestId, SameSite, ServerAddress, UpstreamHost,
+};
 use fullchain::proxy::{AccessFormat, AccessLog, Redaction};
+use fullchain::tls::Trust;
 use fullchain::{admin, telemetry};
 use proptest::prelude::*;
 use tempfile::TempDir;
@@ -149,7 +152,7 @@ fn a_key_in_the_wrong_table_is_told_where_it_belongs() {
 #[test]
 fn every_fault_is_told_at_once_in_the_order_of_the_file() {
     let text = r#"listen = ["8443", "127.0.0.1:1", "127.0.0.1:1"]
-upstream = ["https://backend", "http://backend/path"]
+upstream = ["ftp://backend", "http://backend/path"]
 workers = "many"
 upstreem = "http://backend"
 roots = ["system", "roots.pem"]
@@ -183,9 +186,10 @@ level = "inof"
     let expected = r#"fullchain.toml:1:11: listen: expected an address such as "0.0.0.0:8443" or "[::]:8443", "unix:/path" or "systemd:name", found "8443"
   hint: write "0.0.0.0:8443", or "[::]:8443" for IPv6 too
 fullchain.toml:1:34: listen: 127.0.0.1:1 is taken already, by fullchain.toml:1:19: listen
-fullchain.toml:2:13: upstream: https:// is not spoken to upstreams, only http:// is, so far
-fullchain.toml:2:32: upstream: "http://backend/path" has a path; requests keep theirs
-  hint: write "http://backend"
+fullchain.toml:2:13: upstream: ftp:// is not spoken to upstreams
+  hint: http://, https:// and unix: are
+fullchain.toml:2:30: upstream: "http://backend/path" has a path; requests keep theirs
+  hint: write "http://backend"; add_prefix of a route puts one before
 fullchain.toml:3:11: workers: expected a number from 1 or "auto", found "many"
 fullchain.toml:4:1: upstreem: no such key
   hint: did you mean `upstream`?
@@ -332,12 +336,8 @@ fn several_values_in_a_variable_are_separated_by_commas() {
         ("FULLCHAIN_LOG_LEVEL", "info,fullchain::reload=debug"),
     ]);
     let config = config::load(&Flags::default(), &environment, MACHINE).unwrap();
-    let upstreams: Vec<_> = config.proxy.backends[0]
-        .servers
-        .iter()
-        .map(|upstream| (upstream.host.as_str(), upstream.port))
-        .collect();
-    assert_eq!(upstreams, [("a", 1), ("b", 2)]);
+    let upstreams = &config.proxy.backends[0].servers;
+    assert_eq!(*upstreams, [ServerAddress::http("a", 1), ServerAddress::http("b", 2)]);
     assert_eq!(config.certs.intermediates, [Path::new("one.pem"), Path::new("two")]);
     assert_eq!(config.certs.roots, Roots::None);
     // What takes one value is not taken apart.
@@ -820,4 +820,74 @@ fullchain.toml:10:55: route.set_request_header: transfer-encoding is computed an
 fullchain.toml:11:27: route.remove_response_header: expected the name of a field, such as "X-Powered-By", found "Server: x"
   hint: write the name alone: "Server""#
     );
+}
+
+#[test]
+fn how_servers_are_spoken_to_is_read_and_a_profile_sets_defaults_alone() {
+    let protocol = |keys: &str| {
+        let config = load(&format!("{LEAST}[[backend]]\n{keys}")).unwrap_or_else(|error| panic!("{error}"));
+        config.proxy.backends[0].protocol.clone()
+    };
+    assert_eq!(protocol(""), Protocol::default());
+    let legacy = protocol("profile = \"legacy\"\n");
+    assert!(legacy.legacy_response_parser && legacy.http09_responses);
+    let less = protocol("profile = \"legacy\"\nhttp09_responses = false\n");
+    assert!(less.legacy_response_parser && !less.http09_responses);
+    let other = protocol(
+        "http = \"2\"\nheader_case = \"lower\"\nheader_spelling = \"SOAPAction\"\nresolve_interval = \"5s\"\n\
+         tls_roots = \"ca.pem\"\ntls_name = \"b.test\"\ntls_cert = \"client.pem\"\n",
+    );
+    assert_eq!((other.http, other.header_case), (HttpVersion::Http2, HeaderCase::Lower));
+    assert_eq!(other.header_spelling[0].as_str(), "SOAPAction");
+    assert_eq!(other.resolve_interval, Duration::from_secs(5));
+    let Trust::Roots(Roots::Files(roots)) = other.tls.trust else {
+        panic!("{:?}", other.tls.trust);
+    };
+    // A path starts at the file that it stands in.
+    assert!(roots[0].is_absolute() && roots[0].ends_with("ca.pem"), "{roots:?}");
+    assert_eq!(other.tls.name, Some("b.test".try_into().unwrap()));
+    assert!(other.tls.identity.unwrap().certificate.ends_with("client.pem"));
+    assert_eq!(protocol("tls_verify = false\n").tls.trust, Trust::Anyone);
+}
+
+#[test]
+fn what_cannot_be_meant_of_servers_is_told() {
+    for (keys, told) in [
+        (
+            "tls_verify = false\ntls_roots = \"ca.pem\"\n",
+            "backend.tls_verify: nothing is verified, but tls_roots says by what\n  \
+             hint: leave out one of the two; with tls_roots alone it is verified",
+        ),
+        (
+            "tls_roots = \"none\"\n",
+            "backend.tls_roots: without roots no certificate is accepted\n  hint: tls_verify = false accepts any",
+        ),
+        (
+            "tls_roots = [\"system\", \"ca.pem\"]\n",
+            "backend.tls_roots: \"system\" stands alone",
+        ),
+        (
+            "tls_key = \"client.key\"\n",
+            "backend.tls_key: a key without its certificate\n  hint: give tls_cert with it",
+        ),
+        (
+            "url = \"https://no~name\"\n",
+            "backend.url: \"no~name\" is no name that a certificate could be for\n  hint: say with tls_name",
+        ),
+        (
+            "proxy_protocol = \"v2\"\nhttp = \"2\"\n",
+            "backend.proxy_protocol: the PROXY protocol names one client for a connection, and HTTP/2 has many on one",
+        ),
+        (
+            "url = \"h2c://a\"\n",
+            "backend.url: h2c:// is not spoken to upstreams\n  hint: write \"http://a\" and http = \"2\"",
+        ),
+        (
+            "resolve_interval = \"0s\"\n",
+            "backend.resolve_interval: must be at least 1ms",
+        ),
+    ] {
+        let faults = faults(&format!("{LEAST}[[backend]]\n{keys}"));
+        assert!(faults.contains(told), "{faults}");
+    }
 }

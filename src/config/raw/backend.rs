@@ -1,13 +1,15 @@
 //! `[[backend]]` as it is written.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::config::choices::{Profile, ProxyProtocolOut, Root, TlsName};
 use crate::config::setting::{List, Setting};
 use crate::config::value::Name;
-use crate::proxy::settings::ServerAddress;
+use crate::proxy::settings::{HeaderCase, HeaderSpelling, HttpVersion, ServerAddress};
 
 /// Servers that requests go to, and how they are spoken to.
 ///
@@ -19,10 +21,85 @@ pub(in crate::config) struct Backend {
     /// What routes and logs call it.
     pub(in crate::config) name: Setting<Name>,
 
-    /// Its servers, such as http://127.0.0.1:8080; several are taken in turn.
+    /// Its servers, such as http://127.0.0.1:8080, https://backend or unix:/run/app.sock.
     ///
-    /// The next server is tried where one does not accept a connection.
+    /// Several are taken in turn; the next one is tried where one does not accept a connection. A Unix socket speaks HTTP
+    /// without TLS.
     pub(in crate::config) url: List<ServerAddress>,
+
+    /// The version of HTTP that its servers are spoken to in.
+    ///
+    /// "2" is agreed on by ALPN over https and spoken with prior knowledge (h2c) otherwise. "auto" leaves the choice of
+    /// "2" or "1.1" to a server over https, and is "1.1" otherwise. "1.0" is one request for each connection.
+    #[schemars(extend("default" = "1.1"))]
+    pub(in crate::config) http: Setting<HttpVersion>,
+
+    /// Defaults that suit servers of a kind.
+    ///
+    /// "legacy" turns on legacy_response_parser and http09_responses. Whatever is given by itself goes before.
+    #[schemars(extend("default" = "standard"))]
+    pub(in crate::config) profile: Setting<Profile>,
+
+    /// How field names are written in HTTP/1: "title" is Content-Length, "lower" is content-length.
+    ///
+    /// "preserve" leaves them as an HTTP/1 client wrote them, and the server's as it wrote them; names from HTTP/2, which
+    /// has none but lower case, are written as with "title".
+    #[schemars(extend("default" = "title"))]
+    pub(in crate::config) header_case: Setting<HeaderCase>,
+
+    /// Field names to be written in exactly this way, such as SOAPAction.
+    ///
+    /// With `header_case = "preserve"` they are for clients that speak HTTP/2.
+    pub(in crate::config) header_spelling: List<HeaderSpelling>,
+
+    /// Read HTTP/1 responses as leniently as browsers do.
+    ///
+    /// Folded lines are joined, blanks before a colon taken off, and lines that are no header field left out. Requests are
+    /// never read so.
+    #[schemars(extend("default" = false))]
+    pub(in crate::config) legacy_response_parser: Setting<bool>,
+
+    /// Take a response without a status line (HTTP/0.9) for a page.
+    #[schemars(extend("default" = false))]
+    pub(in crate::config) http09_responses: Setting<bool>,
+
+    /// Say who the client is before everything else (PROXY protocol): "off", "v1" or "v2".
+    ///
+    /// A connection then serves the requests of one client alone. "v2" also says what is known of the client's TLS.
+    #[schemars(extend("default" = "off"))]
+    pub(in crate::config) proxy_protocol: Setting<ProxyProtocolOut>,
+
+    /// How often names of servers are resolved anew.
+    ///
+    /// They are resolved at once where a connection fails. The last good addresses stay in use while the resolver fails.
+    #[schemars(extend("default" = "30s"))]
+    pub(in crate::config) resolve_interval: Setting<Duration>,
+
+    /// Roots that certificates of https servers have to lead to: "system", or files and directories.
+    ///
+    /// Reading them again takes no restart: SIGHUP, `fullchain reload` and the poll do.
+    #[schemars(extend("default" = "system"))]
+    pub(in crate::config) tls_roots: List<Root>,
+
+    /// Verify the certificates of https servers.
+    ///
+    /// Without it whoever sits between can read and change everything.
+    #[schemars(extend("default" = true))]
+    pub(in crate::config) tls_verify: Setting<bool>,
+
+    /// The name in the certificates of https servers, where it is not the host of the URL.
+    ///
+    /// They are asked for it (SNI), whatever Host a request has.
+    pub(in crate::config) tls_name: Setting<TlsName>,
+
+    /// A certificate to show to https servers that ask for one: PEM, DER, PKCS#7 or PKCS#12.
+    pub(in crate::config) tls_cert: Setting<PathBuf>,
+
+    /// The key of `tls_cert`, where it is not in the same file.
+    pub(in crate::config) tls_key: Setting<PathBuf>,
+
+    /// File whose first line is the password of `tls_key`, or of a PKCS#12 file.
+    pub(in crate::config) tls_password_file: Setting<PathBuf>,
 
     /// Connecting to a server, where it is not the `connect` of all in `timeouts`.
     pub(in crate::config) connect_timeout: Setting<Duration>,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::protocol::protocol;
 use super::{SHORTEST_TIMEOUT, timeout};
 use crate::config::error::{Fault, Place, Problem};
 use crate::config::layer::Given;
@@ -117,8 +118,12 @@ fn backend(
         idle: timeout(|table| &table.idle_timeout, of_all.idle),
         progress: timeout(|table| &table.progress_timeout, of_all.progress),
     };
+    let servers = servers.unwrap_or_default();
     let name = name.map(|given| given.value.0).unwrap_or_default();
-    Backend::new(name, addresses(servers.unwrap_or_default()), timeouts)
+    Backend {
+        protocol: protocol(table, &servers, faults),
+        ..Backend::new(name, addresses(servers), timeouts)
+    }
 }
 
 fn addresses(given: Vec<Given<ServerAddress>>) -> Vec<ServerAddress> {

@@ -8,6 +8,8 @@ mod client_limits;
 mod headers;
 mod listeners;
 mod log;
+mod profile;
+mod protocol;
 mod routes;
 
 use std::num::NonZeroUsize;

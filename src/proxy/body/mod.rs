@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use super::cause;
 
-pub(super) use self::request::RequestBody;
-pub(super) use self::response::{ResponseBody, Taken};
+pub(super) use self::request::{RequestBody, Sent};
+pub(super) use self::response::{ResponseBody, Taken, first};
 
 /// Why a body ended early.
 #[derive(Debug, thiserror::Error)]

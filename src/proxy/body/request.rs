@@ -15,8 +15,10 @@ use super::BodyError;
 use crate::proxy::access_log::Received;
 use crate::proxy::activity::InProgress;
 use crate::proxy::alarm::Alarm;
+use crate::proxy::headers::hop;
 
-/// A request's body on its way to the upstream. Trailers are left behind.
+/// A request's body on its way to the upstream. Trailers go with it to HTTP/2; hyper leaves them behind elsewhere, where
+/// no Trailer field announces them.
 #[derive(Debug)]
 pub(in crate::proxy) struct RequestBody {
     stream: Option<Stream>,
@@ -125,7 +127,14 @@ impl Body for RequestBody {
                 Poll::Ready(Some(Ok(frame)))
             }
             // Trailers come last.
-            Some(Ok(_)) | None => {
+            Some(Ok(frame)) => {
+                stream.sent.now();
+                Poll::Ready(frame.into_trailers().ok().map(|mut trailers| {
+                    hop::strip_trailers(&mut trailers);
+                    Ok(Frame::trailers(trailers))
+                }))
+            }
+            None => {
                 stream.sent.now();
                 Poll::Ready(None)
             }

@@ -1,6 +1,7 @@
 //! A response's body on its way to the client, whoever made it.
 
 use std::cell::Cell;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -27,6 +28,25 @@ pub(in crate::proxy) struct ResponseBody {
     _in_progress: Option<InProgress>,
 }
 
+/// What was taken from a body before the head went to the client: a frame, or the body's end; `None` where nothing was.
+pub(in crate::proxy) type First = Option<Option<Frame<Bytes>>>;
+
+/// Takes the first frame of a body, if it is there already: what is malformed from its start can still be told by a
+/// status. Nobody waits for a frame that is on its way.
+pub(in crate::proxy) async fn first(incoming: &mut Incoming) -> Result<First, hyper::Error> {
+    for is_read in [false, true] {
+        if is_read {
+            // The connection reads what has come once it hears that somebody wants it.
+            tokio::task::yield_now().await;
+        }
+        let polled = poll_fn(|context| Poll::Ready(Pin::new(&mut *incoming).poll_frame(context))).await;
+        if let Poll::Ready(first) = polled {
+            return Ok(Some(first.transpose()?));
+        }
+    }
+    Ok(None)
+}
+
 #[derive(Debug)]
 enum Content {
     Own(Option<Bytes>),
@@ -36,6 +56,8 @@ enum Content {
 #[derive(Debug)]
 struct Upstream {
     incoming: Incoming,
+    /// What was taken from it already.
+    first: First,
     lease: Option<Lease>,
     idle: Duration,
     waiting: Option<Instant>,
@@ -60,9 +82,10 @@ impl ResponseBody {
     }
 
     /// What the upstream sends. Where it sends nothing for `idle` while it is waited for, the body ends with an error.
-    pub(in crate::proxy) fn upstream(incoming: Incoming, lease: Lease, idle: Duration) -> Self {
+    pub(in crate::proxy) fn upstream(incoming: Incoming, first: First, lease: Lease, idle: Duration) -> Self {
         let mut upstream = Upstream {
             incoming,
+            first,
             lease: Some(lease),
             idle,
             waiting: None,
@@ -161,14 +184,18 @@ impl Content {
     fn is_over(&self) -> bool {
         match self {
             Self::Own(bytes) => bytes.is_none(),
-            Self::Upstream(upstream) => upstream.incoming.is_end_stream(),
+            Self::Upstream(upstream) => upstream.is_over(),
         }
     }
 }
 
 impl Upstream {
     fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match Pin::new(&mut self.incoming).poll_frame(context) {
+        let next = match self.first.take() {
+            Some(first) => Poll::Ready(first.map(Ok)),
+            None => Pin::new(&mut self.incoming).poll_frame(context),
+        };
+        match next {
             Poll::Ready(Some(Ok(frame))) => {
                 self.waiting = None;
                 self.release_at_end();
@@ -202,8 +229,12 @@ impl Upstream {
         }
     }
 
+    fn is_over(&self) -> bool {
+        self.first.is_none() && self.incoming.is_end_stream()
+    }
+
     fn release_at_end(&mut self) {
-        if self.incoming.is_end_stream() {
+        if self.is_over() {
             self.release();
         }
     }

@@ -9,7 +9,7 @@ use super::places::{BackendSite, Places};
 use super::prefixes::Prefixes;
 use super::scheme::Scheme;
 use super::webdav;
-use crate::proxy::settings::ServerAddress;
+use crate::proxy::settings::{Endpoint, ServerAddress};
 
 /// How a server is reached, as URLs have it.
 #[derive(Debug)]
@@ -35,16 +35,28 @@ pub(in crate::proxy) struct ByServer {
 impl ServerSite {
     /// The site of a server.
     pub(in crate::proxy) fn of(address: &ServerAddress) -> Self {
-        let scheme = Scheme::Http;
-        let text = address.to_string();
-        let usual = format!(":{}", scheme.port());
-        let authority = text.strip_suffix(&usual).unwrap_or(&text);
+        let scheme = if address.tls { Scheme::Https } else { Scheme::Http };
+        let (name, port) = match &address.endpoint {
+            Endpoint::Tcp { host, port } => (host.as_str(), *port),
+            // It has none; this is what clients of such sockets (curl) say.
+            Endpoint::Unix(_) => ("localhost", scheme.port()),
+        };
+        let host = if name.contains(':') {
+            format!("[{name}]")
+        } else {
+            name.to_owned()
+        };
+        let authority = if port == scheme.port() {
+            host
+        } else {
+            format!("{host}:{port}")
+        };
         Self {
             scheme,
-            name: address.host.as_str().into(),
-            port: address.port,
+            name: name.into(),
+            port,
             // The configuration took it out of a URL.
-            authority: HeaderValue::from_str(authority).unwrap_or(HeaderValue::from_static("localhost")),
+            authority: HeaderValue::try_from(authority).unwrap_or(HeaderValue::from_static("localhost")),
         }
     }
 
@@ -132,10 +144,7 @@ mod tests {
         );
         request.extensions_mut().insert(by_server.unwrap());
         for (host, port, authority) in [("one", 80, "one"), ("::1", 8080, "[::1]:8080")] {
-            let server = ServerSite::of(&ServerAddress {
-                host: host.to_owned(),
-                port,
-            });
+            let server = ServerSite::of(&ServerAddress::http(host, port));
             address(&mut request, &server);
             assert_eq!(request.headers()["host"], authority);
             assert_eq!(request.headers()["destination"], format!("http://{authority}/x"));

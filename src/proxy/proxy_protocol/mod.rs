@@ -6,7 +6,6 @@
 
 mod read;
 mod receive;
-#[allow(dead_code, reason = "connections to servers do not send it yet")]
 mod write;
 
 use std::net::SocketAddr;
@@ -14,7 +13,6 @@ use std::net::SocketAddr;
 #[cfg(fuzzing)]
 pub(in crate::proxy) use self::read::parse;
 pub(in crate::proxy) use self::receive::{ReceiveError, receive};
-#[allow(unused_imports, reason = "connections to servers do not send it yet")]
 pub(in crate::proxy) use self::write::{ClientCertificate, Tls, local, version_1, version_2};
 
 /// What every header of version 2 begins with. It is no beginning of anything that HTTP or TLS would send.
@@ -30,7 +28,6 @@ pub(in crate::proxy) struct Endpoints {
 }
 
 /// Types of the fields (TLV) of version 2; section 2.2.
-#[allow(dead_code, reason = "as above")]
 mod field {
     pub(super) const ALPN: u8 = 0x01;
     pub(super) const AUTHORITY: u8 = 0x02;

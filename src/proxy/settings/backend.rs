@@ -1,7 +1,8 @@
 //! Where requests go.
 
-use std::fmt;
 use std::time::Duration;
+
+use super::{Protocol, ServerAddress};
 
 /// A named set of servers that requests of a route go to, and how they are spoken to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,15 +13,8 @@ pub struct Backend {
     pub servers: Vec<ServerAddress>,
     /// How long each stage may take.
     pub timeouts: BackendTimeouts,
-}
-
-/// `http://host[:port]`: where a server is reached.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct ServerAddress {
-    /// A name or an IP address (IPv6 without brackets).
-    pub host: String,
-    /// The TCP port, 80 where the URL names none.
-    pub port: u16,
+    /// How they are spoken to.
+    pub protocol: Protocol,
 }
 
 /// Deadlines on the backend's side, each measured on the monotonic clock.
@@ -43,32 +37,7 @@ impl Backend {
             name: name.into(),
             servers,
             timeouts,
+            protocol: Protocol::default(),
         }
-    }
-}
-
-impl fmt::Display for ServerAddress {
-    /// `host:port`, an IPv6 address in brackets.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, port } = self;
-        match host.contains(':') {
-            true => write!(f, "[{host}]:{port}"),
-            false => write!(f, "{host}:{port}"),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_ipv6_server_is_written_in_brackets() {
-        let address = |host: &str| ServerAddress {
-            host: host.to_owned(),
-            port: 80,
-        };
-        assert_eq!(address("::1").to_string(), "[::1]:80");
-        assert_eq!(address("backend").to_string(), "backend:80");
     }
 }

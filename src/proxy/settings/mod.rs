@@ -2,16 +2,20 @@
 
 mod backend;
 mod listener;
+mod protocol;
 mod route;
+mod server;
 
 use std::time::Duration;
 
 use super::Network;
 use super::access_log::AccessLog;
 
-pub use self::backend::{Backend, BackendTimeouts, ServerAddress};
+pub use self::backend::{Backend, BackendTimeouts};
 pub use self::listener::{Balancers, ListenAddress, Listener, Redirect, Service};
+pub use self::protocol::{HeaderCase, HeaderSpelling, HttpVersion, InvalidHeaderSpelling, Protocol, ProxyProtocol};
 pub use self::route::{HostPattern, InvalidHostPattern, InvalidPathPrefix, PathPrefix, Route};
+pub use self::server::{Endpoint, ServerAddress};
 pub use super::acme::Acme;
 pub use super::clients::{ClientLimits, RequestRate};
 pub use super::headers::app::App;
@@ -50,6 +54,14 @@ pub struct Settings {
     pub limits: Limits,
     /// Whether and how each request is logged.
     pub access_log: AccessLog,
+}
+
+impl Settings {
+    /// Whether any backend gets field names as the client wrote them.
+    pub(in crate::proxy) fn preserves_header_case(&self) -> bool {
+        let mut backends = self.backends.iter();
+        backends.any(|backend| backend.protocol.header_case == HeaderCase::Preserve)
+    }
 }
 
 /// Deadlines on the client's side, each measured on the monotonic clock.

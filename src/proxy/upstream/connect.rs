@@ -1,34 +1,58 @@
-//! Resolving a server and connecting to it, in one deadline.
+//! Connecting to a server: its socket, who the client is, TLS, in one deadline.
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::pki_types::ServerName;
 use socket2::SockRef;
-use tokio::net::{TcpStream, lookup_host};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::task::JoinSet;
 
+use super::names::Names;
+use super::wire::Wire;
 use crate::proxy::cause;
-use crate::proxy::settings::ServerAddress;
+use crate::proxy::settings::{Endpoint, Protocol, ServerAddress};
+use crate::proxy::socket::Socket;
+use crate::tls::{self, ApplicationProtocol, Connector};
 
 /// How long one address has before the next is tried beside it: the Connection Attempt Delay of RFC 8305 section 5.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 /// Why there is no connection.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub(in crate::proxy) enum ConnectError {
     /// The resolver failed.
     #[error("the name does not resolve")]
-    Resolve(#[source] io::Error),
+    Resolve(#[source] Arc<io::Error>),
     /// The resolver has no address for the name.
     #[error("the name has no address")]
     NoAddress,
     /// The last address tried refused or cannot be reached.
     #[error("no address accepted the connection")]
-    Connect(#[source] io::Error),
+    Connect(#[source] Arc<io::Error>),
+    /// The Unix socket is not there, or nobody listens.
+    #[error("the socket did not accept the connection")]
+    Socket(#[source] Arc<io::Error>),
+    /// It was accepted and then broke.
+    #[error("the connection broke before the request")]
+    Broken(#[source] Arc<io::Error>),
+    /// The host is no name that a certificate could be for.
+    #[error("the server's host is no name for TLS; tls_name says another")]
+    Name,
+    /// TLS was not agreed on.
+    #[error("no TLS")]
+    Tls(#[source] tls::ConnectError),
     /// All of it took too long.
     #[error("no connection within {0:?}")]
     TimedOut(Duration),
+    /// As many as there may be are connected.
+    #[error("no room for another connection")]
+    NoRoom,
 }
 
 impl ConnectError {
@@ -37,7 +61,7 @@ impl ConnectError {
         match self {
             Self::TimedOut(_) => true,
             Self::Connect(source) => source.kind() == io::ErrorKind::TimedOut,
-            Self::Resolve(_) | Self::NoAddress => false,
+            _ => false,
         }
     }
 
@@ -45,28 +69,116 @@ impl ConnectError {
     pub(in crate::proxy) fn cause(&self) -> &'static str {
         match self {
             Self::Resolve(_) | Self::NoAddress => "resolve",
-            Self::Connect(source) => cause::of_connect(source),
+            Self::Connect(source) | Self::Socket(source) | Self::Broken(source) => cause::of_connect(source),
+            Self::Name | Self::Tls(_) => "tls",
+            Self::NoRoom => "no-room",
             Self::TimedOut(_) => "connect-timeout",
         }
     }
 }
 
-/// Connects to the first address of `server` that accepts, within `limit`.
-pub(super) async fn connect(server: &ServerAddress, limit: Duration) -> Result<TcpStream, ConnectError> {
-    tokio::time::timeout(limit, resolve_and_connect(server))
-        .await
-        .unwrap_or(Err(ConnectError::TimedOut(limit)))
+/// A server as what is connected to.
+#[derive(Debug)]
+pub(super) struct Target {
+    place: Place,
+    tls: Option<(Arc<Connector>, Option<ServerName<'static>>)>,
 }
 
-async fn resolve_and_connect(server: &ServerAddress) -> Result<TcpStream, ConnectError> {
-    let addresses = lookup_host((server.host.as_str(), server.port))
-        .await
-        .map_err(ConnectError::Resolve)?;
-    let stream = first_that_accepts(addresses).await?;
-    // Neither changes what is sent; a socket without them is slower and forgets dead tunnels later.
-    let _ = stream.set_nodelay(true);
-    let _ = SockRef::from(&stream).set_keepalive(true);
-    Ok(stream)
+#[derive(Debug)]
+enum Place {
+    At(SocketAddr),
+    Named(Names),
+    Unix(PathBuf),
+}
+
+impl Target {
+    /// The server at `address`. Its name, if it has one, is resolved from now on.
+    pub(super) fn new(address: &ServerAddress, protocol: &Protocol, connector: Option<&Arc<Connector>>) -> Self {
+        let name = match &address.endpoint {
+            Endpoint::Tcp { host, .. } => ServerName::try_from(host.clone()).ok(),
+            Endpoint::Unix(_) => None,
+        };
+        let name = protocol.tls.name.clone().or(name);
+        let place = match &address.endpoint {
+            Endpoint::Unix(path) => Place::Unix(path.clone()),
+            Endpoint::Tcp { host, port } => match host.parse() {
+                Ok(ip) => Place::At(SocketAddr::new(ip, *port)),
+                Err(_) => Place::Named(names(host, *port, protocol.resolve_interval)),
+            },
+        };
+        Self {
+            place,
+            tls: connector
+                .filter(|_| address.tls)
+                .map(|connector| (Arc::clone(connector), name)),
+        }
+    }
+
+    /// Whether TLS is spoken.
+    pub(super) fn is_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Connects within `limit`: says `introduction` first, then shakes hands, over what `wrap` makes of the socket.
+    /// What ALPN chose comes back, if there was a choice.
+    pub(super) async fn connect<IO>(
+        &self,
+        introduction: Option<&[u8]>,
+        limit: Duration,
+        wrap: impl FnOnce(Socket) -> IO,
+    ) -> Result<(Wire<IO>, Option<ApplicationProtocol>), ConnectError>
+    where
+        IO: AsyncRead + AsyncWrite + Unpin,
+    {
+        let connected = async {
+            let mut io = wrap(self.socket().await?);
+            if let Some(introduction) = introduction {
+                let broken = |error| ConnectError::Broken(Arc::new(error));
+                io.write_all(introduction).await.map_err(broken)?;
+                io.flush().await.map_err(broken)?;
+            }
+            let Some((connector, name)) = &self.tls else {
+                return Ok((Wire::Plain(io), None));
+            };
+            let name = name.clone().ok_or(ConnectError::Name)?;
+            let (stream, protocol) = connector.connect(name, io).await.map_err(ConnectError::Tls)?;
+            Ok((Wire::Tls(Box::new(stream)), Some(protocol)))
+        };
+        let outcome = tokio::time::timeout(limit, connected)
+            .await
+            .unwrap_or(Err(ConnectError::TimedOut(limit)));
+        if let (Err(_), Place::Named(names)) = (&outcome, &self.place) {
+            names.refresh();
+        }
+        outcome
+    }
+
+    async fn socket(&self) -> Result<Socket, ConnectError> {
+        let addresses = match &self.place {
+            Place::At(address) => vec![*address],
+            Place::Named(names) => names.addresses().await?,
+            Place::Unix(path) => {
+                let stream = UnixStream::connect(path).await;
+                return stream
+                    .map(Socket::Unix)
+                    .map_err(|error| ConnectError::Socket(Arc::new(error)));
+            }
+        };
+        let stream = first_that_accepts(addresses.into_iter()).await?;
+        // Neither changes what is sent; a socket without them is slower and forgets dead tunnels later.
+        let _ = stream.set_nodelay(true);
+        let _ = SockRef::from(&stream).set_keepalive(true);
+        Ok(Socket::Tcp(stream))
+    }
+}
+
+fn names(host: &str, port: u16, interval: Duration) -> Names {
+    let name: Rc<str> = host.into();
+    let asked = Rc::clone(&name);
+    Names::follow(name, interval, move || {
+        let name = Rc::clone(&asked);
+        async move { Ok(lookup_host((&*name, port)).await?.collect()) }
+    })
 }
 
 /// Tries one address after the other, the next beside one that is slow: a dead address must not hide a live one.
@@ -89,8 +201,8 @@ async fn first_that_accepts(mut addresses: impl Iterator<Item = SocketAddr>) -> 
         match attempt {
             None => return Err(last),
             Some(Ok(Ok(stream))) => return Ok(stream),
-            Some(Ok(Err(error))) => last = ConnectError::Connect(error),
-            Some(Err(error)) => last = ConnectError::Connect(io::Error::other(error)),
+            Some(Ok(Err(error))) => last = ConnectError::Connect(Arc::new(error)),
+            Some(Err(error)) => last = ConnectError::Connect(Arc::new(io::Error::other(error))),
         }
     }
 }
@@ -103,7 +215,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refusal_is_told_apart_from_a_name_without_an_address() {
+    fn a_refusal_a_name_without_an_address_and_a_socket_that_is_not_there_are_told_apart() {
         let runtime = runtime();
         let limit = Duration::from_secs(10);
         runtime.block_on(async {
@@ -111,17 +223,19 @@ mod tests {
                 .unwrap()
                 .local_addr()
                 .unwrap();
-            let refused = ServerAddress {
-                host: "127.0.0.1".to_owned(),
-                port: closed.port(),
+            let failure = async |address: ServerAddress| {
+                let target = Target::new(&address, &Protocol::default(), None);
+                target.connect(None, limit, |socket| socket).await.unwrap_err()
             };
-            assert!(matches!(connect(&refused, limit).await, Err(ConnectError::Connect(_))));
-            let nameless = ServerAddress {
-                host: "does-not-exist.invalid".to_owned(),
-                port: 80,
-            };
-            let error = connect(&nameless, limit).await.unwrap_err();
-            assert!(!matches!(error, ConnectError::Connect(_)), "{error:?}");
+            let refused = failure(ServerAddress::http("127.0.0.1", closed.port())).await;
+            assert!(matches!(refused, ConnectError::Connect(_)), "{refused:?}");
+            let nameless = failure(ServerAddress::http("does-not-exist.invalid", 80)).await;
+            assert!(
+                matches!(nameless, ConnectError::Resolve(_) | ConnectError::NoAddress),
+                "{nameless:?}"
+            );
+            let absent = failure(ServerAddress::unix("/does/not/exist")).await;
+            assert!(matches!(absent, ConnectError::Socket(_)), "{absent:?}");
         });
     }
 

@@ -1,37 +1,52 @@
-//! One HTTP/1.1 connection to an upstream, and what can become of a request on it.
+//! One connection to a server, or one stream of an HTTP/2 connection, and what can become of a request on it.
 
 use std::error::Error as StdError;
 use std::future::{Future, poll_fn};
+use std::io;
 use std::pin::pin;
+use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Poll, ready};
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
+use hyper::client::conn::{TrySendError, http1};
 use hyper_util::rt::TokioIo;
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::connect::{ConnectError, connect};
+use super::connect::ConnectError;
+use super::dialect::Dialect;
+use super::introduction::Introduction;
+use super::received::Received;
+use super::streams::Stream;
 use crate::proxy::alarm::Alarm;
-use crate::proxy::body::{BodyError, RequestBody};
+use crate::proxy::body::{BodyError, RequestBody, Sent};
 use crate::proxy::contain;
-use crate::proxy::settings::ServerAddress;
-use crate::proxy::stream::{Observer, Stream};
 
-/// Bytes of a response's header section. nginx and HAProxy refuse above 4 and 16 KiB by default, clients above 100 to
-/// 300 KiB (curl: 300 KiB in all, 100 KiB a line): what passes here, clients take.
-const RESPONSE_HEADER_BYTES: usize = 96 * 1024;
-
-/// One HTTP/1.1 connection to an upstream.
+/// What one request has to itself: a connection of HTTP/1, or a stream of HTTP/2.
 #[derive(Debug)]
 pub(super) struct Connection {
+    kind: Kind,
+    dialect: Rc<Dialect>,
+    pub(super) alarm: Alarm,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Http1(Http1),
+    Http2(Stream),
+}
+
+#[derive(Debug)]
+struct Http1 {
     sender: http1::SendRequest<RequestBody>,
     received: Received,
-    pub(super) alarm: Alarm,
+    /// Whom the server takes the client of this connection for, where it was told.
+    introduction: Option<Introduction>,
+    /// It serves no further request.
+    is_last: bool,
 }
 
 /// What can become of a request other than a response.
@@ -39,6 +54,8 @@ pub(super) struct Connection {
 pub(super) enum Failure {
     /// The connection was dead before anything was sent; here is the request again.
     Unsent(Box<Request<RequestBody>>),
+    /// The server says that it did nothing with the request (RFC 9113 section 8.7).
+    Unprocessed(hyper::Error),
     /// The client's body gave out.
     Body(BodyError),
     /// No response in time.
@@ -49,78 +66,124 @@ pub(super) enum Failure {
     Invalid(hyper::Error),
 }
 
-/// How often bytes have arrived, and whether the upstream has stopped taking any. Atomic for hyper's sake, which moves
-/// an upgraded socket as a `Send` value.
-#[derive(Clone, Debug)]
-struct Received(Arc<Seen>);
-
-#[derive(Debug)]
-struct Seen {
-    reads: AtomicU64,
-    refused: AtomicBool,
-    /// Given up when the socket is closed, be it that of a tunnel.
-    _place: OwnedSemaphorePermit,
-}
-
 impl Connection {
-    /// Connects within `limit`, and keeps `place` while connected. A connected upstream that takes no bytes for `idle`
-    /// is given up.
-    pub(super) async fn open(
-        address: &ServerAddress,
-        limit: Duration,
-        idle: Duration,
-        place: OwnedSemaphorePermit,
-    ) -> Result<Self, ConnectError> {
-        let socket = connect(address, limit).await?;
-        let received = Received(Arc::new(Seen {
-            reads: AtomicU64::new(0),
-            refused: AtomicBool::new(false),
-            _place: place,
-        }));
-        let io = TokioIo::new(Stream::new(socket, received.clone(), idle));
-        let (sender, connection) = http1::Builder::new()
-            // Backends that know only `Content-Length` and the like in this spelling are legion (haproxy#2888).
-            .title_case_headers(true)
-            .max_header_size(RESPONSE_HEADER_BYTES)
-            .max_buf_size(RESPONSE_HEADER_BYTES)
-            .handshake(io)
+    /// An HTTP/1 connection over `io`.
+    pub(super) async fn http1<IO>(
+        io: IO,
+        received: Received,
+        introduction: Option<Introduction>,
+        dialect: &Rc<Dialect>,
+    ) -> Result<Self, ConnectError>
+    where
+        IO: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let (sender, connection) = dialect
+            .http1_builder()
+            .handshake(TokioIo::new(io))
             .await
-            .map_err(|error| ConnectError::Connect(std::io::Error::other(error)))?;
+            .map_err(|error| ConnectError::Broken(Arc::new(io::Error::other(error))))?;
         contain::spawn(None, async move {
             // Whoever waits for a response or reads a body has the error too.
             let _ = connection.with_upgrades().await;
         });
-        Ok(Self {
+        let kind = Kind::Http1(Http1 {
             sender,
             received,
-            alarm: Alarm::default(),
-        })
+            introduction,
+            is_last: dialect.is_http10(),
+        });
+        Ok(Self::new(kind, dialect))
     }
 
-    /// Whether a request may be sent at once.
+    /// A stream of an HTTP/2 connection.
+    pub(super) fn http2(stream: Stream, dialect: &Rc<Dialect>) -> Self {
+        Self::new(Kind::Http2(stream), dialect)
+    }
+
+    fn new(kind: Kind, dialect: &Rc<Dialect>) -> Self {
+        Self {
+            kind,
+            dialect: Rc::clone(dialect),
+            alarm: Alarm::default(),
+        }
+    }
+
+    /// Whether another request may be sent on it at once; a stream carries one alone.
     pub(super) fn is_ready(&self) -> bool {
-        self.sender.is_ready() && !self.received.0.refused.load(Ordering::Relaxed)
+        match &self.kind {
+            Kind::Http1(http1) => !http1.is_last && http1.sender.is_ready() && !http1.received.is_refused(),
+            Kind::Http2(_) => false,
+        }
+    }
+
+    /// Whether it is for the requests of the client that `introduction` names.
+    pub(super) fn is_for(&self, introduction: Option<&Introduction>) -> bool {
+        match &self.kind {
+            Kind::Http1(http1) => http1.introduction.as_ref() == introduction,
+            Kind::Http2(_) => introduction.is_none(),
+        }
     }
 
     /// Sends a request and waits for the head of its response, at most `first_byte` after the request's end. Dropping
-    /// the future closes the connection, so that an upstream stops working for a client that left.
+    /// the future closes the connection or resets the stream, so that a server stops working for a client that left.
     pub(super) async fn send(
         &mut self,
-        request: Request<RequestBody>,
+        mut request: Request<RequestBody>,
         first_byte: Duration,
     ) -> Result<Response<Incoming>, Failure> {
-        let sent = request.body().sent();
-        let start = Instant::now();
-        let before = self.received.count();
-        let mut response = pin!(self.sender.try_send_request(request));
+        let patience = Patience {
+            sent: request.body().sent(),
+            start: Instant::now(),
+            first_byte,
+        };
+        match &mut self.kind {
+            Kind::Http1(http1) => {
+                self.dialect.http1(&mut request);
+                let before = http1.received.count();
+                let response = http1.sender.try_send_request(request);
+                let response = patience.wait(response, &mut self.alarm, |error| {
+                    if http1.received.count() > before {
+                        Failure::Invalid(error)
+                    } else {
+                        Failure::Lost(error)
+                    }
+                });
+                let response = response.await?;
+                // From then on hyper speaks HTTP/1.0 itself, and a body without a length would be lost.
+                http1.is_last |= response.version() < Version::HTTP_11;
+                Ok(response)
+            }
+            Kind::Http2(stream) => {
+                self.dialect.http2(&mut request, stream.is_tls());
+                let response = stream.send(request);
+                patience.wait(response, &mut self.alarm, classify_http2).await
+            }
+        }
+    }
+}
+
+/// How long a response is waited for.
+struct Patience {
+    sent: Option<Sent>,
+    start: Instant,
+    first_byte: Duration,
+}
+
+impl Patience {
+    async fn wait(
+        &self,
+        response: impl Future<Output = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>>,
+        alarm: &mut Alarm,
+        classify: impl FnOnce(hyper::Error) -> Failure,
+    ) -> Result<Response<Incoming>, Failure> {
+        let mut response = pin!(response);
         let outcome = poll_fn(|context| {
             if let Poll::Ready(outcome) = response.as_mut().poll(context) {
                 return Poll::Ready(Some(outcome));
             }
-            let since = sent
-                .as_ref()
-                .map_or(start, |sent| sent.at().unwrap_or_else(Instant::now));
-            ready!(self.alarm.poll(context, since + first_byte));
+            let sent = self.sent.as_ref();
+            let since = sent.map_or(self.start, |sent| sent.at().unwrap_or_else(Instant::now));
+            ready!(alarm.poll(context, since + self.first_byte));
             Poll::Ready(None)
         })
         .await;
@@ -129,39 +192,33 @@ impl Connection {
             Some(Ok(response)) => return Ok(response),
             Some(Err(failure)) => failure,
         };
-        Err(match failure.take_message() {
-            Some(request) => Failure::Unsent(Box::new(request)),
-            None => classify(failure.into_error(), self.received.count() > before),
+        if let Some(request) = failure.take_message() {
+            return Err(Failure::Unsent(Box::new(request)));
+        }
+        let error = failure.into_error();
+        let body = error.source().and_then(|source| source.downcast_ref::<BodyError>());
+        Err(match body {
+            // hyper owns the error, and a hyper::Error cannot be cloned: what it said is kept, what it was made of is
+            // not.
+            Some(BodyError::RequestStalled(limit)) => Failure::Body(BodyError::RequestStalled(*limit)),
+            Some(_) => Failure::Body(BodyError::Request(error)),
+            None => classify(error),
         })
     }
 }
 
-fn classify(error: hyper::Error, answered: bool) -> Failure {
-    let body = error.source().and_then(|source| source.downcast_ref::<BodyError>());
-    match body {
-        // hyper owns the error, and a hyper::Error cannot be cloned: what it said is kept, what it was made of is not.
-        Some(BodyError::RequestStalled(limit)) => Failure::Body(BodyError::RequestStalled(*limit)),
-        Some(_) => Failure::Body(BodyError::Request(error)),
-        None if answered => Failure::Invalid(error),
-        None => Failure::Lost(error),
-    }
-}
-
-impl Received {
-    fn count(&self) -> u64 {
-        self.0.reads.load(Ordering::Relaxed)
-    }
-}
-
-impl Observer for Received {
-    fn has_read(&self) {
-        self.0.reads.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// An upstream may answer before it has the whole request, and close: 413 is often sent so. Its answer is read
-    /// before the loss is told (RFC 9112 section 9.5).
-    fn write_refused(&self) -> bool {
-        self.0.refused.store(true, Ordering::Relaxed);
-        true
+/// A stream that the server refused, or that a graceful GOAWAY leaves out, was not acted on (RFC 9113 sections 6.8 and
+/// 8.7). Any other reset is the server's answer, for want of a better one.
+fn classify_http2(error: hyper::Error) -> Failure {
+    let source = error.source().and_then(|source| source.downcast_ref::<h2::Error>());
+    match source {
+        Some(source) if source.is_remote() && source.reason() == Some(h2::Reason::REFUSED_STREAM) => {
+            Failure::Unprocessed(error)
+        }
+        Some(source) if source.is_remote() && source.is_go_away() && source.reason() == Some(h2::Reason::NO_ERROR) => {
+            Failure::Unprocessed(error)
+        }
+        Some(source) if source.is_reset() || source.is_library() => Failure::Invalid(error),
+        _ => Failure::Lost(error),
     }
 }

@@ -2,8 +2,11 @@
 //!
 //! ```text
 //! backend     which server, and which next
-//! server      one address: a pooled connection or a new one, and whether sending again is safe
-//! connection  one HTTP/1.1 connection, and what can become of a request on it
+//! server      one address: a connection that is there or a new one, and whether sending again is safe
+//! opener      new connections, and those of HTTP/2 that are shared (streams)
+//! connect     socket (names), who the client is (introduction), TLS (connectors)
+//! connection  one connection or stream, and what can become of a request on it
+//! dialect     what a request looks like in the HTTP that a server speaks
 //! ```
 //!
 //! hyper's connection type is used directly: only so is it known whether a byte of the request was sent or a byte of
@@ -13,9 +16,18 @@ mod backend;
 mod balance;
 mod connect;
 mod connection;
+mod connectors;
+mod dialect;
+mod introduction;
+mod names;
+mod opener;
 mod pool;
+mod received;
 mod room;
 mod server;
+mod spelling;
+mod streams;
+mod wire;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -27,6 +39,8 @@ use tokio::time::Instant;
 
 pub(super) use self::backend::Backend;
 pub(super) use self::connect::ConnectError;
+pub use self::connectors::{BackendError, Connectors};
+pub(super) use self::introduction::Introduction;
 pub(super) use self::pool::Lease;
 use self::room::Room;
 use super::Settings;
@@ -54,13 +68,14 @@ pub(super) struct Answer {
 impl Backends {
     /// The backends of `settings`; no server is connected to before it is needed. `places` has one permit for each
     /// connection to a server that the process may have.
-    pub(super) fn new(settings: &Settings, places: Arc<Semaphore>) -> Self {
+    pub(super) fn new(settings: &Settings, connectors: &Connectors, places: Arc<Semaphore>) -> Self {
         let room = Rc::new(Room::new(places));
         Self {
             backends: settings
                 .backends
                 .iter()
-                .map(|backend| Backend::new(backend, &room))
+                .enumerate()
+                .map(|(index, backend)| Backend::new(backend, connectors.at(index), &room))
                 .collect(),
         }
     }

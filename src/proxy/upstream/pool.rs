@@ -9,6 +9,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::connection::Connection;
+use super::introduction::Introduction;
+use super::room::GivesWay;
 use crate::proxy::alarm::Alarm;
 
 /// Idle connections kept for one upstream by one worker. Above it they cost file descriptors and save nothing: this
@@ -44,10 +46,12 @@ impl Pool {
         }
     }
 
-    /// The connection used last, unless it has died or been idle for too long at `now`.
-    pub(super) fn take(self: &Rc<Self>, now: Instant) -> Option<Lease> {
+    /// The connection used last of those for the client that `introduction` names, unless it has died or been idle for
+    /// too long at `now`.
+    pub(super) fn take(self: &Rc<Self>, now: Instant, introduction: Option<&Introduction>) -> Option<Lease> {
         let mut idle = self.idle.borrow_mut();
-        while let Some(Idle { connection, since }) = idle.pop() {
+        while let Some(last) = idle.iter().rposition(|idle| idle.connection.is_for(introduction)) {
+            let Idle { connection, since } = idle.remove(last);
             if connection.is_ready() && now.duration_since(since) < self.timeout {
                 return Some(Lease::new(connection, self));
             }
@@ -55,16 +59,17 @@ impl Pool {
         None
     }
 
-    /// Closes all of them; whether there were any. Their sockets close a moment later.
-    pub(super) fn clear(&self) -> bool {
-        !std::mem::take(&mut *self.idle.borrow_mut()).is_empty()
-    }
-
     /// Closes what has died or been idle for too long at `now`.
     pub(super) fn sweep(&self, now: Instant) {
         self.idle
             .borrow_mut()
             .retain(|idle| idle.connection.is_ready() && now.duration_since(idle.since) < self.timeout);
+    }
+}
+
+impl GivesWay for Pool {
+    fn clear(&self) -> bool {
+        !std::mem::take(&mut *self.idle.borrow_mut()).is_empty()
     }
 }
 

@@ -7,14 +7,18 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::pool::Pool;
+/// Connections that may be closed because nobody uses them.
+pub(super) trait GivesWay: std::fmt::Debug {
+    /// Closes them; whether there were any. Their sockets close a moment later.
+    fn clear(&self) -> bool;
+}
 
 /// The places for connections to servers: those of the process, and the idle connections of this worker that could be
 /// closed to make one.
 #[derive(Debug)]
 pub(super) struct Room {
     places: Arc<Semaphore>,
-    pools: RefCell<Vec<Rc<Pool>>>,
+    pools: RefCell<Vec<Rc<dyn GivesWay>>>,
 }
 
 impl Room {
@@ -27,8 +31,8 @@ impl Room {
     }
 
     /// From now on the idle connections of `pool` give way where there is no place.
-    pub(super) fn enter(&self, pool: &Rc<Pool>) {
-        self.pools.borrow_mut().push(Rc::clone(pool));
+    pub(super) fn enter(&self, pool: Rc<dyn GivesWay>) {
+        self.pools.borrow_mut().push(pool);
     }
 
     /// A place, where need be that of a connection of this worker that nobody uses; waited for at most for `limit`.

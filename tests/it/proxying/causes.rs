@@ -138,10 +138,7 @@ fn no_address() {
     let file = AccessFile::new();
     let proxy = Proxy::with(&[], |settings| {
         settings.access_log = file.settings(AccessFormat::Json);
-        settings.backends[0].servers = vec![ServerAddress {
-            host: "does-not-exist.invalid".to_owned(),
-            port: 80,
-        }];
+        settings.backends[0].servers = vec![ServerAddress::http("does-not-exist.invalid", 80)];
     });
     assert_eq!(told(&proxy, &file), failure(502, "resolve"));
 }

@@ -1,11 +1,12 @@
 //! Clients that send exactly what a test says: raw bytes over TLS, and HTTP/2.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::Full;
+use hyper::body::Body;
 use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::ServerName;
@@ -47,9 +48,18 @@ impl Client {
 
     /// The same on a connection that there is already.
     pub(crate) fn on(socket: TcpStream, proxy: &Proxy) -> Self {
+        Self::over(socket, config(proxy, b"http/1.1"))
+    }
+
+    /// A client of this configuration that speaks HTTP/1.1 with whoever is at `address`.
+    pub(crate) fn at(address: SocketAddr, config: Arc<ClientConfig>) -> Self {
+        Self::over(TcpStream::connect(address).unwrap(), config)
+    }
+
+    fn over(socket: TcpStream, config: Arc<ClientConfig>) -> Self {
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let name = ServerName::try_from(NAME).unwrap();
-        let connection = ClientConnection::new(config(proxy, b"http/1.1"), name).unwrap();
+        let connection = ClientConnection::new(config, name).unwrap();
         Self {
             stream: StreamOwned::new(connection, socket),
             unread: Vec::new(),
@@ -205,6 +215,14 @@ impl Response {
 
 /// Runs `exchange` on an HTTP/2 connection to `proxy`.
 pub(crate) fn http2<T>(proxy: &Proxy, exchange: impl AsyncFnOnce(SendRequest<Full<Bytes>>) -> T) -> T {
+    http2_with(proxy, exchange)
+}
+
+/// The same with bodies of another kind.
+pub(crate) fn http2_with<T, B>(proxy: &Proxy, exchange: impl AsyncFnOnce(SendRequest<B>) -> T) -> T
+where
+    B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin + 'static,
+{
     let config = config(proxy, b"h2");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

@@ -9,6 +9,7 @@ pub(crate) mod exchange;
 pub(crate) mod family;
 pub(crate) mod handshake;
 pub(crate) mod house;
+pub(crate) mod hyper_upstream;
 pub(crate) mod ocsp;
 pub(crate) mod openssl;
 pub(crate) mod peer;

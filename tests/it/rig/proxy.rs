@@ -127,10 +127,7 @@ pub(crate) fn backend(name: &str, servers: &[SocketAddr]) -> Backend {
         idle: long,
         progress: long,
     };
-    let server = |address: &SocketAddr| ServerAddress {
-        host: address.ip().to_string(),
-        port: address.port(),
-    };
+    let server = |address: &SocketAddr| ServerAddress::http(address.ip().to_string(), address.port());
     Backend::new(name, servers.iter().map(server).collect(), timeouts)
 }
 

@@ -1,0 +1,141 @@
+//! Opens connections to one server, and knows those that are shared.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::connect::{ConnectError, Target};
+use super::connection::Connection;
+use super::dialect::Dialect;
+use super::introduction::Introduction;
+use super::received::Received;
+use super::room::Room;
+use super::streams::{Opening, Shared, Streams};
+use crate::proxy::settings::{self, BackendTimeouts, HttpVersion, ProxyProtocol, ServerAddress};
+use crate::proxy::stream::Stream;
+use crate::tls::{ApplicationProtocol, Connector};
+
+/// Opens connections to one server.
+#[derive(Debug)]
+pub(super) struct Opener {
+    target: Target,
+    http: HttpVersion,
+    proxy_protocol: Option<ProxyProtocol>,
+    dialect: Rc<Dialect>,
+    timeouts: BackendTimeouts,
+    room: Rc<Room>,
+    streams: Rc<Streams>,
+    opening: Opening,
+    /// What ALPN chose last, where it has a choice.
+    chosen: Cell<Option<ApplicationProtocol>>,
+    /// A connection that turned out to be HTTP/1, for the first who waited for it.
+    unshared: RefCell<Option<Connection>>,
+}
+
+enum Opened {
+    Http1(Connection),
+    Http2(Shared),
+}
+
+impl Opener {
+    /// Nothing is connected to yet; the server's name, if it has one, is resolved from now on.
+    pub(super) fn new(
+        address: &ServerAddress,
+        backend: &settings::Backend,
+        dialect: &Rc<Dialect>,
+        connector: Option<&Arc<Connector>>,
+        room: &Rc<Room>,
+    ) -> Self {
+        let streams = Rc::new(Streams::new(backend.timeouts.idle));
+        room.enter(streams.clone());
+        Self {
+            target: Target::new(address, &backend.protocol, connector),
+            http: backend.protocol.http,
+            proxy_protocol: backend.protocol.proxy_protocol,
+            dialect: Rc::clone(dialect),
+            timeouts: backend.timeouts,
+            room: Rc::clone(room),
+            streams,
+            opening: Opening::default(),
+            chosen: Cell::default(),
+            unshared: RefCell::default(),
+        }
+    }
+
+    /// The connections that are shared.
+    pub(super) fn streams(&self) -> &Streams {
+        &self.streams
+    }
+
+    /// A stream on a connection that is there.
+    pub(super) fn shared(&self) -> Option<Connection> {
+        self.streams
+            .take()
+            .map(|stream| Connection::http2(stream, &self.dialect))
+    }
+
+    /// A new connection, or a stream on one that is opened for all who wait.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`] where there is none.
+    pub(super) async fn open(self: &Rc<Self>, introduction: Option<Introduction>) -> Result<Connection, ConnectError> {
+        if self.may_be_shared() {
+            if let Some(connection) = self.shared() {
+                return Ok(connection);
+            }
+            let opener = Rc::clone(self);
+            self.opening
+                .opened(|| async move {
+                    match opener.connect(None).await? {
+                        Opened::Http1(connection) => *opener.unshared.borrow_mut() = Some(connection),
+                        Opened::Http2(connection) => drop(opener.streams.share(connection)),
+                    }
+                    Ok(())
+                })
+                .await?;
+            let unshared = self.unshared.borrow_mut().take();
+            if let Some(connection) = unshared.or_else(|| self.shared()) {
+                return Ok(connection);
+            }
+            // The server takes no more streams on that one, or does not speak HTTP/2.
+        }
+        match self.connect(introduction).await? {
+            Opened::Http1(connection) => Ok(connection),
+            Opened::Http2(connection) => Ok(Connection::http2(self.streams.share(connection), &self.dialect)),
+        }
+    }
+
+    fn may_be_shared(&self) -> bool {
+        match self.http {
+            HttpVersion::Http10 | HttpVersion::Http11 => false,
+            HttpVersion::Http2 => true,
+            HttpVersion::Auto => self.target.is_tls() && self.chosen.get() != Some(ApplicationProtocol::Http1),
+        }
+    }
+
+    async fn connect(&self, introduction: Option<Introduction>) -> Result<Opened, ConnectError> {
+        let BackendTimeouts { connect, progress, .. } = self.timeouts;
+        let place = self.room.place(connect).await.ok_or(ConnectError::NoRoom)?;
+        let received = Received::new(place);
+        let wrap = |socket| Stream::new(socket, received.clone(), progress);
+        // Without a word first, such a server understands nothing.
+        let introduction = introduction.or_else(|| self.proxy_protocol.map(Introduction::of_nobody));
+        let said = introduction.as_ref().map(Introduction::as_bytes);
+        let (wire, chosen) = self.target.connect(said, connect, wrap).await?;
+        if self.http == HttpVersion::Auto {
+            self.chosen.set(chosen);
+        }
+        let is_http2 = match self.http {
+            HttpVersion::Http2 => true,
+            HttpVersion::Auto => chosen == Some(ApplicationProtocol::Http2),
+            HttpVersion::Http10 | HttpVersion::Http11 => false,
+        };
+        if is_http2 {
+            let connection = self.streams.open(wire, received, self.target.is_tls()).await?;
+            return Ok(Opened::Http2(connection));
+        }
+        let connection = Connection::http1(wire, received, introduction, &self.dialect).await?;
+        Ok(Opened::Http1(connection))
+    }
+}

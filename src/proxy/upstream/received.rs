@@ -1,0 +1,55 @@
+//! What is known of the bytes between a server and us.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::proxy::stream::Observer;
+
+/// How often bytes have arrived, and whether the server has stopped taking any. Atomic for hyper's sake, which moves
+/// an upgraded socket as a `Send` value.
+#[derive(Clone, Debug)]
+pub(super) struct Received(Arc<Seen>);
+
+#[derive(Debug)]
+struct Seen {
+    reads: AtomicU64,
+    refused: AtomicBool,
+    /// Given up when the socket is closed, be it that of a tunnel.
+    _place: OwnedSemaphorePermit,
+}
+
+impl Received {
+    /// Nothing has arrived; `place` is kept as long as the socket.
+    pub(super) fn new(place: OwnedSemaphorePermit) -> Self {
+        Self(Arc::new(Seen {
+            reads: AtomicU64::new(0),
+            refused: AtomicBool::new(false),
+            _place: place,
+        }))
+    }
+
+    /// How often bytes have arrived.
+    pub(super) fn count(&self) -> u64 {
+        self.0.reads.load(Ordering::Relaxed)
+    }
+
+    /// Whether the server takes no bytes any more.
+    pub(super) fn is_refused(&self) -> bool {
+        self.0.refused.load(Ordering::Relaxed)
+    }
+}
+
+impl Observer for Received {
+    fn has_read(&self) {
+        self.0.reads.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A server may answer before it has the whole request, and close: 413 is often sent so. Its answer is read
+    /// before the loss is told (RFC 9112 section 9.5).
+    fn write_refused(&self) -> bool {
+        self.0.refused.store(true, Ordering::Relaxed);
+        true
+    }
+}
