@@ -2,6 +2,7 @@
 
 pub(crate) mod client;
 pub(crate) mod command;
+pub(crate) mod curl;
 pub(crate) mod directory;
 pub(crate) mod estate;
 pub(crate) mod family;
@@ -14,6 +15,7 @@ pub(crate) mod pki;
 pub(crate) mod proxy;
 pub(crate) mod responder;
 pub(crate) mod upstream;
+pub(crate) mod web_server;
 
 use std::time::{Duration, Instant};
 
