@@ -24,6 +24,7 @@ mod inspect_advice;
 mod inspect_command;
 mod ocsp;
 mod proxying;
+mod real_peers;
 mod renewal;
 mod rig;
 mod serving;

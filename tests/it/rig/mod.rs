@@ -3,6 +3,7 @@
 pub(crate) mod access;
 pub(crate) mod client;
 pub(crate) mod command;
+pub(crate) mod curl;
 pub(crate) mod directory;
 pub(crate) mod estate;
 pub(crate) mod exchange;
@@ -18,6 +19,7 @@ pub(crate) mod plain;
 pub(crate) mod proxy;
 pub(crate) mod responder;
 pub(crate) mod upstream;
+pub(crate) mod web_server;
 
 use std::time::{Duration, Instant};
 

@@ -84,7 +84,8 @@ impl Peer {
         })
     }
 
-    fn start(
+    /// Starts `program` with `arguments` that make it listen on an address, with the files of `chains` beside it.
+    pub(super) fn start(
         program: &str,
         chains: &[&[&Entity]],
         arguments: impl Fn(&Directory, SocketAddr) -> Vec<String>,
@@ -127,6 +128,11 @@ impl Peer {
             directory = std::mem::replace(&mut peer.directory, Directory::new());
         }
         panic!("{program}: {ATTEMPTS} ports were taken");
+    }
+
+    /// Its files.
+    pub(crate) fn directory(&self) -> &Directory {
+        &self.directory
     }
 
     /// Waits until it takes connections, or has ended.
