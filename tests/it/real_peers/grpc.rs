@@ -9,7 +9,7 @@ const SERVER: &str = r#"
 import concurrent.futures, sys, grpc
 
 def unary(message, context):
-    context.set_trailing_metadata((("trailer", "seen"), ("bytes-bin", b"\x00\xff")))
+    context.set_trailing_metadata((("note", "seen"), ("bytes-bin", b"\x00\xff")))
     return message
 
 def refused(message, context):
@@ -46,7 +46,7 @@ channel = grpc.secure_channel(address, trust, (("grpc.ssl_target_name_override",
 response, call = channel.unary_unary("/test.Echo/Unary").with_call(b"hello", timeout=10)
 assert response == b"hello"
 trailers = dict(call.trailing_metadata())
-assert trailers["trailer"] == "seen" and trailers["bytes-bin"] == b"\x00\xff", trailers
+assert trailers["note"] == "seen" and trailers["bytes-bin"] == b"\x00\xff", trailers
 
 try:
     channel.unary_unary("/test.Echo/Refused")(b"", timeout=10)
