@@ -1,6 +1,6 @@
 //! Where everything but requests runs, and what tells the process what to do.
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, LocalOptions, LocalRuntime};
 use tokio::sync::mpsc;
 
 use super::Error;
@@ -10,7 +10,7 @@ use super::signals::{Signal, Signals};
 /// here delays a request.
 #[derive(Debug)]
 pub struct Control {
-    pub(super) runtime: Runtime,
+    pub(super) runtime: LocalRuntime,
     pub(super) signals: Signals,
 }
 
@@ -23,7 +23,7 @@ impl Control {
     pub fn of_process() -> Result<Self, Error> {
         let runtime = Builder::new_current_thread()
             .enable_all()
-            .build()
+            .build_local(LocalOptions::default())
             .map_err(Error::Runtime)?;
         let signals = {
             let _on_runtime = runtime.enter();

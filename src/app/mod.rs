@@ -175,6 +175,7 @@ impl App {
             }
         });
         let (draining, watch) = proxy::drain::channel();
+        tokio::task::spawn_local(server.health_checks().run());
         let workers = server
             .run(Arc::new(handshaker), access_log.clone(), watch)
             .map_err(Error::Runtime)?;

@@ -7,6 +7,7 @@
 
 mod access_log;
 mod addresses;
+mod balancing;
 mod choices;
 mod cookies;
 mod environment;

@@ -38,6 +38,18 @@ pub(super) enum Error {
     /// The route's backend has no server.
     #[error("no server is configured")]
     NoServer,
+    /// Health checks say that every server is down, or none came up in time.
+    #[error("no server is up")]
+    NoServerUp {
+        /// Seconds after which it may be otherwise.
+        patience: u64,
+    },
+    /// Every server has as much to do as it may, and too many requests wait already.
+    #[error("every server is busy and the queue is full")]
+    QueueFull,
+    /// Every server had as much to do as it may for all that time.
+    #[error("every server was busy for {0:?}")]
+    QueueTimedOut(Duration),
     /// The process has as many upstream connections as it may.
     #[error("no room for another upstream connection")]
     NoRoom,
@@ -142,6 +154,9 @@ impl Error {
             | Self::Misdirected
             | Self::NoRoute => Side::Downstream,
             Self::NoServer
+            | Self::NoServerUp { .. }
+            | Self::QueueFull
+            | Self::QueueTimedOut(_)
             | Self::NoRoom
             | Self::Connect { .. }
             | Self::Lost { .. }
@@ -180,7 +195,12 @@ impl Error {
             Self::LengthRequired => StatusCode::LENGTH_REQUIRED,
             Self::TooManyRequests(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::NoRoute | Self::NoToken => StatusCode::NOT_FOUND,
-            Self::NoServer | Self::NoRoom | Self::Unprocessed { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoServer
+            | Self::NoServerUp { .. }
+            | Self::QueueFull
+            | Self::QueueTimedOut(_)
+            | Self::NoRoom
+            | Self::Unprocessed { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Connect { source, .. } if source.is_timeout() => StatusCode::GATEWAY_TIMEOUT,
             Self::Silent { .. } => StatusCode::GATEWAY_TIMEOUT,
             Self::Connect { .. }
@@ -210,6 +230,9 @@ impl Error {
             Self::LengthRequired => "length-required",
             Self::NoRoute => "no-route",
             Self::NoServer => "no-server",
+            Self::NoServerUp { .. } => "no-server-up",
+            Self::QueueFull => "queue-full",
+            Self::QueueTimedOut(_) => "queue-timeout",
             Self::NoRoom => "no-room",
             Self::Connect { source, .. } => source.cause(),
             Self::Lost { source, .. } => cause::of_end(source),
@@ -239,15 +262,42 @@ impl Error {
             | Self::NoToken
             | Self::NoRoute
             | Self::NoServer
+            | Self::NoServerUp { .. }
+            | Self::QueueFull
+            | Self::QueueTimedOut(_)
             | Self::NoRoom => None,
         }
     }
 
-    /// The seconds after which the client may try again, where that is known. Rounded up: too early is refused again.
+    /// Seconds after which the client may try again, where that is likely to help (RFC 9110 section 10.2.3). Rounded up:
+    /// too early is refused again.
     pub(super) fn retry_after(&self) -> Option<u64> {
         match self {
             Self::TooManyRequests(wait) => Some(wait.as_secs() + u64::from(wait.subsec_nanos() > 0)),
+            Self::NoServerUp { patience } => Some(*patience),
+            Self::QueueFull | Self::QueueTimedOut(_) | Self::NoRoom | Self::Unprocessed { .. } => Some(1),
             _ => None,
+        }
+    }
+
+    /// Whether the server is to blame: one that fails so again and again is better left alone.
+    pub(super) fn blames_server(&self) -> bool {
+        matches!(
+            self,
+            Self::Connect { .. }
+                | Self::Lost { .. }
+                | Self::Unsent { .. }
+                | Self::InvalidResponse { .. }
+                | Self::Silent { .. }
+        )
+    }
+
+    /// Whether it looks as if the server were not there, or not there yet.
+    pub(super) fn means_absence(&self) -> bool {
+        match self {
+            Self::Connect { source, .. } => source.means_absence(),
+            Self::NoServerUp { .. } | Self::Unsent { .. } => true,
+            _ => false,
         }
     }
 
@@ -321,6 +371,23 @@ mod tests {
             (error.cause(), error.server().map(|server| &**server)),
             ("closed", Some("backend:80"))
         );
+    }
+
+    #[test]
+    fn a_503_that_will_pass_says_when_to_try_again() {
+        for (error, seconds) in [
+            (Error::NoServerUp { patience: 5 }, Some(5)),
+            (Error::QueueFull, Some(1)),
+            (Error::QueueTimedOut(Duration::from_secs(10)), Some(1)),
+            (Error::NoRoom, Some(1)),
+            (Error::NoServer, None),
+        ] {
+            assert_eq!(
+                (error.status().as_u16(), error.retry_after()),
+                (503, seconds),
+                "{error}"
+            );
+        }
     }
 
     #[test]

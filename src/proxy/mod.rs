@@ -59,4 +59,4 @@ pub use self::listener::{BindError, Inherited};
 pub use self::network::{Network, NetworkError};
 pub use self::server::{LocalAddress, Server, StartError, Workers};
 pub use self::settings::Settings;
-pub use self::upstream::{BackendError, Connectors};
+pub use self::upstream::{BackendError, Connectors, HealthChecks};

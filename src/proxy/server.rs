@@ -14,7 +14,7 @@ use super::clients::Clients;
 use super::listener::{BindError, Binding, Inherited, Listener, SocketFile};
 use super::routes::Routes;
 use super::settings::{ListenAddress, Service};
-use super::upstream::{BackendError, Connectors};
+use super::upstream::{BackendError, Connectors, HealthChecks, Roster};
 use super::worker_thread::{self, Start};
 use super::{AccessOutput, Settings, drain, settings};
 use crate::tls::Handshaker;
@@ -26,6 +26,7 @@ pub struct Server {
     workers: NonZeroUsize,
     listeners: Vec<Listener>,
     connectors: Connectors,
+    rosters: Arc<[Arc<Roster>]>,
 }
 
 /// Why a proxy cannot be started.
@@ -77,17 +78,24 @@ impl Server {
             inherited,
         };
         let bind = |listener| Listener::bind(listener, &mut binding);
+        let roster = |backend| Arc::new(Roster::new(backend));
         Ok(Self {
             listeners: settings.listeners.iter().map(bind).collect::<Result<_, _>>()?,
             settings: Arc::new(settings.clone()),
             workers,
             connectors,
+            rosters: settings.backends.iter().map(roster).collect(),
         })
     }
 
     /// TLS to servers, whose files may be read again at any time.
     pub fn connectors(&self) -> &Connectors {
         &self.connectors
+    }
+
+    /// The health checks of all servers. They run beside the workers, for as long as somebody runs them.
+    pub fn health_checks(&self) -> HealthChecks {
+        HealthChecks::new(&self.settings.backends, &self.connectors, &self.rosters)
     }
 
     /// Where the listeners are, in the order of the settings.
@@ -142,6 +150,8 @@ impl Server {
             workers.start(
                 number,
                 Start {
+                    number,
+                    rosters: Arc::clone(&self.rosters),
                     settings: Arc::clone(&self.settings),
                     routes: Arc::clone(&routes),
                     handshaker: Arc::clone(&handshaker),

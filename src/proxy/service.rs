@@ -268,6 +268,7 @@ async fn pass_back(
         lease,
         server,
         site,
+        cookie,
     } = answer;
     let unacceptable = |reason| Error::UnacceptableResponse {
         server: Rc::clone(&server),
@@ -294,6 +295,9 @@ async fn pass_back(
     hop::strip_response(&mut head.headers);
     framing::clear_response(&mut head.headers, head.status, to_head);
     rewriting.response(&mut head.headers, &site, head.version);
+    if let Some(cookie) = cookie {
+        head.headers.append(http::header::SET_COOKIE, cookie);
+    }
     // Not the upstream's: an HTTP/1.0 backend does not make the client's connection one.
     head.version = Version::HTTP_11;
     if let Some(agreed) = agreed {

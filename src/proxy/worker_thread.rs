@@ -16,7 +16,7 @@ use super::clients::Clients;
 use super::headers::request_id::RequestIds;
 use super::listener::{ListeningSocket, accept};
 use super::routes::Routes;
-use super::upstream::{Backends, Connectors};
+use super::upstream::{Backends, Connectors, Roster};
 use super::worker::Worker;
 use super::{AccessOutput, Settings, drain, settings};
 use crate::tls::Handshaker;
@@ -24,6 +24,8 @@ use crate::tls::Handshaker;
 /// What a worker is started with.
 #[derive(Debug)]
 pub(super) struct Start {
+    /// Which of the workers it is.
+    pub(super) number: usize,
     pub(super) settings: Arc<Settings>,
     pub(super) routes: Arc<Routes>,
     pub(super) handshaker: Arc<Handshaker>,
@@ -33,6 +35,8 @@ pub(super) struct Start {
     pub(super) room: Arc<Semaphore>,
     /// One permit for each upstream connection the process may have.
     pub(super) upstream_room: Arc<Semaphore>,
+    /// What all workers know of each backend.
+    pub(super) rosters: Arc<[Arc<Roster>]>,
     pub(super) sockets: Vec<(settings::Listener, ListeningSocket)>,
     pub(super) drain: drain::Watch,
     /// True once what is left is to be cut.
@@ -61,8 +65,14 @@ pub(super) fn run(runtime: LocalRuntime, start: Start) -> usize {
 async fn serve(start: Start) -> usize {
     let mut cut = start.cut;
     let worker = Rc::new(Worker {
+        backends: Backends::new(
+            &start.settings,
+            &start.connectors,
+            &start.rosters,
+            start.upstream_room,
+            start.number,
+        ),
         access_log: Writer::new(start.access_log, &start.settings.access_log.redaction),
-        backends: Backends::new(&start.settings, &start.connectors, start.upstream_room),
         routes: start.routes,
         settings: start.settings,
         handshaker: start.handshaker,

@@ -6,10 +6,13 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::config::balancing::{
+    BalanceKind, CookieName, Count, HealthHost, HealthPath, RetryKind, StickyKind, Text, Weight,
+};
 use crate::config::choices::{Profile, ProxyProtocolOut, Root, TlsName};
 use crate::config::setting::{List, Setting};
 use crate::config::value::Name;
-use crate::proxy::settings::{HeaderCase, HeaderSpelling, HttpVersion, ServerAddress};
+use crate::proxy::settings::{HeaderCase, HeaderSpelling, HttpVersion, ServerAddress, Statuses};
 
 /// Servers that requests go to, and how they are spoken to.
 ///
@@ -23,8 +26,8 @@ pub(in crate::config) struct Backend {
 
     /// Its servers, such as http://127.0.0.1:8080, https://backend or unix:/run/app.sock.
     ///
-    /// Several are taken in turn; the next one is tried where one does not accept a connection. A Unix socket speaks HTTP
-    /// without TLS.
+    /// Which of several is taken is said by `balance`; the next one is tried where one does not accept a connection. A
+    /// Unix socket speaks HTTP without TLS.
     pub(in crate::config) url: List<ServerAddress>,
 
     /// The version of HTTP that its servers are spoken to in.
@@ -112,4 +115,114 @@ pub(in crate::config) struct Backend {
 
     /// How long bodies may stand still, where it is not the `idle` of all in `timeouts`.
     pub(in crate::config) progress_timeout: Setting<Duration>,
+
+    /// Which server takes a request.
+    ///
+    /// "round-robin" takes one after the other, "weighted" some more often, "least-connections" the least busy.
+    /// "random-two" draws two by lot and takes the less busy one: nearly as even as "least-connections", without all
+    /// workers running to the same server at once.
+    #[schemars(extend("default" = "round-robin"))]
+    pub(in crate::config) balance: Setting<BalanceKind>,
+
+    /// For "weighted": how often each server is taken, in the order of `url`.
+    pub(in crate::config) weight: List<Weight>,
+
+    /// Whether clients stay with their server: "cookie" has a sealed cookie say which it is.
+    ///
+    /// A server that is down is replaced by another, with a new cookie. The servers do not see it.
+    #[schemars(extend("default" = "off"))]
+    pub(in crate::config) sticky: Setting<StickyKind>,
+
+    /// The name of that cookie.
+    #[schemars(extend("default" = "fullchain_server"))]
+    pub(in crate::config) sticky_cookie: Setting<CookieName>,
+
+    /// File with a secret that cookies are sealed with, the same for all replicas.
+    ///
+    /// Random text of at least 16 bytes.     /// Without it each process makes up its own, and cookies count until it ends.
+    pub(in crate::config) sticky_secret_file: Setting<PathBuf>,
+
+    /// How long a cookie counts; from half of it on it is replaced by a new one.
+    #[schemars(extend("default" = "8h"))]
+    pub(in crate::config) sticky_for: Setting<Duration>,
+
+    /// A path such as "/healthz" that servers are asked for again and again to see whether they are up.
+    ///
+    /// A server that is down gets no requests; where all are down, clients get a 503.
+    pub(in crate::config) health_path: Setting<HealthPath>,
+
+    /// From one health check to the next.
+    #[schemars(extend("default" = "5s"))]
+    pub(in crate::config) health_interval: Setting<Duration>,
+
+    /// How long a health check may take in all.
+    #[schemars(extend("default" = "2s"))]
+    pub(in crate::config) health_timeout: Setting<Duration>,
+
+    /// The statuses of a server that is well.
+    #[schemars(extend("default" = "200-399"))]
+    pub(in crate::config) health_status: Setting<Statuses>,
+
+    /// Text that the first 64 KiB of the body of a server that is well have in them.
+    pub(in crate::config) health_body: Setting<Text>,
+
+    /// The host that is asked, where it is not the address of the server.
+    pub(in crate::config) health_host: Setting<HealthHost>,
+
+    /// Checks in a row that a server must pass to be up again.
+    #[schemars(extend("default" = 2))]
+    pub(in crate::config) health_rise: Setting<Count>,
+
+    /// Checks in a row that a server must fail to be down; the first check of all decides alone.
+    #[schemars(extend("default" = 3))]
+    pub(in crate::config) health_fall: Setting<Count>,
+
+    /// Requests in a row that fail before a server is left alone for a while; 0 for never.
+    ///
+    /// A request fails where the server accepts no connection, breaks it off or does not answer in time. The last server
+    /// that is left is never left alone.
+    #[schemars(extend("default" = 3))]
+    pub(in crate::config) eject_after: Setting<usize>,
+
+    /// How long a server is left alone; each time in a row is twice as long, up to five minutes.
+    #[schemars(extend("default" = "10s"))]
+    pub(in crate::config) eject_for: Setting<Duration>,
+
+    /// Whether a request counts as failed that a server answers with a 5xx.
+    #[schemars(extend("default" = false))]
+    pub(in crate::config) eject_5xx: Setting<bool>,
+
+    /// Connections that each server gets at most, from all workers together.
+    ///
+    /// Without it, no limit. Above it requests wait in the queue. Idle connections count, and give way. Over HTTP/2 it is
+    /// the number of requests at a time.
+    pub(in crate::config) connections: Setting<Count>,
+
+    /// Requests that wait for a server at most; those above it get a 503 at once.
+    #[schemars(extend("default" = 100))]
+    pub(in crate::config) queue: Setting<usize>,
+
+    /// How long they wait before they get a 503.
+    #[schemars(extend("default" = "10s"))]
+    pub(in crate::config) queue_timeout: Setting<Duration>,
+
+    /// Requests after which a connection of HTTP/1 to a server is closed; without it, never.
+    pub(in crate::config) requests_per_connection: Setting<Count>,
+
+    /// Whether a request is tried again where that is safe.
+    ///
+    /// Safe is what was not sent, and what was sent without a byte of an answer if it has an idempotent method and no
+    /// body; the latter once.
+    #[schemars(extend("default" = "safe"))]
+    pub(in crate::config) retry: Setting<RetryKind>,
+
+    /// How often one request is tried again at most.
+    #[schemars(extend("default" = 3))]
+    pub(in crate::config) retries: Setting<usize>,
+
+    /// How long a request waits, and tries again, while no server accepts a connection.
+    ///
+    /// Then it gets a 503. For servers that start at the same time as fullchain and take longer.
+    #[schemars(extend("default" = "0s"))]
+    pub(in crate::config) connect_retry_for: Setting<Duration>,
 }

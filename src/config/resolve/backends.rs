@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::choice::{choice, default_choice};
 use super::protocol::protocol;
 use super::{SHORTEST_TIMEOUT, timeout};
 use crate::config::error::{Fault, Place, Problem};
@@ -45,7 +46,13 @@ pub(super) fn backends(said: &mut Layers, idle: Duration) -> Vec<Backend> {
         .map(|table| backend(table, upstream.clone(), timeouts, &mut faults));
     match (default, upstream) {
         (Some(default), _) => resolved.push((default, unnamed.first().and_then(Table::place).cloned())),
-        (None, Some(servers)) => resolved.push((Backend::new("", addresses(servers), timeouts), None)),
+        (None, Some(servers)) => {
+            let backend = Backend {
+                choice: default_choice(),
+                ..Backend::new("", addresses(servers), timeouts)
+            };
+            resolved.push((backend, None));
+        }
         (None, None) if named.is_empty() && !upstream_is_faulty => {
             faults.push(
                 Problem::new("no upstream is given")
@@ -122,6 +129,7 @@ fn backend(
     let name = name.map(|given| given.value.0).unwrap_or_default();
     Backend {
         protocol: protocol(table, &servers, faults),
+        choice: choice(table, servers.len(), faults),
         ..Backend::new(name, addresses(servers), timeouts)
     }
 }

@@ -3,6 +3,7 @@
 mod acme;
 mod backends;
 mod bundles;
+mod choice;
 mod client_auth;
 mod client_limits;
 mod headers;

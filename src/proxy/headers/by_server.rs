@@ -60,6 +60,11 @@ impl ServerSite {
         }
     }
 
+    /// The Host field of a request that is meant for it.
+    pub(in crate::proxy) fn authority(&self) -> &HeaderValue {
+        &self.authority
+    }
+
     /// The same as one that is sent `host`, or its own where that is `None`.
     pub(super) fn sent<'a>(&'a self, host: Option<&'a HeaderValue>) -> BackendSite<'a> {
         BackendSite {

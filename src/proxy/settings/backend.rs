@@ -2,19 +2,21 @@
 
 use std::time::Duration;
 
-use super::{Protocol, ServerAddress};
+use super::{Choice, Protocol, ServerAddress};
 
 /// A named set of servers that requests of a route go to, and how they are spoken to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backend {
     /// What routes and logs call it; empty for the default backend.
     pub name: Box<str>,
-    /// Taken in turn, the next one where one does not accept a connection.
+    /// Where requests go.
     pub servers: Vec<ServerAddress>,
     /// How long each stage may take.
     pub timeouts: BackendTimeouts,
     /// How they are spoken to.
     pub protocol: Protocol,
+    /// How one of them is chosen, and what becomes of those that fail.
+    pub choice: Choice,
 }
 
 /// Deadlines on the backend's side, each measured on the monotonic clock.
@@ -38,6 +40,7 @@ impl Backend {
             servers,
             timeouts,
             protocol: Protocol::default(),
+            choice: Choice::default(),
         }
     }
 }

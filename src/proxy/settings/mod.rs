@@ -30,6 +30,9 @@ pub use super::headers::rules::HeaderRules;
 pub use super::headers::template::{Part, Template, TemplateError, Variable};
 pub use super::headers::upstream_host::{HostName, InvalidHostName, UpstreamHost};
 pub use super::headers::via::{InvalidViaName, ViaName};
+pub use super::upstream::settings::{
+    Balance, Choice, Ejection, HealthCheck, InvalidStatuses, Limit, Retries, Secret, Statuses, Sticky,
+};
 
 /// Everything the proxy room is told.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,46 +1,82 @@
 //! A backend: which of its servers gets a request, and which next where one does not take it.
 
+use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::Request;
 use http::request::Parts;
 use tokio::time::Instant;
 
 use super::Answer;
-use super::balance::RoundRobin;
+use super::balance::Balancer;
 use super::dialect::Dialect;
 use super::introduction::Introduction;
+use super::queue::{QueueError, Wants};
+use super::retry::Attempts;
 use super::room::Room;
+use super::roster::{Roster, Slot};
 use super::server::Server;
+use super::settings::Retries;
+use super::sticky::{Sticky, Wish};
 use crate::proxy::body::RequestBody;
-use crate::proxy::error::{Error, Retry};
+use crate::proxy::error::Error;
 use crate::proxy::settings::{self, HeaderCase, HttpVersion, ProxyProtocol};
 use crate::tls::Connector;
+
+/// The pause before all servers are tried again, where that is wanted; it doubles up to the second.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// A backend of one worker.
 #[derive(Debug)]
 pub(in crate::proxy) struct Backend {
     servers: Vec<Server>,
-    turn: RoundRobin,
+    roster: Arc<Roster>,
+    balancer: Balancer,
+    sticky: Option<Sticky>,
+    retries: Retries,
+    /// Seconds after which a client may try again that found no server.
+    patience: u64,
     progress_timeout: Duration,
     http: HttpVersion,
     header_case: HeaderCase,
     proxy_protocol: Option<ProxyProtocol>,
 }
 
+/// Why a request has no answer, and the request itself where it may be sent again.
+type Unanswered = (Error, Option<Box<Request<RequestBody>>>);
+
 impl Backend {
-    /// The backend of `settings`; `connector` speaks TLS to its servers, where there are such.
-    pub(super) fn new(settings: &settings::Backend, connector: Option<&Arc<Connector>>, room: &Rc<Room>) -> Self {
+    /// The backend of `settings` for the worker with this number; `connector` speaks TLS to its servers, where there are
+    /// such, and `roster` has what all workers know of them.
+    pub(super) fn new(
+        settings: &settings::Backend,
+        connector: Option<&Arc<Connector>>,
+        roster: &Arc<Roster>,
+        room: &Rc<Room>,
+        worker: usize,
+    ) -> Self {
         let dialect = Rc::new(Dialect::new(&settings.protocol));
+        let choice = &settings.choice;
+        let server =
+            |(index, address)| Server::new(address, settings, &dialect, connector, roster.sockets(index), room);
+        let servers: Vec<Server> = settings.servers.iter().enumerate().map(server).collect();
+        let seed = RandomState::new().hash_one(worker);
         Self {
-            servers: settings
-                .servers
-                .iter()
-                .map(|address| Server::new(address, settings, &dialect, connector, room))
-                .collect(),
-            turn: RoundRobin::default(),
+            balancer: Balancer::new(&choice.balance, servers.len(), worker, seed),
+            sticky: choice.sticky.as_ref().zip(roster.seal()).map(|(sticky, seal)| {
+                let names = servers.iter().map(Server::name);
+                Sticky::new(sticky, names, Arc::clone(seal))
+            }),
+            servers,
+            roster: Arc::clone(roster),
+            retries: choice.retries,
+            patience: choice
+                .health
+                .as_ref()
+                .map_or(1, |health| health.interval.as_secs().max(1)),
             progress_timeout: settings.timeouts.progress,
             http: settings.protocol.http,
             header_case: settings.protocol.header_case,
@@ -48,7 +84,7 @@ impl Backend {
         }
     }
 
-    /// Sends a request to the server whose turn it is, or the next one where it accepts no connection.
+    /// Sends a request to the server whose turn it is, or the next one where that is safe.
     ///
     /// # Errors
     ///
@@ -59,22 +95,128 @@ impl Backend {
             return Err(Error::LengthRequired);
         }
         let introduction = head.extensions.remove::<Introduction>();
+        let introduction = introduction.as_ref();
+        let wish = match &self.sticky {
+            Some(sticky) => sticky.take(&mut head.headers, seconds_since_1970()),
+            None => Wish::default(),
+        };
         let mut request = Request::from_parts(head, body);
-        let mut last = Error::NoServer;
-        for index in self.turn.order(self.servers.len()) {
-            let Some(server) = self.servers.get(index) else {
-                continue;
-            };
-            match server.send(request, introduction.as_ref()).await {
+        if self.retries.connect_for.is_zero() {
+            return self
+                .try_each(request, introduction, wish)
+                .await
+                .map_err(|(error, _)| error);
+        }
+        let deadline = Instant::now() + self.retries.connect_for;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            match self.try_each(request, introduction, wish).await {
                 Ok(answer) => return Ok(answer),
-                Err((error, Some(unsent))) if error.retry() == Retry::Safe => {
-                    tracing::debug!(server = server.name(), "trying the next server");
-                    (request, last) = (*unsent, error);
+                Err((error, Some(unsent))) if error.means_absence() => {
+                    if Instant::now() + pause > deadline {
+                        tracing::debug!(%error, "no server came in time");
+                        return Err(self.none_is_up());
+                    }
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    request = *unsent;
                 }
                 Err((error, _)) => return Err(error),
             }
         }
-        Err(last)
+    }
+
+    /// Sends a request to one server after the other until one answers or there is none left to try.
+    async fn try_each(
+        &self,
+        mut request: Request<RequestBody>,
+        introduction: Option<&Introduction>,
+        wish: Wish,
+    ) -> Result<Answer, Unanswered> {
+        let mut attempts = Attempts::new(&self.retries);
+        let mut tried = Vec::new();
+        let mut last = None;
+        loop {
+            let (index, slot) = match self.choose(wish, &tried).await {
+                Ok(Some(chosen)) => chosen,
+                Ok(None) => {
+                    let error = last.unwrap_or_else(|| self.none_is_up());
+                    return Err((error, Some(Box::new(request))));
+                }
+                Err(QueueError::Full) => return Err((Error::QueueFull, None)),
+                Err(QueueError::TimedOut(limit)) => return Err((Error::QueueTimedOut(limit), None)),
+            };
+            let Some(server) = self.servers.get(index) else {
+                return Err((Error::NoServer, None));
+            };
+            let has_alternative = tried.len() + 1 < self.servers.len();
+            match server
+                .send(request, introduction, slot, &mut attempts, has_alternative)
+                .await
+            {
+                Ok(answer) => return Ok(self.answered(answer, index, wish)),
+                Err((error, again)) => {
+                    self.roster.failed(index, &error);
+                    let may = has_alternative && attempts.take(error.retry());
+                    match again {
+                        Some(again) if may => {
+                            tracing::debug!(server = server.name(), "trying the next server");
+                            tried.push(index);
+                            (request, last) = (*again, Some(error));
+                        }
+                        again => return Err((error, again)),
+                    }
+                }
+            }
+        }
+    }
+
+    /// The server for a request, and what it keeps while it is in progress there: the one it wishes, else the one whose
+    /// turn it is, none that was `tried`. `None` where there is none.
+    async fn choose(&self, wish: Wish, tried: &[usize]) -> Result<Option<(usize, Option<Slot>)>, QueueError> {
+        let may = |server: &usize| !tried.contains(server) && self.roster.takes_requests(*server, Instant::now());
+        let mut only = wish.server.filter(may);
+        loop {
+            let wants = Wants {
+                only,
+                not: tried.to_vec(),
+            };
+            let chosen = self.roster.enter(wants, |has_room| self.pick(only, has_room)).await?;
+            // What it waited for may be down by now.
+            if chosen.is_some() || only.take().is_none() {
+                return Ok(chosen);
+            }
+        }
+    }
+
+    /// One of the servers that have room.
+    fn pick(&self, only: Option<usize>, has_room: &dyn Fn(usize) -> bool) -> Option<usize> {
+        if only.is_some() {
+            return only.filter(|server| has_room(*server));
+        }
+        let (roster, now) = (&self.roster, Instant::now());
+        roster.due(has_room, now).or_else(|| {
+            let eligible = |server| has_room(server) && roster.takes_requests(server, now);
+            self.balancer
+                .choose(self.servers.len(), eligible, |server| roster.load(server))
+        })
+    }
+
+    fn answered(&self, mut answer: Answer, index: usize, wish: Wish) -> Answer {
+        self.roster.answered(index, answer.response.status());
+        if let Some(sticky) = &self.sticky {
+            answer.cookie = sticky.cookie(wish, index, seconds_since_1970());
+        }
+        answer
+    }
+
+    fn none_is_up(&self) -> Error {
+        if self.servers.is_empty() {
+            return Error::NoServer;
+        }
+        Error::NoServerUp {
+            patience: self.patience,
+        }
     }
 
     /// How long a response may make no progress.
@@ -103,4 +245,9 @@ impl Backend {
             server.sweep(now);
         }
     }
+}
+
+fn seconds_since_1970() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
 }

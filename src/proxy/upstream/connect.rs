@@ -65,6 +65,11 @@ impl ConnectError {
         }
     }
 
+    /// Whether it looks as if nobody were there, or not yet.
+    pub(in crate::proxy) fn means_absence(&self) -> bool {
+        !matches!(self, Self::Name | Self::Tls(_) | Self::NoRoom)
+    }
+
     /// The word for it in logs.
     pub(in crate::proxy) fn cause(&self) -> &'static str {
         match self {

@@ -20,6 +20,7 @@ use super::connect::ConnectError;
 use super::dialect::Dialect;
 use super::introduction::Introduction;
 use super::received::Received;
+use super::roster::Slot;
 use super::streams::Stream;
 use crate::proxy::alarm::Alarm;
 use crate::proxy::body::{BodyError, RequestBody, Sent};
@@ -121,6 +122,13 @@ impl Connection {
         match &self.kind {
             Kind::Http1(http1) => http1.introduction.as_ref() == introduction,
             Kind::Http2(_) => introduction.is_none(),
+        }
+    }
+
+    /// Keeps `slot` for as long as the socket is open: it is to become a tunnel. A stream becomes none.
+    pub(super) fn keep(&self, slot: Slot) {
+        if let Kind::Http1(http1) = &self.kind {
+            http1.received.keep(slot);
         }
     }
 

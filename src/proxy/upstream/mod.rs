@@ -2,6 +2,11 @@
 //!
 //! ```text
 //! backend     which server, and which next
+//! balance     whose turn it is
+//! sticky      which server a client stays with
+//! roster      what all workers know of the servers: up or down, left alone or not, how busy
+//! health      asks servers how they are
+//! queue       requests that wait for a server
 //! server      one address: a connection that is there or a new one, and whether sending again is safe
 //! opener      new connections, and those of HTTP/2 that are shared (streams)
 //! connect     socket (names), who the client is (introduction), TLS (connectors)
@@ -18,21 +23,31 @@ mod connect;
 mod connection;
 mod connectors;
 mod dialect;
+mod ejected;
+mod health;
 mod introduction;
+mod keep_alive;
 mod names;
 mod opener;
 mod pool;
+mod queue;
 mod received;
+mod retry;
 mod room;
+mod roster;
+mod seal;
 mod server;
+pub(super) mod settings;
+mod sockets;
 mod spelling;
+mod sticky;
 mod streams;
 mod wire;
 
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::Response;
+use http::{HeaderValue, Response};
 use hyper::body::Incoming;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -40,9 +55,11 @@ use tokio::time::Instant;
 pub(super) use self::backend::Backend;
 pub(super) use self::connect::ConnectError;
 pub use self::connectors::{BackendError, Connectors};
+pub use self::health::HealthChecks;
 pub(super) use self::introduction::Introduction;
 pub(super) use self::pool::Lease;
 use self::room::Room;
+pub(super) use self::roster::Roster;
 use super::Settings;
 use super::headers::by_server::ServerSite;
 
@@ -63,19 +80,29 @@ pub(super) struct Answer {
     pub(super) server: Rc<str>,
     /// The same, as URLs name it.
     pub(super) site: Rc<ServerSite>,
+    /// The cookie by which the client stays with that server, if it needs one.
+    pub(super) cookie: Option<HeaderValue>,
 }
 
 impl Backends {
-    /// The backends of `settings`; no server is connected to before it is needed. `places` has one permit for each
-    /// connection to a server that the process may have.
-    pub(super) fn new(settings: &Settings, connectors: &Connectors, places: Arc<Semaphore>) -> Self {
+    /// The backends of `settings` for the worker with this number; no server is connected to before it is needed.
+    /// `rosters` has what all workers know of each, `places` one permit for each connection to a server that the process
+    /// may have.
+    pub(super) fn new(
+        settings: &Settings,
+        connectors: &Connectors,
+        rosters: &[Arc<Roster>],
+        places: Arc<Semaphore>,
+        worker: usize,
+    ) -> Self {
         let room = Rc::new(Room::new(places));
         Self {
             backends: settings
                 .backends
                 .iter()
+                .zip(rosters)
                 .enumerate()
-                .map(|(index, backend)| Backend::new(backend, connectors.at(index), &room))
+                .map(|(index, (backend, roster))| Backend::new(backend, connectors.at(index), roster, &room, worker))
                 .collect(),
         }
     }

@@ -9,7 +9,8 @@ use super::connection::Connection;
 use super::dialect::Dialect;
 use super::introduction::Introduction;
 use super::received::Received;
-use super::room::Room;
+use super::room::{Place, Room};
+use super::sockets::Sockets;
 use super::streams::{Opening, Shared, Streams};
 use crate::proxy::settings::{self, BackendTimeouts, HttpVersion, ProxyProtocol, ServerAddress};
 use crate::proxy::stream::Stream;
@@ -24,6 +25,8 @@ pub(super) struct Opener {
     dialect: Rc<Dialect>,
     timeouts: BackendTimeouts,
     room: Rc<Room>,
+    /// Where the connections to the server are limited.
+    sockets: Option<Arc<Sockets>>,
     streams: Rc<Streams>,
     opening: Opening,
     /// What ALPN chose last, where it has a choice.
@@ -38,12 +41,14 @@ enum Opened {
 }
 
 impl Opener {
-    /// Nothing is connected to yet; the server's name, if it has one, is resolved from now on.
+    /// Nothing is connected to yet; the server's name, if it has one, is resolved from now on. `sockets` counts
+    /// connections to it where those are limited.
     pub(super) fn new(
         address: &ServerAddress,
         backend: &settings::Backend,
         dialect: &Rc<Dialect>,
         connector: Option<&Arc<Connector>>,
+        sockets: Option<&Arc<Sockets>>,
         room: &Rc<Room>,
     ) -> Self {
         let streams = Rc::new(Streams::new(backend.timeouts.idle));
@@ -55,6 +60,7 @@ impl Opener {
             dialect: Rc::clone(dialect),
             timeouts: backend.timeouts,
             room: Rc::clone(room),
+            sockets: sockets.cloned(),
             streams,
             opening: Opening::default(),
             chosen: Cell::default(),
@@ -63,7 +69,7 @@ impl Opener {
     }
 
     /// The connections that are shared.
-    pub(super) fn streams(&self) -> &Streams {
+    pub(super) fn streams(&self) -> &Rc<Streams> {
         &self.streams
     }
 
@@ -116,8 +122,12 @@ impl Opener {
 
     async fn connect(&self, introduction: Option<Introduction>) -> Result<Opened, ConnectError> {
         let BackendTimeouts { connect, progress, .. } = self.timeouts;
-        let place = self.room.place(connect).await.ok_or(ConnectError::NoRoom)?;
-        let received = Received::new(place);
+        let at_server = match &self.sockets {
+            Some(sockets) => Some(sockets.place(connect).await.ok_or(ConnectError::NoRoom)?),
+            None => None,
+        };
+        let in_process = self.room.place(connect).await.ok_or(ConnectError::NoRoom)?;
+        let received = Received::new(Place::new(in_process, at_server));
         let wrap = |socket| Stream::new(socket, received.clone(), progress);
         // Without a word first, such a server understands nothing.
         let introduction = introduction.or_else(|| self.proxy_protocol.map(Introduction::of_nobody));

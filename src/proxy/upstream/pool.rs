@@ -3,7 +3,9 @@
 //! Last in, first out: under falling load the rest falls idle and is closed, instead of all being kept half warm.
 
 use std::cell::RefCell;
+use std::num::NonZeroUsize;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -11,6 +13,8 @@ use tokio::time::Instant;
 use super::connection::Connection;
 use super::introduction::Introduction;
 use super::room::GivesWay;
+use super::roster::Slot;
+use super::sockets::Sockets;
 use crate::proxy::alarm::Alarm;
 
 /// Idle connections kept for one upstream by one worker. Above it they cost file descriptors and save nothing: this
@@ -22,12 +26,15 @@ const MAX_IDLE: usize = 256;
 pub(super) struct Pool {
     idle: RefCell<Vec<Idle>>,
     timeout: Duration,
+    most_requests: Option<NonZeroUsize>,
+    sockets: Option<Arc<Sockets>>,
 }
 
 #[derive(Debug)]
 struct Idle {
     connection: Connection,
-    since: Instant,
+    requests: usize,
+    until: Instant,
 }
 
 /// A connection in use by one request. Dropped, it closes; released, it waits for the next.
@@ -35,14 +42,22 @@ struct Idle {
 pub(in crate::proxy) struct Lease {
     connection: Connection,
     pool: Rc<Pool>,
+    /// Requests sent on the connection, this one included.
+    requests: usize,
+    /// Until when the server says that it keeps the connection.
+    until: Option<Instant>,
+    slot: Option<Slot>,
 }
 
 impl Pool {
-    /// An empty pool whose connections are closed after `timeout` without a request.
-    pub(super) fn new(timeout: Duration) -> Self {
+    /// An empty pool whose connections are closed after `timeout` without a request, after so many requests, and where
+    /// they are in the way of others to the same server.
+    pub(super) fn new(timeout: Duration, most_requests: Option<NonZeroUsize>, sockets: Option<Arc<Sockets>>) -> Self {
         Self {
             idle: RefCell::default(),
             timeout,
+            most_requests,
+            sockets,
         }
     }
 
@@ -51,9 +66,11 @@ impl Pool {
     pub(super) fn take(self: &Rc<Self>, now: Instant, introduction: Option<&Introduction>) -> Option<Lease> {
         let mut idle = self.idle.borrow_mut();
         while let Some(last) = idle.iter().rposition(|idle| idle.connection.is_for(introduction)) {
-            let Idle { connection, since } = idle.remove(last);
-            if connection.is_ready() && now.duration_since(since) < self.timeout {
-                return Some(Lease::new(connection, self));
+            let last = idle.remove(last);
+            if last.is_usable(now) {
+                let mut lease = Lease::new(last.connection, self);
+                lease.requests += last.requests;
+                return Some(lease);
             }
         }
         None
@@ -61,9 +78,22 @@ impl Pool {
 
     /// Closes what has died or been idle for too long at `now`.
     pub(super) fn sweep(&self, now: Instant) {
-        self.idle
-            .borrow_mut()
-            .retain(|idle| idle.connection.is_ready() && now.duration_since(idle.since) < self.timeout);
+        self.idle.borrow_mut().retain(|idle| idle.is_usable(now));
+    }
+
+    /// Until when a connection may wait that `lease` gives back at `now`, if it may.
+    fn keeps(&self, lease: &Lease, now: Instant) -> Option<Instant> {
+        let is_worn = self.most_requests.is_some_and(|most| lease.requests >= most.get());
+        let is_crowded = self.sockets.as_ref().is_some_and(|sockets| sockets.is_crowded());
+        let until = now + self.timeout;
+        let until = lease.until.map_or(until, |said| said.min(until));
+        (!is_worn && !is_crowded && until > now).then_some(until)
+    }
+}
+
+impl Idle {
+    fn is_usable(&self, now: Instant) -> bool {
+        self.connection.is_ready() && now < self.until
     }
 }
 
@@ -79,7 +109,27 @@ impl Lease {
         Self {
             connection,
             pool: Rc::clone(pool),
+            requests: 1,
+            until: None,
+            slot: None,
         }
+    }
+
+    /// Keeps `slot` for as long as the connection is in use.
+    pub(super) fn keep(&mut self, slot: Option<Slot>) {
+        self.slot = slot;
+    }
+
+    /// Keeps what it keeps until the connection is closed: it is to become a tunnel.
+    pub(super) fn becomes_tunnel(&mut self) {
+        if let Some(slot) = self.slot.take() {
+            self.connection.keep(slot);
+        }
+    }
+
+    /// The server says that it keeps the connection until then.
+    pub(super) fn usable_until(&mut self, until: Instant) {
+        self.until = Some(until);
     }
 
     /// The connection.
@@ -96,12 +146,19 @@ impl Lease {
     /// Where the upstream answered before it had the whole request, or sent more than its response, the connection
     /// closes.
     pub(in crate::proxy) fn release(self) {
+        let until = self.pool.keeps(&self, Instant::now());
         let mut idle = self.pool.idle.borrow_mut();
-        if self.connection.is_ready() && idle.len() < MAX_IDLE {
+        if let Some(until) = until
+            && self.connection.is_ready()
+            && idle.len() < MAX_IDLE
+        {
             idle.push(Idle {
                 connection: self.connection,
-                since: Instant::now(),
+                requests: self.requests,
+                until,
             });
         }
+        // Only now: whoever is let in finds the connection.
+        drop(self.slot);
     }
 }

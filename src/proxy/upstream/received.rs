@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use tokio::sync::OwnedSemaphorePermit;
-
+use super::room::Place;
+use super::roster::Slot;
 use crate::proxy::stream::Observer;
 
 /// How often bytes have arrived, and whether the server has stopped taking any. Atomic for hyper's sake, which moves
@@ -17,17 +17,22 @@ struct Seen {
     reads: AtomicU64,
     refused: AtomicBool,
     /// Given up when the socket is closed, be it that of a tunnel.
-    _place: OwnedSemaphorePermit,
+    place: Place,
 }
 
 impl Received {
     /// Nothing has arrived; `place` is kept as long as the socket.
-    pub(super) fn new(place: OwnedSemaphorePermit) -> Self {
+    pub(super) fn new(place: Place) -> Self {
         Self(Arc::new(Seen {
             reads: AtomicU64::new(0),
             refused: AtomicBool::new(false),
-            _place: place,
+            place,
         }))
+    }
+
+    /// Keeps `slot` for as long as the socket is open, be it as a tunnel.
+    pub(super) fn keep(&self, slot: Slot) {
+        self.0.place.keep(slot);
     }
 
     /// How often bytes have arrived.

@@ -2,10 +2,12 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::roster::Slot;
 
 /// Connections that may be closed because nobody uses them.
 pub(super) trait GivesWay: std::fmt::Debug {
@@ -19,6 +21,32 @@ pub(super) trait GivesWay: std::fmt::Debug {
 pub(super) struct Room {
     places: Arc<Semaphore>,
     pools: RefCell<Vec<Rc<dyn GivesWay>>>,
+}
+
+/// What an open connection takes up, for as long as it is kept.
+#[derive(Debug)]
+pub(super) struct Place {
+    _process: OwnedSemaphorePermit,
+    _server: Option<OwnedSemaphorePermit>,
+    /// Set where the connection has become a tunnel: until that ends, its request is in progress.
+    slot: OnceLock<Slot>,
+}
+
+impl Place {
+    /// A place in the process, and one at the server where those are counted.
+    pub(super) fn new(process: OwnedSemaphorePermit, server: Option<OwnedSemaphorePermit>) -> Self {
+        Self {
+            _process: process,
+            _server: server,
+            slot: OnceLock::new(),
+        }
+    }
+
+    /// Keeps `slot` until the connection is closed.
+    pub(super) fn keep(&self, slot: Slot) {
+        // A connection becomes a tunnel once.
+        let _ = self.slot.set(slot);
+    }
 }
 
 impl Room {

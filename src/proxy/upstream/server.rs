@@ -3,19 +3,24 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use http::{Method, Request, Response};
+use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::Answer;
 use super::connect::ConnectError;
 use super::connection::Failure;
 use super::dialect::Dialect;
 use super::introduction::Introduction;
 use super::opener::Opener;
 use super::pool::{Lease, Pool};
-use super::room::Room;
+use super::retry::{Again, Attempts};
+use super::room::{GivesWay, Room};
+use super::roster::Slot;
+use super::sockets::Sockets;
+use super::{Answer, keep_alive};
 use crate::proxy::body::RequestBody;
+use crate::proxy::contain;
 use crate::proxy::error::Error;
 use crate::proxy::headers::by_server::{self, ServerSite};
 use crate::proxy::settings::{self, BackendTimeouts, ServerAddress};
@@ -31,25 +36,32 @@ pub(super) struct Server {
     timeouts: BackendTimeouts,
 }
 
-/// Why there is no answer, and the request, where nothing of it was acted on.
+/// Why there is no answer, and the request, where nothing of it was acted on or it may be sent twice.
 type Unanswered = (Error, Option<Box<Request<RequestBody>>>);
 
 impl Server {
-    /// The server of `backend` at `address`.
+    /// The server of `backend` at `address`; `sockets` counts the connections to it where those are limited.
     pub(super) fn new(
         address: &ServerAddress,
         backend: &settings::Backend,
         dialect: &Rc<Dialect>,
         connector: Option<&Arc<Connector>>,
+        sockets: Option<&Arc<Sockets>>,
         room: &Rc<Room>,
     ) -> Self {
-        let pool = Rc::new(Pool::new(backend.timeouts.idle));
+        let most_requests = backend.choice.requests_per_connection;
+        let pool = Rc::new(Pool::new(backend.timeouts.idle, most_requests, sockets.cloned()));
         room.enter(pool.clone());
+        let opener = Rc::new(Opener::new(address, backend, dialect, connector, sockets, room));
+        if let Some(sockets) = sockets {
+            let idle: [Rc<dyn GivesWay>; 2] = [pool.clone(), opener.streams().clone()];
+            contain::spawn(None, give_way(idle, sockets.crowded()));
+        }
         Self {
             name: address.to_string().into(),
             site: Rc::new(ServerSite::of(address)),
             pool,
-            opener: Rc::new(Opener::new(address, backend, dialect, connector, room)),
+            opener,
             timeouts: backend.timeouts,
         }
     }
@@ -66,26 +78,34 @@ impl Server {
     }
 
     /// Sends a request on a connection that is there, or on a new one where there is none or it turns out to be dead.
-    /// An unsent request comes back with the error.
+    /// With the error comes the request again, where it was not sent or may be sent twice. `slot` is kept for as long as
+    /// it is in progress.
     pub(super) async fn send(
         &self,
         mut request: Request<RequestBody>,
         introduction: Option<&Introduction>,
+        slot: Option<Slot>,
+        attempts: &mut Attempts,
+        has_alternative: bool,
     ) -> Result<Answer, Unanswered> {
         by_server::address(&mut request, &self.site);
         while let Some(mut lease) = self.reused(introduction) {
-            let again = Again::of(&request);
+            let again = attempts.is_left().then(|| Again::of(&request));
             match lease.connection().send(request, self.timeouts.first_byte).await {
-                Ok(response) => return Ok(self.answer(response, lease)),
+                Ok(response) => return Ok(self.answer(response, lease, slot)),
                 Err(Failure::Unsent(unsent)) => request = *unsent,
-                Err(failure) => match again.after(&failure) {
-                    Some(copy) => {
-                        tracing::debug!(server = %self.name, "a connection was at its end: sending again");
-                        request = copy;
-                        break;
+                Err(failure) => {
+                    let copy = again.and_then(|again| again.after(&failure));
+                    let error = self.error(failure);
+                    match copy {
+                        Some(copy) if attempts.take(error.retry()) => {
+                            tracing::debug!(server = %self.name, "a connection was at its end: sending again");
+                            request = copy;
+                            break;
+                        }
+                        _ => return Err((error, None)),
                     }
-                    None => return Err((self.error(failure), None)),
-                },
+                }
             }
         }
         let connection = match self.opener.open(introduction.cloned()).await {
@@ -97,18 +117,19 @@ impl Server {
             }
         };
         let mut lease = Lease::new(connection, &self.pool);
-        let again = Again::of(&request);
+        let again = attempts.is_left().then(|| Again::of(&request));
         match lease.connection().send(request, self.timeouts.first_byte).await {
-            Ok(response) => Ok(self.answer(response, lease)),
+            Ok(response) => Ok(self.answer(response, lease, slot)),
             Err(Failure::Unsent(unsent)) => {
                 let server = Rc::clone(&self.name);
                 Err((Error::Unsent { server }, Some(unsent)))
             }
-            Err(failure @ Failure::Unprocessed(_)) => {
-                let unsent = again.after(&failure).map(Box::new);
-                Err((self.error(failure), unsent))
+            Err(failure) => {
+                // A new connection that dies may have died of the request: it goes nowhere else but to another server.
+                let may = has_alternative || !matches!(failure, Failure::Lost(_));
+                let copy = again.filter(|_| may).and_then(|again| again.after(&failure));
+                Err((self.error(failure), copy.map(Box::new)))
             }
-            Err(failure) => Err((self.error(failure), None)),
         }
     }
 
@@ -117,12 +138,21 @@ impl Server {
         pooled.or_else(|| Some(Lease::new(self.opener.shared()?, &self.pool)))
     }
 
-    fn answer(&self, response: Response<Incoming>, lease: Lease) -> Answer {
+    fn answer(&self, response: Response<Incoming>, mut lease: Lease, slot: Option<Slot>) -> Answer {
+        lease.keep(slot);
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            lease.becomes_tunnel();
+        }
+        if let Some(usable) = keep_alive::usable_for(response.headers()) {
+            // Its clock may have begun to run with the head of the response, however long we take to read the rest.
+            lease.usable_until(Instant::now() + usable);
+        }
         Answer {
             response,
             lease,
             server: Rc::clone(&self.name),
             site: Rc::clone(&self.site),
+            cookie: None,
         }
     }
 
@@ -142,62 +172,11 @@ impl Server {
     }
 }
 
-/// A copy to send again should the connection turn out to be at its end after the request was written. Without a body
-/// there is nothing that cannot be said twice.
-struct Again {
-    copy: Option<Request<RequestBody>>,
-    is_idempotent: bool,
-}
-
-impl Again {
-    fn of(request: &Request<RequestBody>) -> Self {
-        let copy = request.body().is_empty().then(|| {
-            let mut copy = Request::new(RequestBody::empty());
-            *copy.method_mut() = request.method().clone();
-            *copy.uri_mut() = request.uri().clone();
-            *copy.version_mut() = request.version();
-            *copy.headers_mut() = request.headers().clone();
-            *copy.extensions_mut() = request.extensions().clone();
-            copy
-        });
-        let is_idempotent = matches!(
-            *request.method(),
-            Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE
-        );
-        Self { copy, is_idempotent }
-    }
-
-    /// The copy, if `failure` leaves no doubt that it does no harm: nothing was done with the request, or doing it twice
-    /// is doing it once (RFC 9110 section 9.2.2).
-    fn after(self, failure: &Failure) -> Option<Request<RequestBody>> {
-        match failure {
-            Failure::Unprocessed(_) => self.copy,
-            Failure::Lost(_) => self.copy.filter(|_| self.is_idempotent),
-            _ => None,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_idempotent_requests_may_be_done_twice() {
-        for (method, again) in [
-            ("GET", true),
-            ("DELETE", true),
-            ("POST", false),
-            ("PATCH", false),
-            ("LOCK", false),
-        ] {
-            let request = Request::builder()
-                .method(method)
-                .uri("/")
-                .body(RequestBody::empty())
-                .unwrap();
-            let copy = Again::of(&request);
-            assert_eq!((copy.copy.is_some(), copy.is_idempotent), (true, again), "{method}");
+/// Closes connections that are idle whenever they are in the way of others.
+async fn give_way(idle: [Rc<dyn GivesWay>; 2], mut crowded: watch::Receiver<()>) {
+    while crowded.changed().await.is_ok() {
+        for idle in &idle {
+            idle.clear();
         }
     }
 }

@@ -3,16 +3,21 @@
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use fullchain::live::Live;
 use fullchain::proxy::settings::{
     Acme, Backend, BackendTimeouts, ClientLimits, Limits, Listener, Redirect, Route, ServerAddress, Service, Timeouts,
 };
-use fullchain::proxy::{AccessLog, AccessOutput, Inherited, LocalAddress, Server, Settings, Workers, drain};
+use fullchain::proxy::{
+    AccessLog, AccessOutput, HealthChecks, Inherited, LocalAddress, Server, Settings, Workers, drain,
+};
 use fullchain::tls::{self, Handshaker, Snapshot};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{RootCertStore, ServerConfig};
+use tokio::runtime::{Builder, LocalOptions};
+use tokio::sync::oneshot;
 
 use super::PATIENCE;
 use super::upstream::Upstream;
@@ -28,6 +33,8 @@ pub(crate) struct Proxy {
     pub(crate) roots: RootCertStore,
     drain: drain::Drain,
     workers: Option<Workers>,
+    /// Ends the health checks when it is dropped.
+    _checking: oneshot::Sender<()>,
 }
 
 impl Proxy {
@@ -40,31 +47,40 @@ impl Proxy {
     pub(crate) fn with(upstreams: &[SocketAddr], alter: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = settings(upstreams);
         alter(&mut settings);
-        Self::start(&settings, PATIENCE)
+        Self::start(&settings, PATIENCE, 1)
+    }
+
+    /// The same with several workers.
+    pub(crate) fn with_workers(workers: usize, upstreams: &[SocketAddr], alter: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = settings(upstreams);
+        alter(&mut settings);
+        Self::start(&settings, PATIENCE, workers)
     }
 
     /// A proxy that waits for the end of a handshake for `limit`.
     pub(crate) fn with_handshake_timeout(limit: Duration) -> Self {
-        Self::start(&settings(&[]), limit)
+        Self::start(&settings(&[]), limit, 1)
     }
 
-    fn start(settings: &Settings, handshake_timeout: Duration) -> Self {
+    fn start(settings: &Settings, handshake_timeout: Duration, workers: usize) -> Self {
         let certified = rcgen::generate_simple_self_signed([NAME.to_owned()]).unwrap();
         let certificate = certified.cert.der().clone();
         let key = PrivateKeyDer::Pkcs8(certified.signing_key.serialize_der().into());
         let handshaker = handshaker(certificate.clone(), key, handshake_timeout);
         let mut roots = RootCertStore::empty();
         roots.add(certificate).unwrap();
-        let server = Server::bind(settings, NonZeroUsize::MIN, Inherited::default()).unwrap();
+        let server = Server::bind(settings, NonZeroUsize::new(workers).unwrap(), Inherited::default()).unwrap();
         let addresses = server.local_addresses();
         let access_log = AccessOutput::open(&settings.access_log).unwrap();
         let (drain, watch) = drain::channel();
+        let _checking = check_health(server.health_checks());
         Self {
             address: addresses[0].address.ip().unwrap(),
             redirect: addresses[1].address.ip().unwrap(),
             listeners: addresses,
             roots,
             drain,
+            _checking,
             workers: Some(server.run(Arc::new(handshaker), access_log, watch).unwrap()),
         }
     }
@@ -82,12 +98,27 @@ impl Proxy {
     /// Drains for at most `grace`; how many connections were cut.
     pub(crate) fn finish(&mut self, grace: Duration) -> usize {
         self.drain();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()
-            .unwrap();
+        let runtime = Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(self.workers.take().unwrap().finish(grace))
     }
+}
+
+/// Runs health checks on a thread of their own, until what this returns is dropped.
+fn check_health(checks: HealthChecks) -> oneshot::Sender<()> {
+    let (keep, ended) = oneshot::channel();
+    thread::spawn(move || {
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build_local(LocalOptions::default())
+            .unwrap();
+        runtime.block_on(async {
+            tokio::select! {
+                () = checks.run() => {}
+                _ = ended => {}
+            }
+        });
+    });
+    keep
 }
 
 fn settings(upstreams: &[SocketAddr]) -> Settings {

@@ -4,6 +4,9 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
+
+use socket2::SockRef;
 
 use super::PATIENCE;
 
@@ -25,7 +28,27 @@ pub(crate) struct Connection {
 impl Upstream {
     /// A backend that runs `script` on every connection, each on a thread of its own; the connection closes at its end.
     pub(crate) fn scripted(script: impl Fn(&mut Connection) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::scripted_at(SocketAddr::from(([127, 0, 0, 1], 0)), script)
+    }
+
+    /// The same at an address that was free until now.
+    pub(crate) fn scripted_at(address: SocketAddr, script: impl Fn(&mut Connection) + Send + Sync + 'static) -> Self {
+        Self::start(address, script, |serve| {
+            thread::spawn(serve);
+        })
+    }
+
+    /// A backend that takes the next connection when the one before has ended.
+    pub(crate) fn one_at_a_time(script: impl Fn(&mut Connection) + Send + Sync + 'static) -> Self {
+        Self::start(SocketAddr::from(([127, 0, 0, 1], 0)), script, |serve| serve())
+    }
+
+    fn start(
+        address: SocketAddr,
+        script: impl Fn(&mut Connection) + Send + Sync + 'static,
+        run: fn(Box<dyn FnOnce() + Send>),
+    ) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let received = Arc::new(Mutex::new(Vec::new()));
         let (script, log) = (Arc::new(script), Arc::clone(&received));
@@ -41,7 +64,7 @@ impl Upstream {
                     received: Arc::clone(&log),
                 };
                 let script = Arc::clone(&script);
-                thread::spawn(move || script(&mut connection));
+                run(Box::new(move || script(&mut connection)));
             }
         });
         Self { address, received }
@@ -127,6 +150,11 @@ impl Connection {
     /// The raw socket.
     pub(crate) fn stream(&mut self) -> &mut TcpStream {
         &mut self.stream
+    }
+
+    /// Has the connection end with a reset when the script does.
+    pub(crate) fn reset(&self) {
+        SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
     }
 
     /// Ends the sending direction.
