@@ -32,7 +32,7 @@ pub enum Acme {
     /// We do, with the files of a directory: the tokens themselves, or the webroot that they are in.
     Directory(Arc<Path>),
     /// A backend, whatever routes say.
-    Backend(ToBackend),
+    Backend(Box<ToBackend>),
 }
 
 /// The route of what a backend answers.
@@ -54,10 +54,10 @@ pub(super) enum Challenge<'a> {
 impl Acme {
     /// Has a backend answer: a position in [`Settings::backends`](super::Settings::backends).
     pub fn to_backend(position: usize) -> Self {
-        Self::Backend(ToBackend {
+        Self::Backend(Box::new(ToBackend {
             route: Route::to(position),
             prefix: PathPrefix::root(),
-        })
+        }))
     }
 
     /// What to do with a request, if it is one of http-01.
@@ -69,7 +69,10 @@ impl Acme {
         match self {
             Self::Off => None,
             Self::Directory(directory) => Some(Challenge::Token(directory, token()?)),
-            Self::Backend(ToBackend { route, prefix }) => token().map(|_| Challenge::Route(Found { route, prefix })),
+            Self::Backend(to) => token().map(|_| {
+                let ToBackend { route, prefix } = &**to;
+                Challenge::Route(Found { route, prefix })
+            }),
         }
     }
 }

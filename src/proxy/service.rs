@@ -15,7 +15,7 @@ use hyper::upgrade::OnUpgrade;
 use super::access_log::{Escaped, Record};
 use super::acme::{self, Challenge};
 use super::activity::{Activity, InProgress};
-use super::body::{self, RequestBody, ResponseBody, Taken};
+use super::body::{self, First, RequestBody, ResponseBody, Taken};
 use super::error::{Causes, Error, Side};
 use super::headers::client;
 use super::headers::downstream::{Address, Downstream};
@@ -32,7 +32,7 @@ use super::response;
 use super::routes::Found;
 use super::settings::Redirect;
 use super::upgrade::{Tunnel, Wanted};
-use super::upstream::{Answer, Backend};
+use super::upstream::{Answer, AsClientWrote, Backend};
 use super::worker::Worker;
 use crate::tls::Hello;
 
@@ -244,13 +244,15 @@ fn address(head: &mut Parts, backend: &Backend) {
         head.uri = head.uri.path_and_query().cloned().map_or_else(Uri::default, Uri::from);
     }
     head.version = Version::HTTP_11;
-    match backend.preserves_header_case() {
+    if backend.preserves_header_case() {
+        head.extensions.remove::<OnUpgrade>();
+        head.extensions.remove::<Protocol>();
         // What is left is what hyper remembers of the client's spelling.
-        true => {
-            head.extensions.remove::<OnUpgrade>();
-            head.extensions.remove::<Protocol>();
+        if !head.extensions.is_empty() {
+            head.extensions.insert(AsClientWrote);
         }
-        false => head.extensions.clear(),
+    } else {
+        head.extensions.clear();
     }
 }
 
@@ -290,7 +292,7 @@ async fn pass_back(
             server: Rc::clone(&server),
             source,
         })?,
-        false => None,
+        false => First::Nothing,
     };
     hop::strip_response(&mut head.headers);
     framing::clear_response(&mut head.headers, head.status, to_head);

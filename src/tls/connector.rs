@@ -86,7 +86,7 @@ struct Sources {
 pub enum ConnectorError {
     /// A file cannot be used.
     #[error(transparent)]
-    File(#[from] certs::Error),
+    File(Box<certs::Error>),
     /// The client certificate cannot be used.
     #[error("the client certificate cannot be used")]
     Identity(#[source] rustls::Error),
@@ -104,6 +104,12 @@ pub enum ConnectorError {
     /// rustls takes no such settings.
     #[error("TLS to servers cannot be set up")]
     Setup(#[source] rustls::Error),
+}
+
+impl From<certs::Error> for ConnectorError {
+    fn from(error: certs::Error) -> Self {
+        Self::File(Box::new(error))
+    }
 }
 
 impl Default for Trust {

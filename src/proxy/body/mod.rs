@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::cause;
 
 pub(super) use self::request::{RequestBody, Sent};
-pub(super) use self::response::{ResponseBody, Taken, first};
+pub(super) use self::response::{First, ResponseBody, Taken, first};
 
 /// Why a body ended early.
 #[derive(Debug, thiserror::Error)]

@@ -2,12 +2,14 @@
 
 use std::cell::Cell;
 use std::future::poll_fn;
+use std::mem;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -28,8 +30,19 @@ pub(in crate::proxy) struct ResponseBody {
     _in_progress: Option<InProgress>,
 }
 
-/// What was taken from a body before the head went to the client: a frame, or the body's end; `None` where nothing was.
-pub(in crate::proxy) type First = Option<Option<Frame<Bytes>>>;
+/// What was taken from a body before the head went to the client.
+#[derive(Debug, Default)]
+pub(in crate::proxy) enum First {
+    /// Nothing was there yet.
+    #[default]
+    Nothing,
+    /// Its first bytes.
+    Data(Bytes),
+    /// Trailers, and no bytes at all.
+    Trailers(Box<HeaderMap>),
+    /// Its end.
+    End,
+}
 
 /// Takes the first frame of a body, if it is there already: what is malformed from its start can still be told by a
 /// status. Nobody waits for a frame that is on its way.
@@ -40,11 +53,16 @@ pub(in crate::proxy) async fn first(incoming: &mut Incoming) -> Result<First, hy
             tokio::task::yield_now().await;
         }
         let polled = poll_fn(|context| Poll::Ready(Pin::new(&mut *incoming).poll_frame(context))).await;
-        if let Poll::Ready(first) = polled {
-            return Ok(Some(first.transpose()?));
-        }
+        let Poll::Ready(first) = polled else { continue };
+        return Ok(match first.transpose()?.map(Frame::into_data) {
+            None => First::End,
+            Some(Ok(data)) => First::Data(data),
+            Some(Err(frame)) => frame
+                .into_trailers()
+                .map_or(First::Nothing, |trailers| First::Trailers(Box::new(trailers))),
+        });
     }
-    Ok(None)
+    Ok(First::Nothing)
 }
 
 #[derive(Debug)]
@@ -191,9 +209,11 @@ impl Content {
 
 impl Upstream {
     fn poll_frame(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let next = match self.first.take() {
-            Some(first) => Poll::Ready(first.map(Ok)),
-            None => Pin::new(&mut self.incoming).poll_frame(context),
+        let next = match mem::take(&mut self.first) {
+            First::Nothing => Pin::new(&mut self.incoming).poll_frame(context),
+            First::Data(data) => Poll::Ready(Some(Ok(Frame::data(data)))),
+            First::Trailers(trailers) => Poll::Ready(Some(Ok(Frame::trailers(*trailers)))),
+            First::End => Poll::Ready(None),
         };
         match next {
             Poll::Ready(Some(Ok(frame))) => {
@@ -230,7 +250,7 @@ impl Upstream {
     }
 
     fn is_over(&self) -> bool {
-        self.first.is_none() && self.incoming.is_end_stream()
+        matches!(self.first, First::Nothing) && self.incoming.is_end_stream()
     }
 
     fn release_at_end(&mut self) {

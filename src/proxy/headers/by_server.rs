@@ -148,11 +148,17 @@ mod tests {
             Prefixes::default(),
         );
         request.extensions_mut().insert(by_server.unwrap());
-        for (host, port, authority) in [("one", 80, "one"), ("::1", 8080, "[::1]:8080")] {
-            let server = ServerSite::of(&ServerAddress::http(host, port));
-            address(&mut request, &server);
+        for (server, authority) in [
+            (ServerAddress::http("one", 80), "one"),
+            (ServerAddress::http("::1", 8080), "[::1]:8080"),
+            (ServerAddress::https("::1", 443), "[::1]"),
+            (ServerAddress::https("two", 80), "two:80"),
+            (ServerAddress::unix("/run/app.sock"), "localhost"),
+        ] {
+            let scheme = if server.tls { "https" } else { "http" };
+            address(&mut request, &ServerSite::of(&server));
             assert_eq!(request.headers()["host"], authority);
-            assert_eq!(request.headers()["destination"], format!("http://{authority}/x"));
+            assert_eq!(request.headers()["destination"], format!("{scheme}://{authority}/x"));
         }
     }
 

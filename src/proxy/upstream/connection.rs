@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::connect::ConnectError;
-use super::dialect::Dialect;
+use super::dialect::{Dialect, origin_form};
 use super::introduction::Introduction;
 use super::received::Received;
 use super::roster::Slot;
@@ -164,7 +164,14 @@ impl Connection {
             Kind::Http2(stream) => {
                 self.dialect.http2(&mut request, stream.is_tls());
                 let response = stream.send(request);
-                patience.wait(response, &mut self.alarm, classify_http2).await
+                let outcome = patience.wait(response, &mut self.alarm, classify_http2).await;
+                outcome.map_err(|failure| match failure {
+                    Failure::Unsent(mut request) => {
+                        origin_form(&mut request);
+                        Failure::Unsent(request)
+                    }
+                    failure => failure,
+                })
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What a request looks like in the HTTP that a server speaks.
 //!
-//! A request may come back unsent from one server and go to the next, which may speak another version: each form is
-//! made from either.
+//! A request may come back unsent from one server and go to the next, which may speak another version: it comes back in
+//! the form that it came in.
 
 use http::header::{CONNECTION, HOST, TE, TRANSFER_ENCODING, UPGRADE};
 use http::uri::{Authority, PathAndQuery, Scheme};
@@ -14,6 +14,10 @@ use crate::proxy::settings::{HeaderCase, HttpVersion, Protocol};
 /// Bytes of a response's header section. nginx and HAProxy refuse above 4 and 16 KiB by default, clients above 100 to
 /// 300 KiB (curl: 300 KiB in all, 100 KiB a line): what passes here, clients take.
 pub(super) const RESPONSE_HEADER_BYTES: usize = 96 * 1024;
+
+/// Marks a request, as an extension, whose other extensions are what hyper remembers of the client's spelling.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::proxy) struct AsClientWrote;
 
 /// How a backend's servers are spoken to, as hyper is told.
 #[derive(Debug)]
@@ -55,18 +59,8 @@ impl Dialect {
         self.http == HttpVersion::Http10
     }
 
-    /// Gives `request` the form of HTTP/1: origin-form, with a Host field.
+    /// Gives `request` the form of HTTP/1.
     pub(super) fn http1<B>(&self, request: &mut Request<B>) {
-        if let Some(authority) = request.uri().authority() {
-            if let Ok(host) = HeaderValue::from_str(authority.as_str()) {
-                request.headers_mut().insert(HOST, host);
-            }
-            *request.uri_mut() = request
-                .uri()
-                .path_and_query()
-                .cloned()
-                .map_or_else(Uri::default, Uri::from);
-        }
         *request.version_mut() = Version::HTTP_11;
         if self.is_http10() {
             // What nginx has sent by default for twenty years, and every server of that age understands: a version, a
@@ -78,9 +72,8 @@ impl Dialect {
             }
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        // What is there is what hyper remembers of the client's spelling.
-        if !self.spelled.is_empty() && request.extensions().is_empty() {
-            *request.extensions_mut() = self.spelled.clone();
+        if !self.spelled.is_empty() && request.extensions().get::<AsClientWrote>().is_none() {
+            request.extensions_mut().extend(self.spelled.clone());
         }
     }
 
@@ -91,9 +84,6 @@ impl Dialect {
         let headers = request.headers_mut();
         for name in [CONNECTION, UPGRADE, TRANSFER_ENCODING] {
             headers.remove(name);
-        }
-        if request.uri().authority().is_some() {
-            return;
         }
         let host = request.headers().get(HOST).map(HeaderValue::as_bytes);
         // Checked on arrival, or given by ourselves; should it ever be no authority, h2 refuses the request.
@@ -112,6 +102,19 @@ impl Dialect {
     }
 }
 
+/// Gives a request that comes back from HTTP/2 the form that all servers are sent it in first: origin-form, with a Host
+/// field.
+pub(super) fn origin_form<B>(request: &mut Request<B>) {
+    if let Some(authority) = request.uri().authority() {
+        if let Ok(host) = HeaderValue::from_str(authority.as_str()) {
+            request.headers_mut().insert(HOST, host);
+        }
+        let path = request.uri().path_and_query().cloned();
+        *request.uri_mut() = path.map_or_else(Uri::default, Uri::from);
+    }
+    *request.version_mut() = Version::HTTP_11;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,7 +126,7 @@ mod tests {
         dialect.http2(&mut request, true);
         assert_eq!(request.uri(), "https://a.test:8443/a?b");
         assert!(request.headers().is_empty());
-        dialect.http1(&mut request);
+        origin_form(&mut request);
         assert_eq!(request.uri(), "/a?b");
         assert_eq!(request.headers()["host"], "a.test:8443");
         assert_eq!(request.version(), Version::HTTP_11);

@@ -55,6 +55,7 @@ use tokio::time::Instant;
 pub(super) use self::backend::Backend;
 pub(super) use self::connect::ConnectError;
 pub use self::connectors::{BackendError, Connectors};
+pub(super) use self::dialect::AsClientWrote;
 pub use self::health::HealthChecks;
 pub(super) use self::introduction::Introduction;
 pub(super) use self::pool::Lease;

@@ -16,6 +16,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http2};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::connect::ConnectError;
@@ -175,7 +176,7 @@ impl Stream {
 
     /// Sends a request.
     pub(super) fn send(
-        &mut self,
+        &self,
         request: Request<RequestBody>,
     ) -> impl Future<Output = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>> + use<> {
         self.connection.sender.clone().try_send_request(request)
@@ -202,7 +203,10 @@ impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for Local {
 
 /// What is being opened for all who wait for it.
 #[derive(Debug, Default)]
-pub(super) struct Opening(RefCell<Option<tokio::sync::watch::Receiver<Option<Result<(), ConnectError>>>>>);
+pub(super) struct Opening(RefCell<Option<watch::Receiver<Outcome>>>);
+
+/// What came of it, once something has.
+type Outcome = Option<Result<(), ConnectError>>;
 
 impl Opening {
     /// Waits for what is being opened, or has it opened by `open`, which ends whether or not anybody waits.
@@ -218,7 +222,7 @@ impl Opening {
         let mut opened = match waiting.filter(|opened| opened.borrow().is_none() && opened.has_changed().is_ok()) {
             Some(opened) => opened,
             None => {
-                let (sender, opened) = tokio::sync::watch::channel(None);
+                let (sender, opened) = watch::channel(None);
                 let open = open();
                 contain::spawn(None, async move {
                     let outcome = open.await;

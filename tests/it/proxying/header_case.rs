@@ -1,7 +1,7 @@
 //! How field names are written to servers.
 
 use bytes::Bytes;
-use fullchain::proxy::settings::{HeaderCase, Protocol};
+use fullchain::proxy::settings::{HeaderCase, Protocol, UpstreamHost};
 use http::Request;
 use http_body_util::Full;
 
@@ -17,7 +17,7 @@ const REQUEST: &str = "POST / HTTP/1.1\r\nhost: a.test\r\nX-mY-App: 1\r\nsoapact
 fn names(configure: impl Fn(&mut Protocol)) -> ([Vec<String>; 2], String) {
     let upstream = Upstream::answering(OK);
     let proxy = Proxy::with(&[upstream.address], |settings| {
-        configure(&mut settings.backends[0].protocol)
+        configure(&mut settings.backends[0].protocol);
     });
     let response = Client::of(&proxy).send(REQUEST).response();
     let names = |number| -> Vec<String> {
@@ -28,7 +28,7 @@ fn names(configure: impl Fn(&mut Protocol)) -> ([Vec<String>; 2], String) {
     let of_http1 = names(0);
     let other = Upstream::answering(OK);
     let proxy = Proxy::with(&[other.address], |settings| {
-        configure(&mut settings.backends[0].protocol)
+        configure(&mut settings.backends[0].protocol);
     });
     http2(&proxy, async |mut sender| {
         let request = Request::post("https://a.test/")
@@ -143,4 +143,27 @@ fn a_spelling_of_the_transfer_coding_changes_nothing_about_the_body() {
     assert_eq!(client.response().status, 200);
     let received = upstream.received(0);
     assert!(received.contains("\r\nContent-length: 2\r\n"), "{received}");
+}
+
+#[test]
+fn a_spelling_holds_for_requests_that_name_their_server_too() {
+    for header_case in [HeaderCase::Title, HeaderCase::Preserve] {
+        let upstream = Upstream::answering(OK);
+        let proxy = Proxy::with(&[upstream.address], |settings| {
+            settings.routes[0].headers.upstream_host = UpstreamHost::Upstream;
+            settings.backends[0].protocol.header_case = header_case;
+            settings.backends[0].protocol.header_spelling = vec!["SOAPAction".parse().unwrap()];
+        });
+        http2(&proxy, async |mut sender| {
+            let request = Request::get("https://a.test/").header("soapaction", "x");
+            let request = request.body(Full::<Bytes>::default()).unwrap();
+            sender.send_request(request).await.unwrap();
+        });
+        let received = upstream.received(0);
+        assert!(received.contains("\r\nSOAPAction: x\r\n"), "{received}");
+        assert!(
+            received.contains(&format!("\r\nHost: {}\r\n", upstream.address)),
+            "{received}"
+        );
+    }
 }

@@ -18,7 +18,7 @@ fn answer(response: &'static str, configure: impl Fn(&mut Protocol)) -> Response
         connection.send(response);
     });
     let proxy = Proxy::with(&[upstream.address], |settings| {
-        configure(&mut settings.backends[0].protocol)
+        configure(&mut settings.backends[0].protocol);
     });
     let answer = Client::of(&proxy).send(GET).response();
     let (status, body) = http2(&proxy, async |mut sender| {
