@@ -10,6 +10,7 @@ use super::error::Problem;
 use super::value::Value;
 use crate::chain::{Policy, Sha256};
 use crate::fetch::{Aia, Ocsp};
+use crate::proxy::WindowsAuth;
 use crate::proxy::settings::{HeaderCase, HeaderSpelling, HttpVersion, ProxyProtocol, Redirect};
 use crate::telemetry::log::{Filter, Format};
 use crate::tls::{ClientAuthMode, RevocationDepth, RevocationPolicy};
@@ -59,6 +60,28 @@ impl Value for Ocsp {
 
     fn schema() -> Schema {
         json_schema!({ "enum": ["staple", "off"] })
+    }
+}
+
+impl Value for WindowsAuth {
+    const NAME: &'static str = "auto|true|false";
+    const EXPECTED: &'static str = "\"auto\", true or false";
+
+    fn parse(text: &str) -> Result<Self, Problem> {
+        match text {
+            "auto" => Ok(Self::Detect),
+            "true" => Ok(Self::Http1),
+            "false" => Ok(Self::Remove),
+            _ => Err(Self::mismatch(text)),
+        }
+    }
+
+    fn of_switch(on: bool) -> Result<Self, Problem> {
+        Ok(if on { Self::Http1 } else { Self::Remove })
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "enum": ["auto", true, false] })
     }
 }
 
@@ -446,6 +469,9 @@ mod tests {
         assert_eq!(Ocsp::parse("off"), Ok(Ocsp::Off));
         assert_eq!(Aia::parse("missing"), Ok(Aia::Missing));
         assert!(Aia::parse("on").is_err());
+        assert_eq!(WindowsAuth::parse("true"), Ok(WindowsAuth::Http1));
+        assert_eq!(WindowsAuth::of_switch(false), Ok(WindowsAuth::Remove));
+        assert!(WindowsAuth::parse("ntlm").is_err());
         assert_eq!(CacheDirectory::parse("off"), Ok(CacheDirectory::Off));
         assert_eq!(ClientAuthMode::parse("optional"), Ok(ClientAuthMode::Optional));
         assert_eq!(RevocationPolicy::parse("stale"), Ok(RevocationPolicy::Stale));

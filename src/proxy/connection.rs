@@ -63,20 +63,26 @@ pub(super) async fn serve(worker: Rc<Worker>, listener: Rc<Listener>, mut socket
         client_cert: Default::default(),
         tunnel: Default::default(),
         introductions: Default::default(),
+        pins: Default::default(),
     };
     if listener.service != Service::Tls {
         activity.ready(Instant::now());
         return serve_requests(stream, context(None), &entry).await;
     }
     // The handshaker has said what there is to say about a failure.
-    let Ok(accepted) = worker.handshaker.accept(stream, client.peer).await else {
+    let without_http2 = |name: Option<&str>| worker.routes.are_without_http2(name);
+    let Ok(accepted) = worker.handshaker.accept(stream, client.peer, without_http2).await else {
         return;
     };
     let protocol = accepted.hello.protocol;
     activity.ready(Instant::now());
     let context = context(Some(Rc::new(accepted.hello)));
     match protocol {
-        ApplicationProtocol::Http2 => http2::serve(accepted.stream, &Rc::new(context)).await,
+        ApplicationProtocol::Http2 => {
+            let context = Rc::new(context);
+            http2::serve(accepted.stream, &context).await;
+            context.pins.close();
+        }
         ApplicationProtocol::Http1 => serve_requests(accepted.stream, context, &entry).await,
     }
 }
@@ -89,7 +95,9 @@ where
     let peer = context.peer;
     let context = Rc::new(context);
     let service = service_fn(|request| service::answer(Rc::clone(&context), request, None));
-    let Some((io, early)) = serve_http1(io, service, peer, entry, &context.worker).await else {
+    let rest = serve_http1(io, service, peer, entry, &context.worker).await;
+    context.pins.close();
+    let Some((io, early)) = rest else {
         return;
     };
     let tunnel = context.tunnel.take();

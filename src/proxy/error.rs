@@ -35,6 +35,18 @@ pub(super) enum Error {
     /// The configuration has no route for the request.
     #[error("no route takes this host and path")]
     NoRoute,
+    /// The route is for HTTP/1.1 alone, and the request came over HTTP/2.
+    #[error("`windows_auth` takes no HTTP/2")]
+    Http11Required,
+    /// The client's connection to the backend was in use by earlier requests for too long.
+    #[error("earlier requests had the connection that is pinned to this client for {0:?}")]
+    Queued(Duration),
+    /// The server closed the connection in the midst of a handshake that authenticates connections.
+    #[error("{server} has closed the connection that this client was authenticating")]
+    HandshakeLost {
+        /// Which.
+        server: Rc<str>,
+    },
     /// The route's backend has no server.
     #[error("no server is configured")]
     NoServer,
@@ -152,12 +164,15 @@ impl Error {
             | Self::TooManyRequests(_)
             | Self::NoToken
             | Self::Misdirected
-            | Self::NoRoute => Side::Downstream,
+            | Self::NoRoute
+            | Self::Http11Required => Side::Downstream,
             Self::NoServer
             | Self::NoServerUp { .. }
             | Self::QueueFull
             | Self::QueueTimedOut(_)
             | Self::NoRoom
+            | Self::Queued(_)
+            | Self::HandshakeLost { .. }
             | Self::Connect { .. }
             | Self::Lost { .. }
             | Self::Unsent { .. }
@@ -195,10 +210,13 @@ impl Error {
             Self::LengthRequired => StatusCode::LENGTH_REQUIRED,
             Self::TooManyRequests(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::NoRoute | Self::NoToken => StatusCode::NOT_FOUND,
+            // RFC 9110 section 15.6.6: refused, and for the version. Nobody but the log sees it.
+            Self::Http11Required => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
             Self::NoServer
             | Self::NoServerUp { .. }
             | Self::QueueFull
             | Self::QueueTimedOut(_)
+            | Self::Queued(_)
             | Self::NoRoom
             | Self::Unprocessed { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Connect { source, .. } if source.is_timeout() => StatusCode::GATEWAY_TIMEOUT,
@@ -207,6 +225,7 @@ impl Error {
             | Self::Lost { .. }
             | Self::Unsent { .. }
             | Self::InvalidResponse { .. }
+            | Self::HandshakeLost { .. }
             | Self::UnacceptableResponse { .. } => StatusCode::BAD_GATEWAY,
         }
     }
@@ -229,6 +248,9 @@ impl Error {
             Self::Misdirected => "misdirected",
             Self::LengthRequired => "length-required",
             Self::NoRoute => "no-route",
+            Self::Http11Required => "http-1.1-required",
+            Self::Queued(_) => "pin-timeout",
+            Self::HandshakeLost { .. } => "handshake-lost",
             Self::NoServer => "no-server",
             Self::NoServerUp { .. } => "no-server-up",
             Self::QueueFull => "queue-full",
@@ -253,6 +275,7 @@ impl Error {
             | Self::Unprocessed { server, .. }
             | Self::InvalidResponse { server, .. }
             | Self::UnacceptableResponse { server, .. }
+            | Self::HandshakeLost { server }
             | Self::Silent { server, .. } => Some(server),
             Self::Refused(_)
             | Self::RequestBody(_)
@@ -261,6 +284,8 @@ impl Error {
             | Self::TooManyRequests(_)
             | Self::NoToken
             | Self::NoRoute
+            | Self::Http11Required
+            | Self::Queued(_)
             | Self::NoServer
             | Self::NoServerUp { .. }
             | Self::QueueFull

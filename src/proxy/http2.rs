@@ -23,6 +23,7 @@ use super::body::Taken;
 use super::contain;
 use super::ending::LINGER;
 use super::error::Causes;
+use super::response::Http11Required;
 use super::service::{self, Context};
 
 /// Drives a connection until it ends, is idle for too long or is told to end; h2 says the end itself.
@@ -39,7 +40,15 @@ where
     let service = service_fn(|request| {
         let taken = Taken::default();
         next.set(Some(taken.clone()));
-        service::answer(Rc::clone(context), request, Some(taken))
+        let answer = service::answer(Rc::clone(context), request, Some(taken));
+        async {
+            let response = answer.await.unwrap_or_else(|never| match never {});
+            match response.extensions().get() {
+                // hyper resets the stream with the reason it finds.
+                Some(Http11Required) => Err(h2::Error::from(h2::Reason::HTTP_1_1_REQUIRED)),
+                None => Ok(response),
+            }
+        }
     });
     let mut connection = http2::Builder::new(streams)
         .timer(TokioTimer::new())

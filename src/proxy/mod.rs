@@ -10,6 +10,7 @@
 //! service     one request: headers -> route -> body -> backend, and back
 //! routes      which route a request takes
 //! headers     what becomes of header fields, on the way down and on the way up
+//! windows_auth which connection, where it is the connection that is authenticated
 //! upstream    backends, their servers, and the connections to them
 //! error       every way it can fail, the one table of statuses, and the words for causes
 //! access_log  one line for each request
@@ -42,6 +43,7 @@ mod proxy_protocol;
 mod redirect;
 mod response;
 mod routes;
+mod rpc_over_http;
 mod scanned;
 mod scanner;
 mod server;
@@ -51,6 +53,7 @@ mod socket;
 mod stream;
 mod upgrade;
 mod upstream;
+mod windows_auth;
 mod worker;
 mod worker_thread;
 
@@ -60,3 +63,4 @@ pub use self::network::{Network, NetworkError};
 pub use self::server::{LocalAddress, Server, StartError, Workers};
 pub use self::settings::Settings;
 pub use self::upstream::{BackendError, Connectors, HealthChecks};
+pub use self::windows_auth::WindowsAuth;

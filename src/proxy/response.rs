@@ -11,6 +11,11 @@ use super::error::Error;
 /// pass too, but a gateway cannot know them.
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
 
+/// Marks a response, as an extension, that is not to be sent: the stream is to be reset instead, which tells the client
+/// to ask again over HTTP/1.1 (RFC 9113 section 7, HTTP_1_1_REQUIRED).
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Http11Required;
+
 /// The answer to a request that failed with `error`.
 ///
 /// `unread` tells that some of the request may not have been read: HTTP/1.1 must then close, or the rest of the body
@@ -23,6 +28,9 @@ pub(super) fn failure(error: &Error, version: Version, unread: bool) -> Response
     }
     if let Some(wait) = error.retry_after() {
         response.headers_mut().insert(RETRY_AFTER, wait.into());
+    }
+    if matches!(error, Error::Http11Required) {
+        response.extensions_mut().insert(Http11Required);
     }
     if version < Version::HTTP_2 && (unread || error.taints_connection()) {
         let close = HeaderValue::from_static("close");

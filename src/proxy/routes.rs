@@ -20,6 +20,8 @@ pub(super) struct Routes {
     any: ByPath,
     /// Whether any route asks for a path.
     differ_by_path: bool,
+    /// Whether any route is for HTTP/1.1 alone.
+    any_without_http2: bool,
 }
 
 /// Routes with the prefixes they take, longest first; of equal ones the one that is written first.
@@ -42,6 +44,7 @@ impl Routes {
             under: HashMap::new(),
             any: ByPath::default(),
             differ_by_path: routes.iter().any(|route| !route.paths.is_empty()),
+            any_without_http2: routes.iter().any(Route::is_without_http2),
         };
         for (index, route) in routes.iter().enumerate() {
             if route.hosts.is_empty() {
@@ -74,6 +77,25 @@ impl Routes {
             let route = self.routes.get(*index)?;
             Some(Found { route, prefix })
         }))
+    }
+
+    /// Whether a request to `host`, by whatever path, may take a route that is for HTTP/1.1 alone: then no client should
+    /// be offered HTTP/2 for it.
+    pub(super) fn are_without_http2(&self, host: Option<&str>) -> bool {
+        if !self.any_without_http2 {
+            return false;
+        }
+        let named = self.of_host(host.map(str::as_bytes)).into_iter().flatten();
+        for candidate in named.chain([&self.any]) {
+            let mut routes = candidate.0.iter().filter_map(|(_, index)| self.routes.get(*index));
+            if routes.any(Route::is_without_http2) {
+                return true;
+            }
+            if candidate.find("/").is_some() {
+                break;
+            }
+        }
+        false
     }
 
     /// The routes that name `host`, most specific first.
@@ -118,6 +140,7 @@ impl ByPath {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proxy::WindowsAuth;
 
     #[test]
     fn the_most_specific_host_and_then_the_longest_path_win() {
@@ -163,6 +186,39 @@ mod tests {
         assert_eq!(at(&by_path, None, "/public/..%2fadmin"), Err(Refusal::Path));
         let by_host = table(&[(&["a.test"], &[]), (&[], &[])]);
         assert_eq!(at(&by_host, Some("a.test"), "/public/../x"), Ok(Some(0)));
+    }
+
+    #[test]
+    fn a_host_is_without_http2_where_one_of_its_routes_is() {
+        let route = |hosts: &[&str], paths: &[&str], windows_auth| Route {
+            hosts: hosts.iter().map(|host| host.parse().unwrap()).collect(),
+            paths: paths.iter().map(|path| path.parse().unwrap()).collect(),
+            windows_auth,
+            ..Route::to(0)
+        };
+        let (http1, detect) = (WindowsAuth::Http1, WindowsAuth::Detect);
+        let by_path = Routes::new(&[
+            route(&["a.test"], &["/ews"], http1),
+            route(&["a.test"], &[], detect),
+            route(&["*.b.test"], &[], http1),
+            route(&["plain.b.test"], &[], detect),
+            route(&["part.b.test"], &["/x"], detect),
+            route(&[], &[], detect),
+        ]);
+        for (host, expected) in [
+            (Some("a.test"), true),
+            (Some("c.b.test"), true),
+            (Some("plain.b.test"), false),
+            // What its own route does not take goes to that of the domain.
+            (Some("part.b.test"), true),
+            (Some("other.test"), false),
+            (None, false),
+        ] {
+            assert_eq!(by_path.are_without_http2(host), expected, "{host:?}");
+        }
+        let everywhere = Routes::new(&[route(&[], &[], http1), route(&["a.test"], &[], detect)]);
+        assert!(everywhere.are_without_http2(None) && everywhere.are_without_http2(Some("b.test")));
+        assert!(!everywhere.are_without_http2(Some("a.test")));
     }
 
     fn table(routes: &[(&[&str], &[&str])]) -> Routes {

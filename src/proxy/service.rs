@@ -30,9 +30,11 @@ use super::peer::Peer;
 use super::redirect;
 use super::response;
 use super::routes::Found;
+use super::rpc_over_http;
 use super::settings::Redirect;
 use super::upgrade::{Tunnel, Wanted};
 use super::upstream::{Answer, AsClientWrote, Backend};
+use super::windows_auth::{self, Pins, Whose};
 use super::worker::Worker;
 use crate::tls::Hello;
 
@@ -61,6 +63,8 @@ pub(super) struct Context {
     pub(super) tunnel: RefCell<Option<Tunnel>>,
     /// What servers that want to know are told of the client.
     pub(super) introductions: Introductions,
+    /// The connections to servers that this client has for itself.
+    pub(super) pins: Pins,
 }
 
 impl Context {
@@ -176,8 +180,17 @@ async fn forward(
             found.ok_or(Error::NoRoute)?
         }
     };
+    if route.is_without_http2() && head.version == Version::HTTP_2 {
+        return Err(Error::Http11Required);
+    }
     let backend = context.worker.backends.at(route.backend).ok_or(Error::NoServer)?;
-    let body = RequestBody::new(body, settings.timeouts.idle, in_progress);
+    let whose = Whose {
+        backend: route.backend,
+        client: client.ip,
+    };
+    let idle = rpc_over_http::patience(&head.method, settings.timeouts.idle);
+    let progress = rpc_over_http::patience(&head.method, backend.progress_timeout());
+    let body = RequestBody::new(body, idle, in_progress);
     let wanted = Wanted::of(head.version, &head.headers, body.is_empty());
     let downstream = Downstream::of(
         &context.client,
@@ -219,8 +232,9 @@ async fn forward(
         None => body,
     };
     let to_head = head.method == Method::HEAD;
-    let answer = backend.send(head, body).await?;
-    pass_back(context, answer, &rewriting, backend.progress_timeout(), to_head, wanted).await
+    let request = Request::from_parts(head, body);
+    let answer = windows_auth::exchange(&context.pins, route.windows_auth, whose, backend, request).await?;
+    pass_back(context, answer, &rewriting, progress, to_head, wanted).await
 }
 
 /// The host that a request is for; `None` for an HTTP/1.0 client whom nobody can say it for.

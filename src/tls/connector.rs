@@ -151,7 +151,8 @@ impl Connector {
         Ok(true)
     }
 
-    /// Shakes hands with the server at the other end of `io`, which has to prove to be `name`. Says what ALPN chose.
+    /// Shakes hands with the server at the other end of `io`, which has to prove to be `name`. Says what ALPN chose;
+    /// `rather_http1` offers HTTP/1.1 alone where both would be.
     ///
     /// # Errors
     ///
@@ -160,11 +161,15 @@ impl Connector {
         &self,
         name: ServerName<'static>,
         io: IO,
+        rather_http1: bool,
     ) -> Result<(TlsStream<IO>, ApplicationProtocol), ConnectError>
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
-        let config = self.current.current();
+        let mut config = self.current.current();
+        if rather_http1 && self.offered == Offered::Both {
+            Arc::make_mut(&mut config).alpn_protocols = vec![b"http/1.1".to_vec()];
+        }
         let stream = TlsConnector::from(config).connect(name, io).await?;
         let protocol = match stream.get_ref().1.alpn_protocol() {
             Some(b"h2") => ApplicationProtocol::Http2,

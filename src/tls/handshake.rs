@@ -103,18 +103,25 @@ impl Handshaker {
     }
 
     /// Runs the handshake within its deadline. A failure has been logged, as one of `peer`, when it is returned.
+    /// `without_http2` tells of a server name whether HTTP/2 is not to be offered for it.
     ///
     /// # Errors
     ///
     /// [`HandshakeError`] where the client and the snapshot do not come together in time.
-    pub async fn accept<IO>(&self, io: IO, peer: impl fmt::Display) -> Result<Accepted<IO>, HandshakeError>
+    pub async fn accept<IO>(
+        &self,
+        io: IO,
+        peer: impl fmt::Display,
+        without_http2: impl FnOnce(Option<&str>) -> bool,
+    ) -> Result<Accepted<IO>, HandshakeError>
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
         let limit = self.settings.handshake_timeout;
         let snapshot = self.live.current();
         let mut server_name = None;
-        tokio::time::timeout(limit, negotiate(io, &snapshot, &mut server_name))
+        let handshake = negotiate(io, &snapshot, without_http2, &mut server_name);
+        tokio::time::timeout(limit, handshake)
             .await
             .unwrap_or(Err(HandshakeError::TimedOut(limit)))
             .map(|(stream, beginning)| Accepted {
@@ -129,6 +136,7 @@ impl Handshaker {
 async fn negotiate<IO>(
     mut io: IO,
     snapshot: &Snapshot,
+    without_http2: impl FnOnce(Option<&str>) -> bool,
     server_name: &mut Option<Box<str>>,
 ) -> Result<(TlsStream<IO>, Beginning), HandshakeError>
 where
@@ -159,7 +167,10 @@ where
         .server_name()
         .map(|name| name.to_ascii_lowercase().into_boxed_str());
     let beginning = snapshot.begin(server_name.as_deref()).map_err(HandshakeError::SetUp)?;
-    let config = Arc::clone(&beginning.config);
+    let mut config = Arc::clone(&beginning.config);
+    if without_http2(server_name.as_deref()) {
+        Arc::make_mut(&mut config).alpn_protocols = vec![b"http/1.1".to_vec()];
+    }
     match handshake.into_stream(config).into_fallible().await {
         Ok(stream) => Ok((stream, beginning)),
         Err((error, mut io)) => {
@@ -252,13 +263,19 @@ impl Hello {
         }
     }
 
-    /// Whether a request for `host`, without its port, may be answered on this connection: the identity that was shown is
-    /// for it, and no other certificate would be asked of the client for it. Where not, RFC 9110 section 15.5.20 has 421.
+    /// Whether a request for `host`, without its port, may be answered on this connection. Where not, RFC 9110 section
+    /// 15.5.20 has 421.
+    ///
+    /// No other certificate must be asked of the client for it, whatever the protocol. Over HTTP/2 the identity that was
+    /// shown must be for it besides, since clients take one connection for several hosts where its certificate covers
+    /// them (RFC 9113 section 9.1.1), and are told so where they are mistaken. Over HTTP/1.1 none does: whoever names
+    /// another host there means it, as a monitor does that connects by one name and asks for another.
     ///
     /// The name in the ClientHello itself may always be asked for, whatever identity there was to show; and a client that
-    /// named none has coalesced nothing, so of it only the latter is asked.
+    /// named none has coalesced nothing.
     pub fn may_serve(&self, host: &str) -> bool {
-        self.covers(host) && self.scope.asks_alike_for(host)
+        let covers = self.protocol == ApplicationProtocol::Http1 || self.covers(host);
+        covers && self.scope.asks_alike_for(host)
     }
 
     fn covers(&self, host: &str) -> bool {
@@ -329,7 +346,7 @@ mod tests {
         let accepted = run(async {
             let (near, far) = tokio::io::duplex(16 * 1024);
             let connect = TlsConnector::from(client).connect(ServerName::try_from("A.Test").unwrap(), near);
-            let (accepted, _client) = tokio::join!(handshaker.accept(far, peer()), connect);
+            let (accepted, _client) = tokio::join!(handshaker.accept(far, peer(), |_| false), connect);
             accepted.unwrap()
         });
         let hello = accepted.hello;
@@ -344,34 +361,44 @@ mod tests {
     fn a_connection_serves_what_its_certificate_is_for_and_its_client_was_asked_for() {
         let pki = Pki::new();
         let required = || Demand::Required(Arc::new(pki.examiner()));
-        let may_serve = |server_name: Option<&str>, host: &str| {
+        let may_serve = |protocol: &str, server_name: Option<&str>, host: &str| {
             let identities = [
                 pki.identity(&["a.test", "b.test", "*.c.test", "guarded.c.test"]),
                 pki.identity(&["d.test"]),
             ];
             let snapshot =
                 rig::snapshot(identities).with_client_auth(rig::client_auth([("guarded.c.test", required())]));
-            hello(snapshot, server_name).may_serve(host)
+            hello(snapshot, protocol, server_name).may_serve(host)
         };
-        for host in ["a.test", "A.test.", "b.test", "x.c.test"] {
-            assert!(may_serve(Some("a.test"), host), "{host}");
+        for protocol in ["h2", "http/1.1"] {
+            let may_serve = |server_name, host| may_serve(protocol, server_name, host);
+            for host in ["a.test", "A.test.", "b.test", "x.c.test"] {
+                assert!(may_serve(Some("a.test"), host), "{host}");
+            }
+            // One that would have been asked for.
+            for host in ["guarded.c.test", "GUARDED.c.test."] {
+                assert!(!may_serve(Some("a.test"), host) && !may_serve(None, host), "{host}");
+            }
+            // Another certificate, and no certificate: that a host is asked for on such a connection is a mistake of
+            // coalescing, which there is in HTTP/2 alone.
+            for host in ["d.test", "e.test", "x.y.c.test"] {
+                assert_eq!(
+                    may_serve(Some("a.test"), host),
+                    protocol == "http/1.1",
+                    "{protocol} {host}"
+                );
+            }
+            // What was asked for by name is served by whatever there was to show.
+            assert!(may_serve(Some("e.test"), "e.test") && may_serve(Some("e.test"), "a.test"));
+            // A client without a name has coalesced nothing.
+            for host in ["d.test", "192.0.2.1"] {
+                assert!(may_serve(None, host), "{host}");
+            }
         }
-        // Another certificate, no certificate, and one that would have been asked for.
-        for host in ["d.test", "e.test", "x.y.c.test", "guarded.c.test", "GUARDED.c.test."] {
-            assert!(!may_serve(Some("a.test"), host), "{host}");
-        }
-        // What was asked for by name is served by whatever there was to show.
-        assert!(may_serve(Some("e.test"), "e.test") && may_serve(Some("e.test"), "a.test"));
-        assert!(!may_serve(Some("e.test"), "d.test"));
-        // A client without a name has coalesced nothing.
-        for host in ["d.test", "192.0.2.1"] {
-            assert!(may_serve(None, host), "{host}");
-        }
-        assert!(!may_serve(None, "guarded.c.test"));
     }
 
     /// What is agreed with a client that asks for `server_name` and puts up with any certificate of it.
-    fn hello(snapshot: Snapshot, server_name: Option<&str>) -> Hello {
+    fn hello(snapshot: Snapshot, protocol: &str, server_name: Option<&str>) -> Hello {
         let handshaker = Handshaker::new(Arc::new(Live::new(snapshot)), rig::settings());
         let schemes = default_provider().signature_verification_algorithms.supported_schemes();
         let mut config = ClientConfig::builder()
@@ -379,13 +406,45 @@ mod tests {
             .with_custom_certificate_verifier(Arc::new(Witness::new(schemes)))
             .with_no_client_auth();
         config.enable_sni = server_name.is_some();
+        config.alpn_protocols = vec![protocol.into()];
         let name = ServerName::try_from(server_name.unwrap_or("a.test").to_owned()).unwrap();
         run(async {
             let (near, far) = tokio::io::duplex(16 * 1024);
             let connect = TlsConnector::from(Arc::new(config)).connect(name, near);
-            let (accepted, _client) = tokio::join!(handshaker.accept(far, peer()), connect);
+            let (accepted, _client) = tokio::join!(handshaker.accept(far, peer(), |_| false), connect);
             accepted.unwrap().hello
         })
+    }
+
+    #[test]
+    fn a_name_may_be_without_http2_and_a_client_that_speaks_nothing_else_is_refused() {
+        let (handshaker, both) = pair(|config| config, Duration::from_secs(5));
+        let mut both = ClientConfig::clone(&both);
+        both.alpn_protocols.push(b"http/1.1".to_vec());
+        let both = Arc::new(both);
+        let agreed = |name: &'static str| {
+            let accepted = run(async {
+                let (near, far) = tokio::io::duplex(16 * 1024);
+                let connect = TlsConnector::from(Arc::clone(&both)).connect(ServerName::try_from(name).unwrap(), near);
+                let without = |name: Option<&str>| name == Some("b.test");
+                let (accepted, _client) = tokio::join!(handshaker.accept(far, peer(), without), connect);
+                accepted.unwrap()
+            });
+            accepted.hello.protocol
+        };
+        assert_eq!(agreed("a.test"), ApplicationProtocol::Http2);
+        assert_eq!(agreed("B.Test"), ApplicationProtocol::Http1);
+        assert_eq!(agreed("a.test"), ApplicationProtocol::Http2);
+
+        let (handshaker, http2) = pair(|config| config, Duration::from_secs(5));
+        let error = run(async {
+            let (near, far) = tokio::io::duplex(16 * 1024);
+            let connect = TlsConnector::from(http2).connect(ServerName::try_from("a.test").unwrap(), near);
+            tokio::join!(handshaker.accept(far, peer(), |_| true), connect)
+                .0
+                .unwrap_err()
+        });
+        assert_eq!(error.kind(), "protocol");
     }
 
     #[test]
@@ -394,7 +453,9 @@ mod tests {
         let error = run(async {
             let (near, far) = tokio::io::duplex(16 * 1024);
             let connect = TlsConnector::from(client).connect(ServerName::try_from("b.test").unwrap(), near);
-            tokio::join!(handshaker.accept(far, peer()), connect).0.unwrap_err()
+            tokio::join!(handshaker.accept(far, peer(), |_| false), connect)
+                .0
+                .unwrap_err()
         });
         assert_eq!(error.kind(), "unknown-name");
     }
@@ -405,7 +466,9 @@ mod tests {
         let error = run(async {
             let (near, far) = tokio::io::duplex(16 * 1024);
             let connect = TlsConnector::from(client).connect(ServerName::try_from("127.0.0.1").unwrap(), near);
-            tokio::join!(handshaker.accept(far, peer()), connect).0.unwrap_err()
+            tokio::join!(handshaker.accept(far, peer(), |_| false), connect)
+                .0
+                .unwrap_err()
         });
         assert_eq!(error.kind(), "no-server-name");
     }
@@ -417,7 +480,9 @@ mod tests {
         let error = run(async {
             let (near, far) = tokio::io::duplex(16 * 1024);
             let connect = TlsConnector::from(stranger).connect(ServerName::try_from("a.test").unwrap(), near);
-            tokio::join!(handshaker.accept(far, peer()), connect).0.unwrap_err()
+            tokio::join!(handshaker.accept(far, peer(), |_| false), connect)
+                .0
+                .unwrap_err()
         });
         assert_eq!(error.kind(), "refused");
     }
@@ -443,7 +508,7 @@ mod tests {
         let (handshaker, _) = pair(|config| config, Duration::from_millis(1));
         let error = run(async {
             let (_near, far) = tokio::io::duplex(64);
-            handshaker.accept(far, peer()).await.unwrap_err()
+            handshaker.accept(far, peer(), |_| false).await.unwrap_err()
         });
         assert_eq!(error.kind(), "time");
     }
@@ -460,7 +525,12 @@ mod tests {
                 near.read_to_end(&mut answer).await.unwrap();
                 String::from_utf8_lossy(&answer).into_owned()
             };
-            let server = async { handshaker.accept::<DuplexStream>(far, peer()).await.unwrap_err() };
+            let server = async {
+                handshaker
+                    .accept::<DuplexStream>(far, peer(), |_| false)
+                    .await
+                    .unwrap_err()
+            };
             tokio::join!(client, server)
         })
     }

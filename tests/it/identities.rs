@@ -124,6 +124,22 @@ impl CrossCertified {
 }
 
 #[test]
+fn of_two_certificates_for_one_host_it_is_always_the_first_that_is_shown() {
+    let family = Family::new();
+    let leaves = [family.leaf(), family.leaf()];
+    for order in [[&leaves[0], &leaves[1]], [&leaves[1], &leaves[0]]] {
+        let house = house_of(&family, order).flag("--workers", "4").start();
+        let chain = der([order[0], &family.issuing]);
+        for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+            let client = house.client_config(&[version]);
+            for _ in 0..50 {
+                assert_eq!(house.served_to(&client, NAME).as_ref(), Ok(&chain));
+            }
+        }
+    }
+}
+
+#[test]
 fn a_client_that_names_an_authority_gets_the_chain_that_leads_to_it() {
     let scene = CrossCertified::new();
     let leaf = scene.family.leaf();

@@ -22,6 +22,7 @@ mod file_names;
 mod identities;
 mod inspect_advice;
 mod inspect_command;
+mod misdirected;
 mod ocsp;
 mod proxying;
 mod real_peers;

@@ -9,6 +9,7 @@ use crate::config::fields::{FieldName, Header, Request, Response};
 use crate::config::rewriting::RedirectMode;
 use crate::config::setting::{List, Setting};
 use crate::config::value::Name;
+use crate::proxy::WindowsAuth;
 use crate::proxy::settings::{
     App, HostPattern, Hsts, PathPrefix, RedirectPair, RequestId, SameSite, UpstreamHost, ViaName,
 };
@@ -148,4 +149,13 @@ pub(in crate::config) struct Route {
     /// Names of fields to take out of responses, before others are set and added.
     #[schemars(extend("default" = []))]
     pub(in crate::config) remove_response_header: List<FieldName<Response>>,
+
+    /// NTLM and Negotiate: "auto" pins connections, true takes HTTP/1.1 alone, false removes both.
+    ///
+    /// They authenticate a connection, not a request. With "auto", a client that uses them or is offered them gets a
+    /// connection to the server for itself, for as long as it is connected. With true, its host offers http/1.1 alone
+    /// besides, as IIS does: over HTTP/2 all of a page's requests wait for that one connection in turn. With false,
+    /// neither the offer nor the credentials are passed on.
+    #[schemars(extend("default" = "auto"))]
+    pub(in crate::config) windows_auth: Setting<WindowsAuth>,
 }

@@ -8,6 +8,7 @@ use crate::config::precedence::Layers;
 use crate::config::raw;
 use crate::config::tables::Table;
 use crate::config::value::Name;
+use crate::proxy::WindowsAuth;
 use crate::proxy::settings::{Backend, HostPattern, PathPrefix, Route};
 
 /// Resolves every route to one of `backends`. Where nobody writes a default route there is one to the default backend,
@@ -68,12 +69,14 @@ fn route(table: &Table<'_, raw::Route>, backends: &[Backend], faults: &mut Vec<F
     let strip_prefix = table.one(|table| &table.strip_prefix, faults);
     let add_prefix = table.one(|table| &table.add_prefix, faults);
     let backend = table.one(|table| &table.backend, faults);
+    let windows_auth = table.one(|table| &table.windows_auth, faults);
     Route {
         hosts: hosts.into_iter().map(|given| given.value).collect(),
         paths: paths.into_iter().map(|given| given.value).collect(),
         strip_prefix: strip_prefix.is_some_and(|given| given.value),
         add_prefix: add_prefix.map(|given| given.value),
         headers: headers::rules(table, faults),
+        windows_auth: windows_auth.map_or_else(WindowsAuth::default, |given| given.value),
         ..Route::to(position(backend, table, backends, faults))
     }
 }

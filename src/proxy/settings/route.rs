@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::HeaderRules;
+use crate::proxy::WindowsAuth;
 
 /// Which requests are meant, and what happens to them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +21,8 @@ pub struct Route {
     pub headers: HeaderRules,
     /// Where its requests go: a position in [`Settings::backends`](super::Settings::backends).
     pub backend: usize,
+    /// What becomes of Windows authentication.
+    pub windows_auth: WindowsAuth,
 }
 
 /// A host name, or all names under one.
@@ -51,6 +54,11 @@ impl Route {
         self.hosts.is_empty() && self.paths.is_empty()
     }
 
+    /// Whether it is for HTTP/1.1 alone.
+    pub(in crate::proxy) fn is_without_http2(&self) -> bool {
+        self.windows_auth == WindowsAuth::Http1
+    }
+
     /// The route of every request that no other takes, with everything else at its default.
     pub fn to(backend: usize) -> Self {
         Self {
@@ -60,6 +68,7 @@ impl Route {
             add_prefix: None,
             headers: HeaderRules::default(),
             backend,
+            windows_auth: WindowsAuth::default(),
         }
     }
 }

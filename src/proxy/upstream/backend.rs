@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::Request;
-use http::request::Parts;
 use tokio::time::Instant;
 
 use super::Answer;
@@ -17,7 +16,7 @@ use super::queue::{QueueError, Wants};
 use super::retry::Attempts;
 use super::room::Room;
 use super::roster::{Roster, Slot};
-use super::server::Server;
+use super::server::{Server, Sharing};
 use super::settings::Retries;
 use super::sticky::{Sticky, Wish};
 use crate::proxy::body::RequestBody;
@@ -39,10 +38,18 @@ pub(in crate::proxy) struct Backend {
     retries: Retries,
     /// Seconds after which a client may try again that found no server.
     patience: u64,
+    first_byte_timeout: Duration,
     progress_timeout: Duration,
     http: HttpVersion,
     header_case: HeaderCase,
     proxy_protocol: Option<ProxyProtocol>,
+}
+
+/// What a request brings that is meant for this proxy and not for the server.
+#[derive(Debug)]
+pub(in crate::proxy) struct Brought {
+    introduction: Option<Introduction>,
+    wish: Wish,
 }
 
 /// Why a request has no answer, and the request itself where it may be sent again.
@@ -77,6 +84,7 @@ impl Backend {
                 .health
                 .as_ref()
                 .map_or(1, |health| health.interval.as_secs().max(1)),
+            first_byte_timeout: settings.timeouts.first_byte,
             progress_timeout: settings.timeouts.progress,
             http: settings.protocol.http,
             header_case: settings.protocol.header_case,
@@ -84,33 +92,40 @@ impl Backend {
         }
     }
 
-    /// Sends a request to the server whose turn it is, or the next one where that is safe.
+    /// Takes off a request what is not meant for the server.
+    pub(in crate::proxy) fn take_off(&self, request: &mut Request<RequestBody>) -> Brought {
+        Brought {
+            introduction: request.extensions_mut().remove::<Introduction>(),
+            wish: match &self.sticky {
+                Some(sticky) => sticky.take(request.headers_mut(), seconds_since_1970()),
+                None => Wish::default(),
+            },
+        }
+    }
+
+    /// Sends a request, which has brought `brought`, to the server whose turn it is, or the next one where that is safe.
     ///
     /// # Errors
     ///
     /// [`Error`] where no server answers with the head of a response.
-    pub(in crate::proxy) async fn send(&self, mut head: Parts, body: RequestBody) -> Result<Answer, Error> {
+    pub(in crate::proxy) async fn send(
+        &self,
+        mut request: Request<RequestBody>,
+        brought: Brought,
+        sharing: Sharing,
+    ) -> Result<Answer, Error> {
         // hyper would send the request without its body.
-        if !self.takes_chunked() && body.length().is_none() {
+        if !self.takes_chunked() && request.body().length().is_none() {
             return Err(Error::LengthRequired);
         }
-        let introduction = head.extensions.remove::<Introduction>();
-        let introduction = introduction.as_ref();
-        let wish = match &self.sticky {
-            Some(sticky) => sticky.take(&mut head.headers, seconds_since_1970()),
-            None => Wish::default(),
-        };
-        let mut request = Request::from_parts(head, body);
         if self.retries.connect_for.is_zero() {
-            return self
-                .try_each(request, introduction, wish)
-                .await
-                .map_err(|(error, _)| error);
+            let tried = self.try_each(request, &brought, sharing).await;
+            return tried.map_err(|(error, _)| error);
         }
         let deadline = Instant::now() + self.retries.connect_for;
         let mut pause = FIRST_PAUSE;
         loop {
-            match self.try_each(request, introduction, wish).await {
+            match self.try_each(request, &brought, sharing).await {
                 Ok(answer) => return Ok(answer),
                 Err((error, Some(unsent))) if error.means_absence() => {
                     if Instant::now() + pause > deadline {
@@ -130,9 +145,11 @@ impl Backend {
     async fn try_each(
         &self,
         mut request: Request<RequestBody>,
-        introduction: Option<&Introduction>,
-        wish: Wish,
+        brought: &Brought,
+        sharing: Sharing,
     ) -> Result<Answer, Unanswered> {
+        let Brought { introduction, wish } = brought;
+        let (introduction, wish) = (introduction.as_ref(), *wish);
         let mut attempts = Attempts::new(&self.retries);
         let mut tried = Vec::new();
         let mut last = None;
@@ -151,7 +168,7 @@ impl Backend {
             };
             let has_alternative = tried.len() + 1 < self.servers.len();
             match server
-                .send(request, introduction, slot, &mut attempts, has_alternative)
+                .send(request, sharing, introduction, slot, &mut attempts, has_alternative)
                 .await
             {
                 Ok(answer) => return Ok(self.answered(answer, index, wish)),
@@ -217,6 +234,11 @@ impl Backend {
         Error::NoServerUp {
             patience: self.patience,
         }
+    }
+
+    /// How long a server may take to begin its response.
+    pub(in crate::proxy) fn first_byte_timeout(&self) -> Duration {
+        self.first_byte_timeout
     }
 
     /// How long a response may make no progress.

@@ -125,10 +125,11 @@ impl Target {
     }
 
     /// Connects within `limit`: says `introduction` first, then shakes hands, over what `wrap` makes of the socket.
-    /// What ALPN chose comes back, if there was a choice.
+    /// What ALPN chose comes back, if there was a choice; `rather_http1` leaves none where HTTP/1.1 may be spoken.
     pub(super) async fn connect<IO>(
         &self,
         introduction: Option<&[u8]>,
+        rather_http1: bool,
         limit: Duration,
         wrap: impl FnOnce(Socket) -> IO,
     ) -> Result<(Wire<IO>, Option<ApplicationProtocol>), ConnectError>
@@ -146,7 +147,10 @@ impl Target {
                 return Ok((Wire::Plain(io), None));
             };
             let name = name.clone().ok_or(ConnectError::Name)?;
-            let (stream, protocol) = connector.connect(name, io).await.map_err(ConnectError::Tls)?;
+            let (stream, protocol) = connector
+                .connect(name, io, rather_http1)
+                .await
+                .map_err(ConnectError::Tls)?;
             Ok((Wire::Tls(Box::new(stream)), Some(protocol)))
         };
         let outcome = tokio::time::timeout(limit, connected)
@@ -230,7 +234,7 @@ mod tests {
                 .unwrap();
             let failure = async |address: ServerAddress| {
                 let target = Target::new(&address, &Protocol::default(), None);
-                target.connect(None, limit, |socket| socket).await.unwrap_err()
+                target.connect(None, false, limit, |socket| socket).await.unwrap_err()
             };
             let refused = failure(ServerAddress::http("127.0.0.1", closed.port())).await;
             assert!(matches!(refused, ConnectError::Connect(_)), "{refused:?}");

@@ -117,6 +117,23 @@ impl Connection {
         }
     }
 
+    /// Waits until another request may be sent on it, at most for `limit`; whether one may be.
+    pub(super) async fn becomes_ready(&mut self, limit: Duration) -> bool {
+        if let Kind::Http1(http1) = &mut self.kind {
+            // That it is not closed is asked below.
+            let _ = tokio::time::timeout(limit, http1.sender.ready()).await;
+        }
+        self.is_ready()
+    }
+
+    /// Whether no other request will ever be sent on it.
+    pub(super) fn is_closed(&self) -> bool {
+        match &self.kind {
+            Kind::Http1(http1) => http1.is_last || http1.sender.is_closed(),
+            Kind::Http2(_) => true,
+        }
+    }
+
     /// Whether it is for the requests of the client that `introduction` names.
     pub(super) fn is_for(&self, introduction: Option<&Introduction>) -> bool {
         match &self.kind {

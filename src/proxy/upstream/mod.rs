@@ -8,6 +8,7 @@
 //! health      asks servers how they are
 //! queue       requests that wait for a server
 //! server      one address: a connection that is there or a new one, and whether sending again is safe
+//! pin         a connection that one client has for itself
 //! opener      new connections, and those of HTTP/2 that are shared (streams)
 //! connect     socket (names), who the client is (introduction), TLS (connectors)
 //! connection  one connection or stream, and what can become of a request on it
@@ -29,6 +30,7 @@ mod introduction;
 mod keep_alive;
 mod names;
 mod opener;
+mod pin;
 mod pool;
 mod queue;
 mod received;
@@ -52,15 +54,17 @@ use hyper::body::Incoming;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-pub(super) use self::backend::Backend;
+pub(super) use self::backend::{Backend, Brought};
 pub(super) use self::connect::ConnectError;
 pub use self::connectors::{BackendError, Connectors};
 pub(super) use self::dialect::AsClientWrote;
 pub use self::health::HealthChecks;
 pub(super) use self::introduction::Introduction;
+pub(super) use self::pin::{Pin, Sent};
 pub(super) use self::pool::Lease;
 use self::room::Room;
 pub(super) use self::roster::Roster;
+pub(super) use self::server::Sharing;
 use super::Settings;
 use super::headers::by_server::ServerSite;
 

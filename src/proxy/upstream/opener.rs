@@ -93,7 +93,7 @@ impl Opener {
             let opener = Rc::clone(self);
             self.opening
                 .opened(|| async move {
-                    match opener.connect(None).await? {
+                    match opener.connect(None, false).await? {
                         Opened::Http1(connection) => *opener.unshared.borrow_mut() = Some(connection),
                         Opened::Http2(connection) => drop(opener.streams.share(connection)),
                     }
@@ -106,10 +106,23 @@ impl Opener {
             }
             // The server takes no more streams on that one, or does not speak HTTP/2.
         }
-        match self.connect(introduction).await? {
+        match self.connect(introduction, false).await? {
             Opened::Http1(connection) => Ok(connection),
             Opened::Http2(connection) => Ok(Connection::http2(self.streams.share(connection), &self.dialect)),
         }
+    }
+
+    /// A new connection that is never shared: of HTTP/1.1 where the server has a choice, for only there can it be used
+    /// again by the same client.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`] where there is none.
+    pub(super) async fn open_alone(&self, introduction: Option<Introduction>) -> Result<Connection, ConnectError> {
+        Ok(match self.connect(introduction, true).await? {
+            Opened::Http1(connection) => connection,
+            Opened::Http2(connection) => Connection::http2(Rc::new(connection).stream(), &self.dialect),
+        })
     }
 
     fn may_be_shared(&self) -> bool {
@@ -120,7 +133,7 @@ impl Opener {
         }
     }
 
-    async fn connect(&self, introduction: Option<Introduction>) -> Result<Opened, ConnectError> {
+    async fn connect(&self, introduction: Option<Introduction>, rather_http1: bool) -> Result<Opened, ConnectError> {
         let BackendTimeouts { connect, progress, .. } = self.timeouts;
         let at_server = match &self.sockets {
             Some(sockets) => Some(sockets.place(connect).await.ok_or(ConnectError::NoRoom)?),
@@ -132,8 +145,8 @@ impl Opener {
         // Without a word first, such a server understands nothing.
         let introduction = introduction.or_else(|| self.proxy_protocol.map(Introduction::of_nobody));
         let said = introduction.as_ref().map(Introduction::as_bytes);
-        let (wire, chosen) = self.target.connect(said, connect, wrap).await?;
-        if self.http == HttpVersion::Auto {
+        let (wire, chosen) = self.target.connect(said, rather_http1, connect, wrap).await?;
+        if self.http == HttpVersion::Auto && !rather_http1 {
             self.chosen.set(chosen);
         }
         let is_http2 = match self.http {

@@ -12,8 +12,10 @@ use tokio::time::Instant;
 
 use super::connection::Connection;
 use super::introduction::Introduction;
+use super::pin::Turn;
 use super::room::GivesWay;
 use super::roster::Slot;
+use super::server::Origin;
 use super::sockets::Sockets;
 use crate::proxy::alarm::Alarm;
 
@@ -37,16 +39,29 @@ struct Idle {
     until: Instant,
 }
 
-/// A connection in use by one request. Dropped, it closes; released, it waits for the next.
+/// A connection in use by one request. Dropped, it closes; released, it waits for the next where it belongs.
 #[derive(Debug)]
 pub(in crate::proxy) struct Lease {
+    // Fields are dropped in this order: nobody's turn comes before the connection is closed.
     connection: Connection,
-    pool: Rc<Pool>,
+    origin: Rc<Origin>,
+    home: Home,
     /// Requests sent on the connection, this one included.
     requests: usize,
     /// Until when the server says that it keeps the connection.
     until: Option<Instant>,
     slot: Option<Slot>,
+}
+
+/// Whose next request a connection waits for.
+#[derive(Debug)]
+enum Home {
+    /// Anybody's.
+    Pool(Rc<Pool>),
+    /// That of the client it is pinned to.
+    Pin(Turn),
+    /// Nobody's: it closes.
+    Nowhere,
 }
 
 impl Pool {
@@ -63,12 +78,17 @@ impl Pool {
 
     /// The connection used last of those for the client that `introduction` names, unless it has died or been idle for
     /// too long at `now`.
-    pub(super) fn take(self: &Rc<Self>, now: Instant, introduction: Option<&Introduction>) -> Option<Lease> {
+    pub(super) fn take(
+        self: &Rc<Self>,
+        origin: &Rc<Origin>,
+        now: Instant,
+        introduction: Option<&Introduction>,
+    ) -> Option<Lease> {
         let mut idle = self.idle.borrow_mut();
         while let Some(last) = idle.iter().rposition(|idle| idle.connection.is_for(introduction)) {
             let last = idle.remove(last);
             if last.is_usable(now) {
-                let mut lease = Lease::new(last.connection, self);
+                let mut lease = Lease::pooled(last.connection, Rc::clone(origin), self);
                 lease.requests += last.requests;
                 return Some(lease);
             }
@@ -81,12 +101,28 @@ impl Pool {
         self.idle.borrow_mut().retain(|idle| idle.is_usable(now));
     }
 
-    /// Until when a connection may wait that `lease` gives back at `now`, if it may.
-    fn keeps(&self, lease: &Lease, now: Instant) -> Option<Instant> {
-        let is_worn = self.most_requests.is_some_and(|most| lease.requests >= most.get());
+    /// Keeps a connection that has carried so many requests, and that the server keeps until then.
+    fn keep(&self, connection: Connection, requests: usize, said: Option<Instant>) {
+        let until = self.keeps(requests, said, Instant::now());
+        let mut idle = self.idle.borrow_mut();
+        if let Some(until) = until
+            && connection.is_ready()
+            && idle.len() < MAX_IDLE
+        {
+            idle.push(Idle {
+                connection,
+                requests,
+                until,
+            });
+        }
+    }
+
+    /// Until when a connection may wait that is given back at `now`, if it may.
+    fn keeps(&self, requests: usize, said: Option<Instant>, now: Instant) -> Option<Instant> {
+        let is_worn = self.most_requests.is_some_and(|most| requests >= most.get());
         let is_crowded = self.sockets.as_ref().is_some_and(|sockets| sockets.is_crowded());
         let until = now + self.timeout;
-        let until = lease.until.map_or(until, |said| said.min(until));
+        let until = said.map_or(until, |said| said.min(until));
         (!is_worn && !is_crowded && until > now).then_some(until)
     }
 }
@@ -105,14 +141,41 @@ impl GivesWay for Pool {
 
 impl Lease {
     /// A lease of a connection that goes to `pool` when released.
-    pub(super) fn new(connection: Connection, pool: &Rc<Pool>) -> Self {
+    pub(super) fn pooled(connection: Connection, origin: Rc<Origin>, pool: &Rc<Pool>) -> Self {
+        Self::new(connection, origin, Home::Pool(Rc::clone(pool)))
+    }
+
+    /// A lease of a connection that closes when released.
+    pub(super) fn alone(connection: Connection, origin: Rc<Origin>) -> Self {
+        Self::new(connection, origin, Home::Nowhere)
+    }
+
+    /// A lease of a connection that stays with the pin whose turn it is.
+    pub(super) fn pinned(connection: Connection, origin: Rc<Origin>, turn: Turn) -> Self {
+        turn.begin(&origin);
+        Self::new(connection, origin, Home::Pin(turn))
+    }
+
+    fn new(connection: Connection, origin: Rc<Origin>, home: Home) -> Self {
         Self {
             connection,
-            pool: Rc::clone(pool),
+            origin,
+            home,
             requests: 1,
             until: None,
             slot: None,
         }
+    }
+
+    /// Pins the connection: it will never be in a pool again.
+    pub(in crate::proxy) fn pin(&mut self, turn: Turn) {
+        turn.begin(&self.origin);
+        self.home = Home::Pin(turn);
+    }
+
+    /// Lets the connection close when released.
+    pub(in crate::proxy) fn leave_pool(&mut self) {
+        self.home = Home::Nowhere;
     }
 
     /// Keeps `slot` for as long as the connection is in use.
@@ -146,19 +209,22 @@ impl Lease {
     /// Where the upstream answered before it had the whole request, or sent more than its response, the connection
     /// closes.
     pub(in crate::proxy) fn release(self) {
-        let until = self.pool.keeps(&self, Instant::now());
-        let mut idle = self.pool.idle.borrow_mut();
-        if let Some(until) = until
-            && self.connection.is_ready()
-            && idle.len() < MAX_IDLE
-        {
-            idle.push(Idle {
-                connection: self.connection,
-                requests: self.requests,
-                until,
-            });
+        let Self {
+            connection,
+            origin,
+            home,
+            requests,
+            until,
+            slot,
+        } = self;
+        match home {
+            Home::Pool(pool) => pool.keep(connection, requests, until),
+            // It cannot be replaced, so that it stays for as long as the server keeps it, and its next request waits until
+            // it is ready.
+            Home::Pin(turn) => turn.end(connection, origin),
+            Home::Nowhere => {}
         }
         // Only now: whoever is let in finds the connection.
-        drop(self.slot);
+        drop(slot);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
@@ -23,17 +24,35 @@ use crate::proxy::body::RequestBody;
 use crate::proxy::contain;
 use crate::proxy::error::Error;
 use crate::proxy::headers::by_server::{self, ServerSite};
-use crate::proxy::settings::{self, BackendTimeouts, ServerAddress};
+use crate::proxy::settings::{self, ServerAddress};
 use crate::tls::Connector;
 
 /// A server with this worker's connections to it.
 #[derive(Debug)]
 pub(super) struct Server {
-    name: Rc<str>,
-    site: Rc<ServerSite>,
+    origin: Rc<Origin>,
     pool: Rc<Pool>,
     opener: Rc<Opener>,
-    timeouts: BackendTimeouts,
+}
+
+/// Where a connection leads, as far as a request on it has to know.
+#[derive(Debug)]
+pub(super) struct Origin {
+    /// What logs call the server.
+    pub(super) server: Rc<str>,
+    /// The same, as URLs name it.
+    pub(super) site: Rc<ServerSite>,
+    /// From the request sent to the response's header section.
+    pub(super) first_byte: Duration,
+}
+
+/// With whom a request may share its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::proxy) enum Sharing {
+    /// With requests of other clients, before it and after it, or beside it.
+    Pooled,
+    /// With nobody: a new connection, which closes when released. What was sent on it is sent on no other.
+    Alone,
 }
 
 /// Why there is no answer, and the request, where nothing of it was acted on or it may be sent twice.
@@ -58,17 +77,19 @@ impl Server {
             contain::spawn(None, give_way(idle, sockets.crowded()));
         }
         Self {
-            name: address.to_string().into(),
-            site: Rc::new(ServerSite::of(address)),
+            origin: Rc::new(Origin {
+                server: address.to_string().into(),
+                site: Rc::new(ServerSite::of(address)),
+                first_byte: backend.timeouts.first_byte,
+            }),
             pool,
             opener,
-            timeouts: backend.timeouts,
         }
     }
 
     /// What logs call it.
     pub(super) fn name(&self) -> &str {
-        &self.name
+        &self.origin.server
     }
 
     /// Closes the connections that have been idle for too long at `now`.
@@ -77,29 +98,30 @@ impl Server {
         self.opener.streams().sweep(now);
     }
 
-    /// Sends a request on a connection that is there, or on a new one where there is none or it turns out to be dead.
-    /// With the error comes the request again, where it was not sent or may be sent twice. `slot` is kept for as long as
+    /// Sends a request on a connection that is there, or on a new one where it is to have one alone, there is none or it
+    /// turns out to be dead. With the error comes the request again, where it was not sent or may be sent twice. `slot` is kept for as long as
     /// it is in progress.
     pub(super) async fn send(
         &self,
         mut request: Request<RequestBody>,
+        sharing: Sharing,
         introduction: Option<&Introduction>,
         slot: Option<Slot>,
         attempts: &mut Attempts,
         has_alternative: bool,
     ) -> Result<Answer, Unanswered> {
-        by_server::address(&mut request, &self.site);
-        while let Some(mut lease) = self.reused(introduction) {
+        by_server::address(&mut request, &self.origin.site);
+        while let Some(mut lease) = self.reused(sharing, introduction) {
             let again = attempts.is_left().then(|| Again::of(&request));
-            match lease.connection().send(request, self.timeouts.first_byte).await {
+            match lease.connection().send(request, self.origin.first_byte).await {
                 Ok(response) => return Ok(self.answer(response, lease, slot)),
                 Err(Failure::Unsent(unsent)) => request = *unsent,
                 Err(failure) => {
                     let copy = again.and_then(|again| again.after(&failure));
-                    let error = self.error(failure);
+                    let error = self.origin.error(failure);
                     match copy {
                         Some(copy) if attempts.take(error.retry()) => {
-                            tracing::debug!(server = %self.name, "a connection was at its end: sending again");
+                            tracing::debug!(server = %self.origin.server, "a connection was at its end: sending again");
                             request = copy;
                             break;
                         }
@@ -108,34 +130,48 @@ impl Server {
                 }
             }
         }
-        let connection = match self.opener.open(introduction.cloned()).await {
+        let opened = match sharing {
+            Sharing::Pooled => self.opener.open(introduction.cloned()).await,
+            Sharing::Alone => self.opener.open_alone(introduction.cloned()).await,
+        };
+        let connection = match opened {
             Ok(connection) => connection,
             Err(ConnectError::NoRoom) => return Err((Error::NoRoom, None)),
             Err(source) => {
-                let server = Rc::clone(&self.name);
+                let server = Rc::clone(&self.origin.server);
                 return Err((Error::Connect { server, source }, Some(Box::new(request))));
             }
         };
-        let mut lease = Lease::new(connection, &self.pool);
-        let again = attempts.is_left().then(|| Again::of(&request));
-        match lease.connection().send(request, self.timeouts.first_byte).await {
+        let mut lease = match sharing {
+            Sharing::Pooled => Lease::pooled(connection, Rc::clone(&self.origin), &self.pool),
+            Sharing::Alone => Lease::alone(connection, Rc::clone(&self.origin)),
+        };
+        let may = sharing == Sharing::Pooled && attempts.is_left();
+        let again = may.then(|| Again::of(&request));
+        match lease.connection().send(request, self.origin.first_byte).await {
             Ok(response) => Ok(self.answer(response, lease, slot)),
             Err(Failure::Unsent(unsent)) => {
-                let server = Rc::clone(&self.name);
+                let server = Rc::clone(&self.origin.server);
                 Err((Error::Unsent { server }, Some(unsent)))
             }
             Err(failure) => {
                 // A new connection that dies may have died of the request: it goes nowhere else but to another server.
                 let may = has_alternative || !matches!(failure, Failure::Lost(_));
                 let copy = again.filter(|_| may).and_then(|again| again.after(&failure));
-                Err((self.error(failure), copy.map(Box::new)))
+                Err((self.origin.error(failure), copy.map(Box::new)))
             }
         }
     }
 
-    fn reused(&self, introduction: Option<&Introduction>) -> Option<Lease> {
-        let pooled = self.pool.take(Instant::now(), introduction);
-        pooled.or_else(|| Some(Lease::new(self.opener.shared()?, &self.pool)))
+    fn reused(&self, sharing: Sharing, introduction: Option<&Introduction>) -> Option<Lease> {
+        if sharing == Sharing::Alone {
+            return None;
+        }
+        let pooled = self.pool.take(&self.origin, Instant::now(), introduction);
+        pooled.or_else(|| {
+            let stream = self.opener.shared()?;
+            Some(Lease::pooled(stream, Rc::clone(&self.origin), &self.pool))
+        })
     }
 
     fn answer(&self, response: Response<Incoming>, mut lease: Lease, slot: Option<Slot>) -> Answer {
@@ -150,19 +186,22 @@ impl Server {
         Answer {
             response,
             lease,
-            server: Rc::clone(&self.name),
-            site: Rc::clone(&self.site),
+            server: Rc::clone(&self.origin.server),
+            site: Rc::clone(&self.origin.site),
             cookie: None,
         }
     }
+}
 
-    fn error(&self, failure: Failure) -> Error {
-        let server = Rc::clone(&self.name);
+impl Origin {
+    /// What became of a request, with the server's name.
+    pub(super) fn error(&self, failure: Failure) -> Error {
+        let server = Rc::clone(&self.server);
         match failure {
             Failure::Body(source) => Error::RequestBody(source),
             Failure::Silent => Error::Silent {
                 server,
-                limit: self.timeouts.first_byte,
+                limit: self.first_byte,
             },
             Failure::Lost(source) => Error::Lost { server, source },
             Failure::Invalid(source) => Error::InvalidResponse { server, source },

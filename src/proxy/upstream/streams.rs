@@ -160,7 +160,8 @@ impl Shared {
         self.sender.is_ready() && !self.received.is_refused() && self.in_use.get() < self.limit.get()
     }
 
-    fn stream(self: &Rc<Self>) -> Stream {
+    /// A stream on it.
+    pub(super) fn stream(self: &Rc<Self>) -> Stream {
         self.in_use.set(self.in_use.get() + 1);
         Stream {
             connection: Rc::clone(self),

@@ -68,6 +68,21 @@ fn requests_of_either_kind_share_one_connection_to_an_h2c_server() {
 }
 
 #[test]
+fn credentials_that_authenticate_a_connection_go_over_none_that_is_shared() {
+    let upstream = HyperUpstream::answering_ok(Speech::h2c());
+    let proxy = Proxy::with(&[upstream.address], h2);
+    let (mut alice, mut bob) = (Client::of(&proxy), Client::of(&proxy));
+    let authenticated = "GET / HTTP/1.1\r\nHost: a.test\r\nAuthorization: Negotiate YIIG\r\n\r\n";
+    for _ in 0..2 {
+        assert_eq!(bob.send(GET).response().status, 200);
+        assert_eq!(alice.send(authenticated).response().status, 200);
+    }
+    assert_eq!(alice.send(GET).response().status, 200);
+    let seen: Vec<_> = upstream.requests().iter().map(|seen| seen.connection).collect();
+    assert_eq!(seen, [0, 1, 0, 2, 0]);
+}
+
+#[test]
 fn another_connection_is_opened_where_the_server_takes_no_more_streams() {
     let go_on = Arc::new(Notify::new());
     let waiting = Arc::clone(&go_on);

@@ -167,6 +167,30 @@ fn a_client_certificate_is_shown_to_servers_that_ask_for_one() {
 }
 
 #[test]
+fn a_client_that_authenticates_its_connection_has_one_of_http_1_1_where_that_is_left_to_the_server() {
+    let estate = Estate::new();
+    let upstream = estate.server(&["h2", "http/1.1"]);
+    let proxy = Proxy::with(&[], |settings| {
+        estate.trusting("localhost", &upstream)(settings);
+        settings.backends[0].protocol.http = HttpVersion::Auto;
+    });
+    assert_eq!(get(&proxy), 200);
+    let mut client = Client::of(&proxy);
+    for credentials in ["Authorization: Negotiate YIIG\r\n", ""] {
+        client.send(format!("GET / HTTP/1.1\r\nHost: a.test\r\n{credentials}\r\n"));
+        assert_eq!(client.response().status, 200);
+    }
+    assert_eq!(get(&proxy), 200);
+    let (http1, http2) = (Version::HTTP_11, Version::HTTP_2);
+    let seen: Vec<_> = upstream
+        .requests()
+        .iter()
+        .map(|seen| (seen.connection, seen.version))
+        .collect();
+    assert_eq!(seen, [(0, http2), (1, http1), (1, http1), (0, http2)]);
+}
+
+#[test]
 fn the_version_of_http_is_agreed_on_where_it_is_left_to_the_server() {
     let estate = Estate::new();
     for (http, alpn, version, connections) in [

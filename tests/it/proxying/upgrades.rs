@@ -3,7 +3,11 @@
 use std::io::Write;
 use std::time::Duration;
 
-use crate::rig::client::{Client, End};
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Full};
+
+use crate::rig::client::{Client, End, http2};
 use crate::rig::proxy::Proxy;
 use crate::rig::upstream::Upstream;
 
@@ -127,4 +131,100 @@ fn a_tunnel_that_is_half_closed_and_silent_is_cut() {
     let mut client = Client::of(&proxy);
     assert_eq!(client.send(ASK).response().status, 101);
     heard.recv_timeout(crate::rig::PATIENCE).unwrap();
+}
+
+#[test]
+fn a_101_without_a_connection_field_is_one_where_it_was_asked_for() {
+    for said in ["websocket", "WebSocket"] {
+        let upstream = Upstream::scripted(move |connection| {
+            connection.head();
+            connection.send(format!("HTTP/1.1 101 Switching Protocols\r\nUpgrade: {said}\r\n\r\n"));
+            while let Some(byte) = connection.bytes(1) {
+                connection.send(byte);
+            }
+        });
+        let proxy = Proxy::of(&upstream);
+        let mut client = Client::of(&proxy);
+        let response = client.send(ASK).response();
+        assert_eq!(response.status, 101);
+        assert!(response.has("connection: upgrade") && response.has(&format!("upgrade: {said}")));
+        client.send("x");
+        assert_eq!(client.bytes(1), b"x");
+    }
+}
+
+#[test]
+fn a_101_that_was_not_asked_for_properly_is_a_502_and_opens_no_tunnel() {
+    let get = |version: &str, fields: &str| format!("GET / HTTP/{version}\r\nHost: a.test\r\n{fields}\r\n");
+    let asked = "Connection: Upgrade\r\nUpgrade: websocket\r\n";
+    for request in [
+        get("1.1", ""),
+        get("1.1", "Upgrade: websocket\r\n"),
+        get("1.1", "Connection: Upgrade\r\n"),
+        get(
+            "1.1",
+            "Connection: Upgrade\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n",
+        ),
+        get(
+            "1.1",
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nUpgrade: websocket\r\n",
+        ),
+        get("1.0", asked),
+        get("1.1", &format!("{asked}Content-Length: 4\r\n")) + "body",
+        get("1.1", &format!("{asked}Transfer-Encoding: chunked\r\n")) + "0\r\n\r\n",
+    ] {
+        let upstream = Upstream::answering(format!("{AGREE}bytes of another protocol"));
+        let proxy = Proxy::of(&upstream);
+        let mut client = Client::of(&proxy);
+        let response = client.send(&request).response();
+        assert_eq!(response.status, 502, "{request}");
+        assert!(
+            !response.has_field("upgrade") && !response.text().contains("bytes"),
+            "{request}"
+        );
+        let received = upstream.received(0).to_ascii_lowercase();
+        assert!(!received.contains("upgrade"), "{request}: {received}");
+    }
+}
+
+#[test]
+fn a_101_to_an_http2_client_is_a_502() {
+    let upstream = Upstream::answering(AGREE);
+    let proxy = Proxy::of(&upstream);
+    http2(&proxy, async |mut sender| {
+        let request = Request::get("https://a.test/chat").body(Full::<Bytes>::default());
+        let response = sender.send_request(request.unwrap()).await.unwrap();
+        assert_eq!(response.status(), 502);
+        response.into_body().collect().await.unwrap();
+    });
+}
+
+#[test]
+fn nothing_that_follows_an_upgrade_reaches_a_backend_that_takes_it_for_a_request() {
+    let smuggled = "GET /admin HTTP/1.1\r\nHost: a.test\r\nX-Real-IP: 6.6.6.6\r\n\r\n";
+    for asked in [
+        format!("{ASK}{smuggled}"),
+        format!(
+            "POST / HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: {}\r\n\r\n\
+             {smuggled}",
+            smuggled.len()
+        ),
+    ] {
+        let (told, heard) = std::sync::mpsc::channel();
+        let upstream = Upstream::scripted(move |connection| {
+            // Whatever comes before the answer was passed on without one.
+            let request = connection.request().unwrap();
+            connection.stream().set_nonblocking(true).unwrap();
+            let early = connection.stream().peek(&mut [0; 1]).is_ok();
+            connection.stream().set_nonblocking(false).unwrap();
+            told.send((request, early)).unwrap();
+            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+            connection.rest();
+        });
+        let proxy = Proxy::of(&upstream);
+        assert_eq!(Client::of(&proxy).send(&asked).response().text(), "ok");
+        let ((head, body), early) = heard.recv_timeout(crate::rig::PATIENCE).unwrap();
+        assert!(!early && !head.contains("6.6.6.6"), "{head}");
+        assert!(body.is_empty() || body == smuggled.as_bytes());
+    }
 }

@@ -11,6 +11,7 @@ use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use tokio_rustls::client::TlsStream;
 
 use super::PATIENCE;
 use super::proxy::{NAME, Proxy};
@@ -48,7 +49,7 @@ impl Client {
 
     /// The same on a connection that there is already.
     pub(crate) fn on(socket: TcpStream, proxy: &Proxy) -> Self {
-        Self::over(socket, config(proxy, b"http/1.1"))
+        Self::over(socket, config(proxy, &[b"http/1.1"]))
     }
 
     /// A client of this configuration that speaks HTTP/1.1 with whoever is at `address`.
@@ -223,18 +224,12 @@ pub(crate) fn http2_with<T, B>(proxy: &Proxy, exchange: impl AsyncFnOnce(SendReq
 where
     B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin + 'static,
 {
-    let config = config(proxy, b"h2");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
     let exchange = async {
-        let socket = tokio::net::TcpStream::connect(proxy.address).await.unwrap();
-        let name = ServerName::try_from(NAME).unwrap();
-        let stream = tokio_rustls::TlsConnector::from(config)
-            .connect(name, socket)
-            .await
-            .unwrap();
+        let stream = connect(proxy, &[b"h2"]).await;
         let (sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
             .await
             .unwrap();
@@ -246,10 +241,18 @@ where
         .expect("the exchange ends in time")
 }
 
-fn config(proxy: &Proxy, protocol: &[u8]) -> Arc<ClientConfig> {
+/// Connects to `proxy` and offers these protocols, the first one by preference.
+pub(crate) async fn connect(proxy: &Proxy, protocols: &[&[u8]]) -> TlsStream<tokio::net::TcpStream> {
+    let socket = tokio::net::TcpStream::connect(proxy.address).await.unwrap();
+    let name = ServerName::try_from(NAME).unwrap();
+    let connector = tokio_rustls::TlsConnector::from(config(proxy, protocols));
+    connector.connect(name, socket).await.unwrap()
+}
+
+fn config(proxy: &Proxy, protocols: &[&[u8]]) -> Arc<ClientConfig> {
     let mut config = ClientConfig::builder()
         .with_root_certificates(proxy.roots.clone())
         .with_no_client_auth();
-    config.alpn_protocols = vec![protocol.to_vec()];
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     Arc::new(config)
 }

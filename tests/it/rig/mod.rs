@@ -1,6 +1,7 @@
 //! What tests are made of.
 
 pub(crate) mod access;
+pub(crate) mod browser;
 pub(crate) mod client;
 pub(crate) mod command;
 pub(crate) mod curl;
@@ -11,6 +12,7 @@ pub(crate) mod family;
 pub(crate) mod handshake;
 pub(crate) mod house;
 pub(crate) mod hyper_upstream;
+pub(crate) mod ntlm;
 pub(crate) mod ocsp;
 pub(crate) mod openssl;
 pub(crate) mod peer;
