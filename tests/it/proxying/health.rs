@@ -4,13 +4,15 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fullchain::proxy::settings::{HealthCheck, Settings};
+use fullchain::proxy::settings::{HealthCheck, HttpVersion, Settings};
+use http::Version;
 use http::uri::PathAndQuery;
 
 use crate::rig::client::Client;
 use crate::rig::eventually;
 use crate::rig::family::Family;
 use crate::rig::house::House;
+use crate::rig::hyper_upstream::{HyperUpstream, Speech};
 use crate::rig::proxy::Proxy;
 use crate::rig::upstream::Upstream;
 
@@ -164,6 +166,22 @@ fn a_check_says_who_asks_whom() {
             agent
         ]
     );
+}
+
+#[test]
+fn a_check_speaks_what_requests_speak_on_connections_of_its_own() {
+    let server = HyperUpstream::answering_ok(Speech::h2c());
+    let proxy = Proxy::with(&[server.address], |settings| {
+        checked(settings);
+        settings.backends[0].protocol.http = HttpVersion::Http2;
+        settings.backends[0].choice.health.as_mut().unwrap().body = Some("ok".into());
+    });
+    eventually("three checks", || server.requests().len() >= 3);
+    for (number, check) in server.requests().iter().enumerate() {
+        assert_eq!((check.version, check.connection), (Version::HTTP_2, number));
+        assert_eq!(check.uri, *format!("http://{}/healthz", server.address));
+    }
+    assert_eq!(Client::of(&proxy).send(GET).response().status, 200);
 }
 
 #[test]

@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fullchain::certs::Roots;
 use fullchain::proxy::Settings;
-use fullchain::proxy::settings::{HttpVersion, ServerAddress};
+use fullchain::proxy::settings::{HealthCheck, HttpVersion, ServerAddress};
 use fullchain::tls::{ClientIdentity, Trust};
 use http::Version;
+use http::uri::PathAndQuery;
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
@@ -99,6 +101,28 @@ fn a_server_of_the_operators_own_ca_is_trusted_and_asked_for_by_its_name() {
         (request.version, &request.headers["host"]),
         (Version::HTTP_11, &"a.test".parse().unwrap())
     );
+}
+
+#[test]
+fn health_checks_trust_whom_requests_trust() {
+    let estate = Estate::new();
+    let upstream = estate.server(&[]);
+    let checked = |settings: &mut Settings| {
+        estate.trusting("localhost", &upstream)(settings);
+        settings.backends[0].choice.health = Some(HealthCheck {
+            interval: Duration::from_millis(50),
+            ..HealthCheck::of(PathAndQuery::from_static("/healthz"))
+        });
+    };
+    let proxy = Proxy::with(&[], checked);
+    eventually("two checks", || upstream.requests().len() >= 2);
+    assert_eq!(upstream.requests()[0].uri, "/healthz");
+    assert_eq!(get(&proxy), 200);
+    let proxy = Proxy::with(&[], |settings| {
+        checked(settings);
+        settings.backends[0].protocol.tls.trust = Trust::default();
+    });
+    eventually("the server is down", || get(&proxy) == 503);
 }
 
 #[test]
