@@ -66,6 +66,10 @@ pub(in crate::proxy) async fn first(incoming: &mut Incoming) -> Result<First, hy
 }
 
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every response is the larger one, and a box would cost each an allocation"
+)]
 enum Content {
     Own(Option<Bytes>),
     Upstream(Upstream),
