@@ -55,8 +55,8 @@ fn check_target(head: &Parts) -> Result<(), Refusal> {
     };
     let scheme = match head.uri.scheme_str() {
         Some(scheme) => matches!(scheme, "http" | "https"),
-        // Origin-form; authority-form is CONNECT's, and HTTP/2 always has a scheme.
-        None => head.version < Version::HTTP_2 && head.uri.authority().is_none(),
+        // Origin-form; authority-form is CONNECT's. What came over HTTP/2 without an authority is left without a scheme.
+        None => head.uri.authority().is_none(),
     };
     if acceptable && scheme {
         Ok(())
@@ -75,12 +75,17 @@ fn check_expectation(head: &Parts) -> Result<(), Refusal> {
     }
 }
 
+/// Whether the client waits to be asked for the body. What it expects has been [checked](check).
+pub(in crate::proxy) fn expects_continue(head: &Parts) -> bool {
+    head.version > Version::HTTP_10 && head.headers.contains_key(EXPECT)
+}
+
 /// Replaces a request's framing fields by those of its body. `length` is the body's, `None` where only its end will
 /// tell.
 pub(in crate::proxy) fn set_request(method: &Method, headers: &mut HeaderMap, length: Option<u64>) {
     let said_length = headers.remove(CONTENT_LENGTH).is_some();
     headers.remove(TRANSFER_ENCODING);
-    // Expect is answered here, and trailers are not passed on (RFC 9110 section 6.5.1 leaves us free).
+    // Expect is answered here, unless the delivery puts it back, and trailers are not passed on (RFC 9110 section 6.5.1 leaves us free).
     headers.remove(EXPECT);
     headers.remove(TRAILER);
     match length {
@@ -150,7 +155,6 @@ mod tests {
             (get("a.test:443"), Refusal::Target),
             (get("/\u{e4}"), Refusal::Target),
             (get("ftp://a.test/"), Refusal::Target),
-            (get("/").version(Version::HTTP_2), Refusal::Target),
             (get("https://a.test?query").version(Version::HTTP_2), Refusal::Target),
             (
                 get("/").header(CONTENT_LENGTH, "5").header(CONTENT_LENGTH, "5"),

@@ -23,6 +23,14 @@ pub(crate) const END_STREAM: u8 = 1;
 pub(crate) const END_HEADERS: u8 = 4;
 const ACK: u8 = 1;
 
+/// The head of a POST of `/`.
+pub(crate) const POST: [(&[u8], &[u8]); 4] = [
+    (b":method", b"POST"),
+    (b":scheme", b"https"),
+    (b":authority", b"a.test"),
+    (b":path", b"/"),
+];
+
 /// An HTTP/2 connection on which any frame may be sent.
 pub(crate) struct Frames {
     stream: StreamOwned<ClientConnection, TcpStream>,
@@ -63,7 +71,8 @@ impl Frames {
             unread: Vec::new(),
         };
         frames.stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").unwrap();
-        frames.send(SETTINGS, 0, 0, &[]);
+        // SETTINGS_HEADER_TABLE_SIZE 0: every field of a response is to be written out.
+        frames.send(SETTINGS, 0, 0, &[0, 1, 0, 0, 0, 0]);
         frames
     }
 
@@ -196,7 +205,11 @@ fn status(block: &[u8]) -> u16 {
         _ => {
             let (huffman, length) = (block[1] & 0x80 != 0, usize::from(block[1] & 0x7f));
             let text = &block[2..2 + length];
-            if huffman { digits(text) } else { std::str::from_utf8(text).unwrap().parse().unwrap() }
+            if huffman {
+                digits(text)
+            } else {
+                std::str::from_utf8(text).unwrap().parse().unwrap()
+            }
         }
     }
 }

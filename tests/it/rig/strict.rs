@@ -119,7 +119,10 @@ fn chunked(rest: &mut &[u8]) -> Result<Vec<u8>, Fault> {
 
 /// A line without its CRLF. Neither of the two may stand alone.
 fn line<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], Fault> {
-    let end = rest.windows(2).position(|pair| pair == b"\r\n").ok_or(Fault::Unfinished)?;
+    let end = rest
+        .windows(2)
+        .position(|pair| pair == b"\r\n")
+        .ok_or(Fault::Unfinished)?;
     let line = take(rest, end)?;
     *rest = &rest[2..];
     Ok(line)
@@ -134,7 +137,11 @@ fn take<'a>(rest: &mut &'a [u8], count: usize) -> Result<&'a [u8], Fault> {
 fn text(line: &[u8]) -> Result<String, Fault> {
     let plain = line.iter().all(|byte| *byte == b'\t' || *byte >= b' ' && *byte != 0x7f);
     let text = String::from_utf8_lossy(line).into_owned();
-    if plain { Ok(text) } else { Err(malformed("control character", &text)) }
+    if plain {
+        Ok(text)
+    } else {
+        Err(malformed("control character", &text))
+    }
 }
 
 fn is_token(name: &str) -> bool {

@@ -50,19 +50,30 @@ fn targets(upstream: &Upstream) -> Vec<String> {
     targets
 }
 
+/// CL.TE and TE.CL, the first two forms that were named (2019).
 #[test]
 fn a_length_and_a_coding_exclude_each_other_in_whatever_order() {
     refused(
         400,
         &[
-            &format!("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{HIDDEN}"),
-            &format!("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n{HIDDEN}"),
-            &format!("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\nX: y\r\nContent-Length: 0\r\n\r\n0\r\n\r\n{HIDDEN}"),
-            &format!("GET / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\nTransfer-Encoding: identity\r\n\r\nhello{HIDDEN}"),
+            &format!(
+                "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n{HIDDEN}"
+            ),
+            &format!(
+                "POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n{HIDDEN}"
+            ),
+            &format!(
+                "POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\nX: y\r\nContent-Length: 0\r\n\r\n0\r\n\r\n{HIDDEN}"
+            ),
+            &format!(
+                "GET / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\nTransfer-Encoding: identity\r\n\r\nhello{HIDDEN}"
+            ),
         ],
     );
 }
 
+/// Each of these is read as chunked by some server and as nothing by another. Whoever forwards the field as it came
+/// (`,chunked` and two lines of it, in proxies that leave framing to a library) lets them decide.
 #[test]
 fn the_coding_is_chunked_once_and_nothing_else() {
     for coding in [
@@ -124,6 +135,7 @@ fn a_name_that_a_backend_may_take_for_the_coding_is_no_coding_and_does_not_arriv
     assert!(!received.contains("chunked") && !received.contains('_'), "{received}");
 }
 
+/// Pingora took the body of such a request to end with the connection, its backend did not (CVE-2026-2835).
 #[test]
 fn an_http_1_0_request_has_no_coding() {
     refused(
@@ -138,6 +150,7 @@ fn an_http_1_0_request_has_no_coding() {
     );
 }
 
+/// HAProxy passed an empty Content-Length on (2023); others take a list of equal ones, or a sign, for a number.
 #[test]
 fn a_length_is_digits_and_there_is_one() {
     let zeros = "0".repeat(200);
@@ -163,7 +176,6 @@ fn a_length_is_digits_and_there_is_one() {
         "Content-Length: 5\u{c}",
         "Content-Length: \u{664}",
         "Content-Length: 18446744073709551616",
-        "Content-Length: 18446744073709551615",
         "Content-Length: 99999999999999999999999999",
         "Content-Length : 5",
         "Content-Length\t: 5",
@@ -184,6 +196,14 @@ fn a_length_is_digits_and_there_is_one() {
             )],
         );
     }
+}
+
+#[test]
+fn a_length_that_no_message_has_is_too_large() {
+    refused(
+        431,
+        &["POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 18446744073709551615\r\n\r\nhello"],
+    );
 }
 
 #[test]
@@ -227,6 +247,7 @@ fn control_characters_are_nowhere_in_a_head() {
     );
 }
 
+/// HAProxy lost the fields after one with an empty name, Content-Length among them (CVE-2023-25725).
 #[test]
 fn a_field_is_a_name_a_colon_and_a_value_on_one_line() {
     refused(
@@ -340,6 +361,7 @@ fn a_fragment_goes_no_further() {
     assert_eq!(targets(&upstream), ["/path"]);
 }
 
+/// HAProxy read a comma in an authority as two (2026); a port with something behind it passed in most proxies.
 #[test]
 fn there_is_one_host_and_it_is_one() {
     refused(
@@ -360,6 +382,7 @@ fn there_is_one_host_and_it_is_one() {
     );
 }
 
+/// Pingora switched CONNECT off for good in 0.8; TRACE shows the fields that were added to whoever asks.
 #[test]
 fn connect_is_refused_in_each_of_its_forms() {
     refused(
@@ -380,10 +403,17 @@ fn connect_is_refused_in_each_of_its_forms() {
     let upstream = Upstream::answering(OK);
     let proxy = Proxy::of(&upstream);
     let mut client = Client::of(&proxy);
-    assert_eq!(client.send("connect / HTTP/1.1\r\nHost: a.test\r\n\r\n").response().status, 200);
+    assert_eq!(
+        client
+            .send("connect / HTTP/1.1\r\nHost: a.test\r\n\r\n")
+            .response()
+            .status,
+        200
+    );
     assert_eq!(targets(&upstream), ["/"]);
 }
 
+/// Kestrel took LF for the end of a chunk extension (CVE-2025-55315), Go read extensions without end (CVE-2023-39326).
 #[test]
 fn malformed_chunks_are_answered_with_400_and_the_backend_never_has_a_whole_request() {
     let long = "x".repeat(17 * 1024);
@@ -449,8 +479,14 @@ fn malformed_chunks_are_answered_with_400_and_the_backend_never_has_a_whole_requ
         for number in 0..upstream.connections() {
             let received = upstream.received(number);
             let (requests, fault) = strict::requests(received.as_bytes());
-            assert!(requests.is_empty() && !received.contains("hidden"), "{start:?}: {received}");
-            assert!(received.is_empty() || fault == Some(Fault::Unfinished), "{start:?}: {fault:?}");
+            assert!(
+                requests.is_empty() && !received.contains("hidden"),
+                "{start:?}: {received}"
+            );
+            assert!(
+                received.is_empty() || fault == Some(Fault::Unfinished),
+                "{start:?}: {fault:?}"
+            );
         }
     }
 }
@@ -493,7 +529,11 @@ fn a_get_with_a_length_hides_nothing_in_its_body() {
     let received = upstream.received(0);
     let (requests, fault) = strict::requests(received.as_bytes());
     assert_eq!(fault, None, "{received}");
-    assert!(requests.iter().all(|request| request.target == "/first" && request.body == HIDDEN.as_bytes()));
+    assert!(
+        requests
+            .iter()
+            .all(|request| request.target == "/first" && request.body == HIDDEN.as_bytes())
+    );
 }
 
 #[test]
@@ -518,7 +558,10 @@ fn an_upgrade_to_h2c_is_not_passed_on_and_what_follows_is_http_1_1() {
     assert_eq!((client.response().status, client.response().status), (200, 200));
     assert_eq!(targets(&upstream), ["/first", "/hidden"]);
     let received = upstream.received(0).to_ascii_lowercase();
-    assert!(!received.contains("upgrade") && !received.contains("http2-settings"), "{received}");
+    assert!(
+        !received.contains("upgrade") && !received.contains("http2-settings"),
+        "{received}"
+    );
     // Connection and Upgrade in disguise.
     for fields in [
         "Connection: upgrade\r\nUpgrade: websocket, h2c",
