@@ -10,6 +10,7 @@ mod addresses;
 mod balancing;
 mod choices;
 mod cookies;
+mod delivery;
 mod environment;
 mod error;
 mod fields;

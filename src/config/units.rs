@@ -134,6 +134,31 @@ impl Value for ByteSize {
     }
 }
 
+/// A number of bytes that a body may have, or any number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct BodyLimit(pub(super) Option<u64>);
+
+impl Value for BodyLimit {
+    const NAME: &'static str = "off|SIZE";
+    const EXPECTED: &'static str = "\"off\" or a size such as \"10MiB\"";
+
+    fn parse(text: &str) -> Result<Self, Problem> {
+        match text {
+            "off" => Ok(Self(None)),
+            _ if number_and_unit(text).is_none() => Err(Self::mismatch(text)),
+            _ => ByteSize::parse(text).map(|ByteSize(bytes)| Self(Some(bytes as u64))),
+        }
+    }
+
+    fn of_number(number: i64) -> Result<Self, Problem> {
+        Self::parse(&number.to_string())
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "type": "string", "pattern": "^(off|[0-9]+ ?(B|KiB|MiB|GiB))$" })
+    }
+}
+
 /// `10 s` -> 10 and `s`.
 fn number_and_unit(text: &str) -> Option<(u64, &str)> {
     let text = text.trim();
@@ -145,6 +170,14 @@ fn number_and_unit(text: &str) -> Option<(u64, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_body_limit_is_a_size_or_off() {
+        assert_eq!(BodyLimit::parse("off"), Ok(BodyLimit(None)));
+        assert_eq!(BodyLimit::parse("2KiB"), Ok(BodyLimit(Some(2048))));
+        assert_eq!(BodyLimit::parse("0B"), Ok(BodyLimit(Some(0))));
+        assert!(BodyLimit::parse("none").is_err() && BodyLimit::of_number(5).is_err());
+    }
 
     #[test]
     fn a_duration_reads_back_from_its_own_text() {

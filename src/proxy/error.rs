@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::io::ErrorKind;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -158,6 +159,7 @@ impl Error {
     /// Whose doing it was.
     pub(super) fn side(&self) -> Side {
         match self {
+            Self::RequestBody(BodyError::Spool(_)) => Side::Upstream,
             Self::Refused(_)
             | Self::RequestBody(_)
             | Self::LengthRequired
@@ -204,14 +206,21 @@ impl Error {
                 Refusal::Expectation => StatusCode::EXPECTATION_FAILED,
                 Refusal::TooManyFields => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             },
-            Self::RequestBody(BodyError::RequestStalled(_)) => StatusCode::REQUEST_TIMEOUT,
-            Self::RequestBody(_) => StatusCode::BAD_REQUEST,
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::LengthRequired => StatusCode::LENGTH_REQUIRED,
             Self::TooManyRequests(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::NoRoute | Self::NoToken => StatusCode::NOT_FOUND,
             // RFC 9110 section 15.6.6: refused, and for the version. Nobody but the log sees it.
             Self::Http11Required => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
+            Self::RequestBody(error) => match error {
+                BodyError::RequestStalled(_) => StatusCode::REQUEST_TIMEOUT,
+                BodyError::TooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+                BodyError::Spool(source) => match source.kind() {
+                    ErrorKind::StorageFull | ErrorKind::QuotaExceeded => StatusCode::SERVICE_UNAVAILABLE,
+                    _ => StatusCode::INTERNAL_SERVER_ERROR,
+                },
+                _ => StatusCode::BAD_REQUEST,
+            },
             Self::NoServer
             | Self::NoServerUp { .. }
             | Self::QueueFull
@@ -419,5 +428,15 @@ mod tests {
     fn a_stalled_upload_is_a_408() {
         let error = Error::RequestBody(BodyError::RequestStalled(Duration::from_secs(60)));
         assert_eq!((error.status().as_u16(), error.side()), (408, Side::Downstream));
+    }
+
+    #[test]
+    fn a_full_disk_may_have_room_later_and_a_broken_one_is_our_own_fault() {
+        let status = |kind: ErrorKind| {
+            let error = Error::RequestBody(BodyError::Spool(kind.into()));
+            (error.status().as_u16(), error.side())
+        };
+        assert_eq!(status(ErrorKind::StorageFull), (503, Side::Upstream));
+        assert_eq!(status(ErrorKind::PermissionDenied), (500, Side::Upstream));
     }
 }

@@ -8,6 +8,7 @@
 //! connection  handshake (tls room), HTTP/1.1 or HTTP/2 as ALPN chose, a proper end
 //! scanner     what HTTP/1.1 clients send, gone through strictly beside hyper
 //! service     one request: headers -> route -> body -> backend, and back
+//! delivery    how a request's body gets to a backend: as it comes, with its length, or once more
 //! routes      which route a request takes
 //! headers     what becomes of header fields, on the way down and on the way up
 //! windows_auth which connection, where it is the connection that is authenticated
@@ -27,6 +28,7 @@ mod clients;
 mod connection;
 mod connections;
 mod contain;
+mod delivery;
 pub mod drain;
 mod ending;
 mod error;
@@ -58,6 +60,8 @@ mod worker;
 mod worker_thread;
 
 pub use self::access_log::{AccessFormat, AccessLog, Output as AccessOutput, Redaction};
+pub use self::body::Spool;
+pub use self::delivery::{Buffering, Delivery, Expect};
 pub use self::listener::{BindError, Inherited};
 pub use self::network::{Network, NetworkError};
 pub use self::server::{LocalAddress, Server, StartError, Workers};

@@ -13,11 +13,19 @@ use http::Method;
 /// keep-alive.
 const CHANNEL: Duration = Duration::from_secs(4 * 60 * 60);
 
+/// Whether it is such a request. Its length is nominal: it is no size, and its body is never put aside.
+pub(super) fn is_channel(method: &Method) -> bool {
+    matches!(
+        method.as_str(),
+        "RPC_IN_DATA" | "RPC_OUT_DATA" | "RDG_IN_DATA" | "RDG_OUT_DATA"
+    )
+}
+
 /// How long the body of such a request, or of its response, may be silent, where others may be for `limit`.
 pub(super) fn patience(method: &Method, limit: Duration) -> Duration {
-    match method.as_str() {
-        "RPC_IN_DATA" | "RPC_OUT_DATA" | "RDG_IN_DATA" | "RDG_OUT_DATA" => limit.max(CHANNEL),
-        _ => limit,
+    match is_channel(method) {
+        true => limit.max(CHANNEL),
+        false => limit,
     }
 }
 

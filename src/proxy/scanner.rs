@@ -1,8 +1,8 @@
 //! Where HTTP/1.1 requests begin and end, found a second time and strictly.
 //!
-//! hyper reads chunk extensions leniently and hides that a request had Content-Length beside Transfer-Encoding: both
-//! are how requests are smuggled. The scanner looks at nothing else, since hyper refuses the rest, and keeps at most a
-//! line: bodies of known length are counted off, chunks too.
+//! hyper reads chunk extensions leniently, takes LF for CRLF, and hides that a request had Content-Length beside
+//! Transfer-Encoding or twice: all are how requests are smuggled. The scanner looks at nothing else, since hyper refuses
+//! the rest, and keeps at most a line: bodies of known length are counted off, chunks too.
 
 use std::mem::take;
 
@@ -18,6 +18,8 @@ pub(super) struct Scanner {
     state: State,
     /// The beginning of a line whose end has not come yet.
     line: Vec<u8>,
+    /// The last byte of what has come of that line, which may be more than is kept.
+    last: u8,
     head: Head,
     /// Header sections that are complete.
     heads: u64,
@@ -105,6 +107,12 @@ impl Scanner {
     fn take_line<'a>(&mut self, bytes: &'a [u8]) -> Result<&'a [u8], Malformed> {
         let end = bytes.iter().position(|byte| *byte == b'\n').map(|at| at + 1);
         let (part, rest) = bytes.split_at(end.unwrap_or(bytes.len()));
+        if end.is_some() && matches!(self.state, State::Between | State::Header) {
+            let before = part.iter().rev().nth(1);
+            // RFC 9112 section 2.2 lets a recipient take LF alone; readers who do and who do not see different heads.
+            self.head.unreadable |= *before.unwrap_or(&self.last) != b'\r';
+        }
+        self.last = part.last().copied().unwrap_or_default();
         if end.is_some() && self.line.is_empty() {
             self.end_line(part)?;
             return Ok(rest);
@@ -172,9 +180,8 @@ impl Head {
         } else if let Some(value) = value(line, b"content-length:") {
             let digits = line.ends_with(b"\n").then(|| value.trim_ascii());
             match digits.and_then(|digits| number(digits, 10)) {
-                // Two that differ are refused by hyper.
-                Some(length) => self.length = Some(length),
-                None => self.unreadable = true,
+                Some(length) if self.length.is_none() => self.length = Some(length),
+                _ => self.unreadable = true,
             }
         }
     }
@@ -244,7 +251,7 @@ mod tests {
     #[test]
     fn requests_are_followed_one_after_the_other_however_they_are_cut() {
         let text = format!(
-            "\r\n{GET}POST / HTTP/1.1\ncontent-length: 5\n\nhello{CHUNKED}5;a=b;c=\"d\\\"\"\r\nhello\r\n0\r\nX: y\r\n\r\n{GET}"
+            "\r\n{GET}POST / HTTP/1.1\r\ncontent-length: 5\r\n\r\nhello{CHUNKED}5;a=b;c=\"d\\\"\"\r\nhello\r\n0\r\nX: y\r\n\r\n{GET}"
         );
         for size in [1, 2, 7, 64, text.len()] {
             let mut scanner = Scanner::default();
@@ -264,6 +271,9 @@ mod tests {
             "TRANSFER-ENCODING:chunked\r\nX: y\r\ncontent-length:5",
             "Content-Length: 5, 5",
             "Content-Length: +5",
+            "Content-Length: 5\r\nContent-Length: 5",
+            "X: y\nZ: y",
+            &format!("X: {zeros}\nZ: y"),
             &format!("Content-Length: {zeros}"),
         ] {
             for size in [1, 1000] {
@@ -275,6 +285,25 @@ mod tests {
                 // Zeros in one go are a number.
                 let expected = (!fields.ends_with(&zeros) || size == 1).then_some(1);
                 assert_eq!(scanner.ambiguous(), expected, "{fields} by {size}");
+            }
+        }
+    }
+
+    #[test]
+    fn each_line_of_a_head_and_those_before_it_end_with_cr_and_lf() {
+        for (text, ambiguous) in [
+            ("\r\nGET / HTTP/1.1\r\n\r\n", None),
+            ("\nGET / HTTP/1.1\r\n\r\n", Some(0)),
+            ("GET / HTTP/1.1\n\r\n", Some(0)),
+            ("GET / HTTP/1.1\r\n\n", Some(0)),
+            ("GET / HTTP/1.1\r\n\r\n\nGET / HTTP/1.1\r\n\r\n", Some(1)),
+        ] {
+            for size in [1, 2, 3, 1000] {
+                let mut scanner = Scanner::default();
+                for part in text.as_bytes().chunks(size) {
+                    scanner.scan(part).unwrap();
+                }
+                assert_eq!(scanner.ambiguous(), ambiguous, "{text:?} by {size}");
             }
         }
     }

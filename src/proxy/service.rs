@@ -15,7 +15,8 @@ use hyper::upgrade::OnUpgrade;
 use super::access_log::{Escaped, Record};
 use super::acme::{self, Challenge};
 use super::activity::{Activity, InProgress};
-use super::body::{self, First, RequestBody, ResponseBody, Taken};
+use super::body::{self, BodyError, First, RequestBody, ResponseBody, Taken, Upload};
+use super::delivery::Delivered;
 use super::error::{Causes, Error, Side};
 use super::headers::client;
 use super::headers::downstream::{Address, Downstream};
@@ -190,7 +191,14 @@ async fn forward(
     };
     let idle = rpc_over_http::patience(&head.method, settings.timeouts.idle);
     let progress = rpc_over_http::patience(&head.method, backend.progress_timeout());
-    let body = RequestBody::new(body, idle, in_progress);
+    let limit = route.body_bytes.filter(|_| !rpc_over_http::is_channel(&head.method));
+    let body = RequestBody::new(body, idle, limit, in_progress);
+    if let (Some(limit), Some(length)) = (limit, body.length())
+        && length > limit
+    {
+        return Err(Error::RequestBody(BodyError::TooLarge(limit)));
+    }
+    let expects = framing::expects_continue(&head);
     let wanted = Wanted::of(head.version, &head.headers, body.is_empty());
     let downstream = Downstream::of(
         &context.client,
@@ -212,7 +220,6 @@ async fn forward(
     );
     own.set(Some(rewriting.own()));
     hop::strip_request(&mut head.headers);
-    framing::set_request(&head.method, &mut head.headers, body.length());
     if let Some(wanted) = &wanted {
         wanted.ask(&mut head.headers);
     }
@@ -232,9 +239,41 @@ async fn forward(
         None => body,
     };
     let to_head = head.method == Method::HEAD;
-    let request = Request::from_parts(head, body);
-    let answer = windows_auth::exchange(&context.pins, route.windows_auth, whose, backend, request).await?;
-    pass_back(context, answer, &rewriting, progress, to_head, wanted).await
+    let send = async |head, body| {
+        let request = Request::from_parts(head, body);
+        windows_auth::exchange(&context.pins, route.windows_auth, whose, backend, request).await
+    };
+    let Delivered { answer, upload } = backend
+        .courier()
+        .deliver(head, body, expects, backend.takes_chunked(), send)
+        .await?;
+    let last = hop::is_last(&answer.response);
+    let mut outcome = pass_back(context, answer, &rewriting, progress, to_head, wanted).await?;
+    if let Some(upload) = upload {
+        outcome.response = end_upload(outcome.response, upload, last, version);
+    }
+    Ok(outcome)
+}
+
+/// Sees to what is left of a request's body once it is answered. `last` tells that the upstream reads nothing after its
+/// response.
+///
+/// HTTP/2 ends a stream by itself: the rest is refused with NO_ERROR (RFC 9113 section 8.1), but where the client may
+/// be authenticating the connection to the server, which would be lost. Over HTTP/1.1 it has to come, or the connection
+/// has to end, since nobody can tell it from the next request.
+fn end_upload(
+    mut response: Response<ResponseBody>,
+    upload: Upload,
+    last: bool,
+    version: Version,
+) -> Response<ResponseBody> {
+    upload.response_began(last);
+    if last && !upload.is_complete() && version < Version::HTTP_2 {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(http::header::CONNECTION, close);
+    }
+    let at_once = version == Version::HTTP_2 && response.status() != StatusCode::UNAUTHORIZED;
+    response.map(|body| body.answering(upload, at_once))
 }
 
 /// The host that a request is for; `None` for an HTTP/1.0 client whom nobody can say it for.

@@ -1,6 +1,7 @@
 //! The config file, the environment and the flags: what is taken and what is said about mistakes.
 
 mod client_limits;
+mod delivery;
 mod listeners;
 
 use std::fs;

@@ -29,6 +29,7 @@ mod real_peers;
 mod renewal;
 mod rig;
 mod serving;
+mod smuggling;
 mod socket_activation;
 mod whole_run;
 mod wire;

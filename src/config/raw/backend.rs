@@ -10,9 +10,12 @@ use crate::config::balancing::{
     BalanceKind, CookieName, Count, HealthHost, HealthPath, RetryKind, StickyKind, Text, Weight,
 };
 use crate::config::choices::{Profile, ProxyProtocolOut, Root, TlsName};
+use crate::config::delivery::SpoolDirectory;
 use crate::config::setting::{List, Setting};
+use crate::config::units::ByteSize;
 use crate::config::value::Name;
 use crate::proxy::settings::{HeaderCase, HeaderSpelling, HttpVersion, ServerAddress, Statuses};
+use crate::proxy::{Buffering, Expect};
 
 /// Servers that requests go to, and how they are spoken to.
 ///
@@ -225,4 +228,28 @@ pub(in crate::config) struct Backend {
     /// Then it gets a 503. For servers that start at the same time as fullchain and take longer.
     #[schemars(extend("default" = "0s"))]
     pub(in crate::config) connect_retry_for: Setting<Duration>,
+
+    /// Which request bodies are received whole before the server is asked: auto, on or off.
+    ///
+    /// "auto" are those of unknown length where the server cannot take them: it has answered one with 411. Only so can
+    /// it be told the length.
+    #[schemars(extend("default" = "auto"))]
+    pub(in crate::config) request_buffering: Setting<Buffering>,
+
+    /// Bytes of such a body that are kept in memory; the rest goes to a file without a name.
+    #[schemars(extend("default" = "64KiB"))]
+    pub(in crate::config) spool_memory: Setting<ByteSize>,
+
+    /// Bytes of such a body in all; one that is longer is answered with 413.
+    #[schemars(extend("default" = "1GiB"))]
+    pub(in crate::config) spool_limit: Setting<ByteSize>,
+
+    /// Directory of those files, where it is not the system's ($TMPDIR or /tmp).
+    pub(in crate::config) spool_dir: Setting<SpoolDirectory>,
+
+    /// What becomes of `Expect: 100-continue`: it is answered here, or forwarded.
+    ///
+    /// Forwarded, the server may refuse a body before it is sent. One that does not know it gets the body after a second.
+    #[schemars(extend("default" = "answer"))]
+    pub(in crate::config) expect: Setting<Expect>,
 }

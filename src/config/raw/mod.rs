@@ -27,7 +27,7 @@ use crate::config::addresses::AdminAddress;
 use crate::config::choices::{CacheDirectory, RedirectStatus, Root};
 use crate::config::listening::Balancer;
 use crate::config::setting::{List, Setting};
-use crate::config::units::ByteSize;
+use crate::config::units::{BodyLimit, ByteSize};
 use crate::config::value::{Automatic, Ceiling, Name};
 use crate::fetch::{Aia, Ocsp};
 use crate::proxy::settings::{HostName, ListenAddress, ServerAddress};
@@ -305,6 +305,13 @@ pub(in crate::config) struct Limits {
     /// Fields in a request's header.
     #[schemars(extend("default" = 200))]
     pub(in crate::config) header_fields: Setting<usize>,
+
+    /// Size of a request's body, or "off".
+    ///
+    /// One whose length is known is refused with 413 before anything of it is read; one that grows beyond it is cut. The
+    /// nominal lengths of RPC over HTTP are none.
+    #[schemars(extend("default" = "off"))]
+    pub(in crate::config) body_bytes: Setting<BodyLimit>,
 
     /// Concurrent client connections, and as many to upstreams.
     ///

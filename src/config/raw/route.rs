@@ -8,6 +8,7 @@ use crate::config::cookies::{CookieName, DomainPair, PathPair};
 use crate::config::fields::{FieldName, Header, Request, Response};
 use crate::config::rewriting::RedirectMode;
 use crate::config::setting::{List, Setting};
+use crate::config::units::BodyLimit;
 use crate::config::value::Name;
 use crate::proxy::WindowsAuth;
 use crate::proxy::settings::{
@@ -45,6 +46,9 @@ pub(in crate::config) struct Route {
     /// whether anything is asked for here or not.
     #[schemars(extend("default" = []))]
     pub(in crate::config) client_cert_headers: List<ClientCertHeaders>,
+
+    /// Size of a request's body, where it is not the `body_bytes` of all in [limits]; or "off".
+    pub(in crate::config) body_bytes: Setting<BodyLimit>,
 
     /// The `name` of the backend; without it, the default backend.
     pub(in crate::config) backend: Setting<Name>,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::choice::{choice, default_choice};
+use super::delivery::delivery;
 use super::protocol::protocol;
 use super::{SHORTEST_TIMEOUT, timeout};
 use crate::config::error::{Fault, Place, Problem};
@@ -128,6 +129,7 @@ fn backend(
     let servers = servers.unwrap_or_default();
     let name = name.map(|given| given.value.0).unwrap_or_default();
     Backend {
+        delivery: delivery(table, faults),
         protocol: protocol(table, &servers, faults),
         choice: choice(table, servers.len(), faults),
         ..Backend::new(name, addresses(servers), timeouts)

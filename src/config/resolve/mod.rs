@@ -6,6 +6,7 @@ mod bundles;
 mod choice;
 mod client_auth;
 mod client_limits;
+mod delivery;
 mod headers;
 mod listeners;
 mod log;
@@ -33,7 +34,7 @@ use super::machine::Machine;
 use super::precedence::Layers;
 use super::raw::Raw;
 use super::setting::{List, Setting};
-use super::units::{ByteSize, duration_text};
+use super::units::{BodyLimit, ByteSize, duration_text};
 use super::value::Automatic;
 use super::{Config, Drain};
 use crate::certs::{self, Roots};
@@ -66,6 +67,7 @@ pub(super) fn config(mut layers: Layers, environment: &Environment, machine: Mac
     let timeouts = timeouts(said);
     let backends = backends(said, timeouts.idle);
     let (access_log, access_file) = log::access(said);
+    let body_bytes = one(said, |raw| &raw.limits.body_bytes, BodyLimit(None));
     let config = Config {
         certs,
         fetch: fetch(said, environment),
@@ -78,7 +80,7 @@ pub(super) fn config(mut layers: Layers, environment: &Environment, machine: Mac
             listeners: addresses.listeners,
             acme: acme(said, &backends),
             takeover: one(said, |raw| &raw.takeover, false),
-            routes: routes(said, &backends),
+            routes: routes(said, &backends, body_bytes),
             trusted_proxies: many(said, |raw| &raw.trusted_proxies),
             default_host: said.one(|raw| &raw.default_host).map(|given| given.value),
             backends,

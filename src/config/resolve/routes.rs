@@ -7,13 +7,14 @@ use crate::config::layer::Given;
 use crate::config::precedence::Layers;
 use crate::config::raw;
 use crate::config::tables::Table;
+use crate::config::units::BodyLimit;
 use crate::config::value::Name;
 use crate::proxy::WindowsAuth;
 use crate::proxy::settings::{Backend, HostPattern, PathPrefix, Route};
 
-/// Resolves every route to one of `backends`. Where nobody writes a default route there is one to the default backend,
+/// Resolves every route to one of `backends`; `body_bytes` is the limit where a route does not say. Where nobody writes a default route there is one to the default backend,
 /// if there is that.
-pub(super) fn routes(said: &mut Layers, backends: &[Backend]) -> Vec<Route> {
+pub(super) fn routes(said: &mut Layers, backends: &[Backend], body_bytes: BodyLimit) -> Vec<Route> {
     let mut faults = Vec::new();
     let mut tables = Table::of_file(said, |raw| &raw.route);
     if let Some(names) = Table::of_names(said, |raw| &raw.route) {
@@ -29,7 +30,7 @@ pub(super) fn routes(said: &mut Layers, backends: &[Backend]) -> Vec<Route> {
     let mut taken = Taken::default();
     for table in &tables {
         let before = faults.len();
-        let route = route(table, backends, &mut faults);
+        let route = route(table, backends, body_bytes, &mut faults);
         // What could not be read would otherwise be taken for every host and path.
         if faults.len() == before {
             taken.note(&route, table, &mut faults);
@@ -39,6 +40,7 @@ pub(super) fn routes(said: &mut Layers, backends: &[Backend]) -> Vec<Route> {
     match backends.first() {
         Some(default) if default.name.is_empty() && !routes.iter().any(Route::is_default) => routes.push(Route {
             headers: headers::defaults(),
+            body_bytes: body_bytes.0,
             ..Route::to(0)
         }),
         Some(named) if routes.is_empty() => {
@@ -63,11 +65,12 @@ fn is_default(table: &Table<'_, raw::Route>) -> bool {
         && none.is_empty()
 }
 
-fn route(table: &Table<'_, raw::Route>, backends: &[Backend], faults: &mut Vec<Fault>) -> Route {
+fn route(table: &Table<'_, raw::Route>, backends: &[Backend], body_bytes: BodyLimit, faults: &mut Vec<Fault>) -> Route {
     let hosts = table.many(|table| &table.host, faults).unwrap_or_default();
     let paths = table.many(|table| &table.path, faults).unwrap_or_default();
     let strip_prefix = table.one(|table| &table.strip_prefix, faults);
     let add_prefix = table.one(|table| &table.add_prefix, faults);
+    let body_limit = table.one(|table| &table.body_bytes, faults);
     let backend = table.one(|table| &table.backend, faults);
     let windows_auth = table.one(|table| &table.windows_auth, faults);
     Route {
@@ -77,6 +80,7 @@ fn route(table: &Table<'_, raw::Route>, backends: &[Backend], faults: &mut Vec<F
         add_prefix: add_prefix.map(|given| given.value),
         headers: headers::rules(table, faults),
         windows_auth: windows_auth.map_or_else(WindowsAuth::default, |given| given.value),
+        body_bytes: body_limit.map_or(body_bytes, |given| given.value).0,
         ..Route::to(position(backend, table, backends, faults))
     }
 }

@@ -14,7 +14,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use super::BodyError;
+use super::{BodyError, Upload};
 use crate::proxy::access_log::Record;
 use crate::proxy::activity::InProgress;
 use crate::proxy::error::Causes;
@@ -28,6 +28,14 @@ pub(in crate::proxy) struct ResponseBody {
     taken: Option<Taken>,
     record: Option<Box<Record>>,
     _in_progress: Option<InProgress>,
+    _request: Option<EndOfResponse>,
+}
+
+/// Tells a request's body, when dropped, that its response is over.
+#[derive(Debug)]
+struct EndOfResponse {
+    upload: Upload,
+    at_once: bool,
 }
 
 /// What was taken from a body before the head went to the client.
@@ -122,6 +130,15 @@ impl ResponseBody {
             taken: None,
             record: None,
             _in_progress: None,
+            _request: None,
+        }
+    }
+
+    /// Ties the request's body to the end of this one. `at_once` tells that the client need not send the rest of it.
+    pub(in crate::proxy) fn answering(self, upload: Upload, at_once: bool) -> Self {
+        Self {
+            _request: Some(EndOfResponse { upload, at_once }),
+            ..self
         }
     }
 
@@ -267,6 +284,12 @@ impl Upstream {
         if let Some(lease) = self.lease.take() {
             lease.release();
         }
+    }
+}
+
+impl Drop for EndOfResponse {
+    fn drop(&mut self) {
+        self.upload.response_ended(self.at_once);
     }
 }
 

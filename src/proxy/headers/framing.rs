@@ -2,8 +2,8 @@
 //!
 //! A framing field is never passed on. What leaves is derived from the body as it was read, so the two sides cannot
 //! disagree about it. hyper refuses before this: HTTP/1.0 with Transfer-Encoding, differing or malformed
-//! Content-Length. A request with both fields, which hyper hides, and chunk syntax that it reads leniently are found by
-//! the scanner of what HTTP/1.1 clients send.
+//! Content-Length. What hyper hides (a request with both fields or the same twice) or reads leniently (lines that end in
+//! LF alone, chunk syntax) is found by the scanner of what HTTP/1.1 clients send.
 
 use http::header::{CONTENT_LENGTH, EXPECT, TRAILER, TRANSFER_ENCODING};
 use http::request::Parts;
@@ -25,7 +25,9 @@ pub(in crate::proxy) fn check(head: &Parts) -> Result<(), Refusal> {
     if matches!(head.method, Method::CONNECT | Method::TRACE) {
         return Err(Refusal::Method);
     }
-    if head.extensions.get::<Ambiguous>().is_some() {
+    // HTTP/1.1 has been scanned for a second length; RFC 9110 section 8.6 leaves it to us to refuse equal ones too.
+    let lengths = head.headers.get_all(CONTENT_LENGTH).iter().count();
+    if lengths > 1 || head.extensions.get::<Ambiguous>().is_some() {
         return Err(Refusal::Ambiguous);
     }
     check_target(head)?;
@@ -46,12 +48,17 @@ fn check_target(head: &Parts) -> Result<(), Refusal> {
     let acceptable = match target.as_str().as_bytes() {
         b"*" => head.method == Method::OPTIONS,
         // http::Uri lets UTF-8 pass; RFC 3986 wants it percent-encoded and backends disagree on the rest.
-        [b'/' | b'?', rest @ ..] => rest.iter().all(u8::is_ascii_graphic),
+        [b'/', rest @ ..] => rest.iter().all(u8::is_ascii_graphic),
+        // Absolute-form may have an empty path; RFC 9113 section 8.3.1 has none.
+        [b'?', rest @ ..] => head.version < Version::HTTP_2 && rest.iter().all(u8::is_ascii_graphic),
         _ => false,
     };
-    // Authority-form is CONNECT's; in HTTP/2 the scheme is always there.
-    let absolute = head.uri.authority().is_none() || head.uri.scheme().is_some();
-    if acceptable && absolute {
+    let scheme = match head.uri.scheme_str() {
+        Some(scheme) => matches!(scheme, "http" | "https"),
+        // Origin-form; authority-form is CONNECT's. What came over HTTP/2 without an authority is left without a scheme.
+        None => head.uri.authority().is_none(),
+    };
+    if acceptable && scheme {
         Ok(())
     } else {
         Err(Refusal::Target)
@@ -68,12 +75,17 @@ fn check_expectation(head: &Parts) -> Result<(), Refusal> {
     }
 }
 
+/// Whether the client waits to be asked for the body. What it expects has been [checked](check).
+pub(in crate::proxy) fn expects_continue(head: &Parts) -> bool {
+    head.version > Version::HTTP_10 && head.headers.contains_key(EXPECT)
+}
+
 /// Replaces a request's framing fields by those of its body. `length` is the body's, `None` where only its end will
 /// tell.
 pub(in crate::proxy) fn set_request(method: &Method, headers: &mut HeaderMap, length: Option<u64>) {
     let said_length = headers.remove(CONTENT_LENGTH).is_some();
     headers.remove(TRANSFER_ENCODING);
-    // Expect is answered here, and trailers are not passed on (RFC 9110 section 6.5.1 leaves us free).
+    // Expect is answered here, unless the delivery puts it back, and trailers are not passed on (RFC 9110 section 6.5.1 leaves us free).
     headers.remove(EXPECT);
     headers.remove(TRAILER);
     match length {
@@ -142,6 +154,12 @@ mod tests {
             (get("*"), Refusal::Target),
             (get("a.test:443"), Refusal::Target),
             (get("/\u{e4}"), Refusal::Target),
+            (get("ftp://a.test/"), Refusal::Target),
+            (get("https://a.test?query").version(Version::HTTP_2), Refusal::Target),
+            (
+                get("/").header(CONTENT_LENGTH, "5").header(CONTENT_LENGTH, "5"),
+                Refusal::Ambiguous,
+            ),
             (get("/").header(EXPECT, "banana"), Refusal::Expectation),
             (
                 get("/").header(EXPECT, "100-continue").header(EXPECT, "x"),
@@ -172,6 +190,7 @@ mod tests {
             Request::get("/a?b=%20|{}"),
             Request::get("https://a.test/"),
             Request::get("https://a.test?query"),
+            Request::get("https://a.test/?query").version(Version::HTTP_2),
             Request::options("*"),
             Request::put("/").header(TRANSFER_ENCODING, "Chunked"),
             Request::put("/").header(EXPECT, "100-Continue"),

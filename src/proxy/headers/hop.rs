@@ -1,7 +1,7 @@
 //! Fields that concern one connection only end with it (RFC 9110 section 7.6.1).
 
 use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, Version};
 
 use super::{forwarded, identity, reads_as, remove_where};
 
@@ -32,6 +32,15 @@ pub(in crate::proxy) fn strip_request(headers: &mut HeaderMap) {
         headers.insert(CONNECTION, HeaderValue::from_static("te"));
     }
     join_cookies(headers);
+}
+
+/// Whether the upstream ends its connection after this response (RFC 9112 section 9.3).
+pub(in crate::proxy) fn is_last<B>(response: &Response<B>) -> bool {
+    let says = |word: &[u8]| {
+        let mut tokens = response.headers().get_all(CONNECTION).iter().flat_map(tokens);
+        tokens.any(|token| token.eq_ignore_ascii_case(word))
+    };
+    says(b"close") || response.version() == Version::HTTP_10 && !says(b"keep-alive")
 }
 
 /// Removes what concerned the upstream's connection.
@@ -193,6 +202,19 @@ mod tests {
         headers.insert(CONNECTION, HeaderValue::from_bytes(b",, \xff, a b,").unwrap());
         strip_response(&mut headers);
         assert!(headers.is_empty());
+    }
+
+    #[test]
+    fn a_response_is_the_last_where_it_says_so_or_is_of_http_1_0() {
+        for (version, connection, last) in [
+            (Version::HTTP_11, "x-hop", false),
+            (Version::HTTP_11, "X-Hop, Close", true),
+            (Version::HTTP_10, "x-hop", true),
+            (Version::HTTP_10, "Keep-Alive", false),
+        ] {
+            let response = Response::builder().version(version).header(CONNECTION, connection);
+            assert_eq!(is_last(&response.body(()).unwrap()), last, "{version:?} {connection}");
+        }
     }
 
     #[test]

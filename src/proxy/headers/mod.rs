@@ -61,8 +61,8 @@ pub(super) enum Refusal {
     /// Anything but exactly one `chunked`.
     #[error("the transfer coding is not chunked alone")]
     TransferEncoding,
-    /// RFC 9112 section 6.1: the sender may be smuggling; or a length that is none.
-    #[error("the request has both Content-Length and Transfer-Encoding, or no readable length")]
+    /// RFC 9112 section 6.1: the sender may be smuggling; or lengths that are not one, or a line that ends in LF alone.
+    #[error("the request has both Content-Length and Transfer-Encoding, not one readable length, or a line without CR")]
     Ambiguous,
     /// More fields than the limit.
     #[error("the request has too many header fields")]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Choice, Protocol, ServerAddress};
+use crate::proxy::Delivery;
 
 /// A named set of servers that requests of a route go to, and how they are spoken to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub struct Backend {
     pub protocol: Protocol,
     /// How one of them is chosen, and what becomes of those that fail.
     pub choice: Choice,
+    /// How request bodies get to it.
+    pub delivery: Delivery,
 }
 
 /// Deadlines on the backend's side, each measured on the monotonic clock.
@@ -41,6 +44,7 @@ impl Backend {
             timeouts,
             protocol: Protocol::default(),
             choice: Choice::default(),
+            delivery: Delivery::default(),
         }
     }
 }

@@ -19,6 +19,8 @@ pub struct Route {
     pub add_prefix: Option<PathPrefix>,
     /// What is done to header fields.
     pub headers: HeaderRules,
+    /// Bytes of a request's body, `None` for any number.
+    pub body_bytes: Option<u64>,
     /// Where its requests go: a position in [`Settings::backends`](super::Settings::backends).
     pub backend: usize,
     /// What becomes of Windows authentication.
@@ -67,6 +69,7 @@ impl Route {
             strip_prefix: false,
             add_prefix: None,
             headers: HeaderRules::default(),
+            body_bytes: None,
             backend,
             windows_auth: WindowsAuth::default(),
         }

@@ -20,6 +20,7 @@ use super::server::{Server, Sharing};
 use super::settings::Retries;
 use super::sticky::{Sticky, Wish};
 use crate::proxy::body::RequestBody;
+use crate::proxy::delivery::Courier;
 use crate::proxy::error::Error;
 use crate::proxy::settings::{self, HeaderCase, HttpVersion, ProxyProtocol};
 use crate::tls::Connector;
@@ -43,6 +44,7 @@ pub(in crate::proxy) struct Backend {
     http: HttpVersion,
     header_case: HeaderCase,
     proxy_protocol: Option<ProxyProtocol>,
+    courier: Courier,
 }
 
 /// What a request brings that is meant for this proxy and not for the server.
@@ -89,6 +91,7 @@ impl Backend {
             http: settings.protocol.http,
             header_case: settings.protocol.header_case,
             proxy_protocol: settings.protocol.proxy_protocol,
+            courier: Courier::new(&settings.name, &settings.delivery),
         }
     }
 
@@ -259,6 +262,11 @@ impl Backend {
     /// In which version its servers want to hear who the client is, if at all.
     pub(in crate::proxy) fn proxy_protocol(&self) -> Option<ProxyProtocol> {
         self.proxy_protocol
+    }
+
+    /// How bodies get to it.
+    pub(in crate::proxy) fn courier(&self) -> &Courier {
+        &self.courier
     }
 
     /// Closes the connections that have been idle for too long at `now`.

@@ -23,7 +23,7 @@ use super::received::Received;
 use super::roster::Slot;
 use super::streams::Stream;
 use crate::proxy::alarm::Alarm;
-use crate::proxy::body::{BodyError, RequestBody, Sent};
+use crate::proxy::body::{BodyError, RequestBody, Upload};
 use crate::proxy::contain;
 
 /// What one request has to itself: a connection of HTTP/1, or a stream of HTTP/2.
@@ -157,7 +157,7 @@ impl Connection {
         first_byte: Duration,
     ) -> Result<Response<Incoming>, Failure> {
         let patience = Patience {
-            sent: request.body().sent(),
+            upload: request.body().upload(),
             start: Instant::now(),
             first_byte,
         };
@@ -196,7 +196,7 @@ impl Connection {
 
 /// How long a response is waited for.
 struct Patience {
-    sent: Option<Sent>,
+    upload: Option<Upload>,
     start: Instant,
     first_byte: Duration,
 }
@@ -213,8 +213,8 @@ impl Patience {
             if let Poll::Ready(outcome) = response.as_mut().poll(context) {
                 return Poll::Ready(Some(outcome));
             }
-            let sent = self.sent.as_ref();
-            let since = sent.map_or(self.start, |sent| sent.at().unwrap_or_else(Instant::now));
+            let upload = self.upload.as_ref();
+            let since = upload.map_or(self.start, |upload| upload.sent().unwrap_or_else(Instant::now));
             ready!(alarm.poll(context, since + self.first_byte));
             Poll::Ready(None)
         })
@@ -228,14 +228,9 @@ impl Patience {
             return Err(Failure::Unsent(Box::new(request)));
         }
         let error = failure.into_error();
-        let body = error.source().and_then(|source| source.downcast_ref::<BodyError>());
-        Err(match body {
-            // hyper owns the error, and a hyper::Error cannot be cloned: what it said is kept, what it was made of is
-            // not.
-            Some(BodyError::RequestStalled(limit)) => Failure::Body(BodyError::RequestStalled(*limit)),
-            Some(_) => Failure::Body(BodyError::Request(error)),
-            None => classify(error),
-        })
+        // Over HTTP/2 a body that failed is a stream that was reset, by us.
+        let of_body = self.upload.as_ref().and_then(Upload::failure);
+        Err(of_body.map_or_else(|| classify(error), Failure::Body))
     }
 }
 

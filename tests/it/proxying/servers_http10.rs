@@ -1,8 +1,8 @@
 //! Servers that speak HTTP/1.0.
 
 use bytes::Bytes;
-use fullchain::proxy::Settings;
 use fullchain::proxy::settings::HttpVersion;
+use fullchain::proxy::{Buffering, Settings};
 use http::Request;
 use http_body_util::{BodyExt, Full};
 
@@ -51,9 +51,22 @@ fn a_body_has_a_length_or_the_client_is_asked_for_one() {
         "{received}"
     );
     assert!(!received.contains("Transfer-Encoding"), "{received}");
-    client.send("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n");
-    assert_eq!(client.response().status, 411);
-    assert_eq!(upstream.connections(), 1);
+    // One of unknown length is put aside until it is known, or refused where that is not wanted.
+    let chunked = "POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nbody\r\n0\r\n\r\n";
+    client.send(chunked);
+    assert_eq!(client.response().status, 200);
+    let received = upstream.received(1);
+    assert!(
+        received.contains("\r\nContent-Length: 4\r\n") && received.ends_with("\r\n\r\nbody"),
+        "{received}"
+    );
+    let upstream = Upstream::answering("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    let proxy = Proxy::with(&[upstream.address], |settings| {
+        http10(settings);
+        settings.backends[0].delivery.buffering = Buffering::Off;
+    });
+    assert_eq!(Client::of(&proxy).send(chunked).response().status, 411);
+    assert_eq!(upstream.connections(), 0);
 }
 
 #[test]

@@ -49,7 +49,12 @@ impl Client {
 
     /// The same on a connection that there is already.
     pub(crate) fn on(socket: TcpStream, proxy: &Proxy) -> Self {
-        Self::over(socket, config(proxy, &[b"http/1.1"]))
+        Self::speaking(b"http/1.1", socket, proxy)
+    }
+
+    /// A client that has agreed with `proxy` on `protocol` and then says what it likes.
+    pub(crate) fn speaking(protocol: &[u8], socket: TcpStream, proxy: &Proxy) -> Self {
+        Self::over(socket, config(proxy, &[protocol]))
     }
 
     /// A client of this configuration that speaks HTTP/1.1 with whoever is at `address`.
@@ -249,7 +254,7 @@ pub(crate) async fn connect(proxy: &Proxy, protocols: &[&[u8]]) -> TlsStream<tok
     connector.connect(name, socket).await.unwrap()
 }
 
-fn config(proxy: &Proxy, protocols: &[&[u8]]) -> Arc<ClientConfig> {
+pub(super) fn config(proxy: &Proxy, protocols: &[&[u8]]) -> Arc<ClientConfig> {
     let mut config = ClientConfig::builder()
         .with_root_certificates(proxy.roots.clone())
         .with_no_client_auth();

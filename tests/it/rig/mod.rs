@@ -9,6 +9,7 @@ pub(crate) mod directory;
 pub(crate) mod estate;
 pub(crate) mod exchange;
 pub(crate) mod family;
+pub(crate) mod frames;
 pub(crate) mod handshake;
 pub(crate) mod house;
 pub(crate) mod hyper_upstream;
@@ -20,6 +21,7 @@ pub(crate) mod pki;
 pub(crate) mod plain;
 pub(crate) mod proxy;
 pub(crate) mod responder;
+pub(crate) mod strict;
 pub(crate) mod upstream;
 pub(crate) mod web_server;
 
