@@ -18,7 +18,6 @@ use crate::rig::client::Client;
 use crate::rig::command::fullchain;
 use crate::rig::directory::Directory;
 use crate::rig::eventually;
-use crate::rig::eventually;
 use crate::rig::family::{Family, around_today, leaf};
 use crate::rig::house::House;
 use crate::rig::hyper_upstream::{HyperUpstream, Speech};
