@@ -16,6 +16,7 @@ mod cli;
 mod client_auth;
 mod config;
 mod documented_json;
+mod documents;
 mod drop_in;
 mod ending;
 mod file_names;

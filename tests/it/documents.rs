@@ -1,0 +1,30 @@
+//! What the documents say of keys is so.
+
+use std::fs;
+use std::path::Path;
+
+use fullchain::config::keys;
+
+#[test]
+fn every_key_that_the_page_of_symptoms_names_is_one() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/LEGACY.md");
+    let text = fs::read_to_string(path).unwrap();
+    let is_known = |name: &str| keys().iter().any(|key| key.name == name || key.dotted() == name);
+    let in_backticks = text.split('`').skip(1).step_by(2);
+    // A key is of lower case letters, with an underscore or a value; other words in backticks are what is searched for.
+    let named: Vec<&str> = in_backticks
+        .filter_map(|code| {
+            let (name, value) = code
+                .split_once(" = ")
+                .map_or((code, None), |(name, value)| (name, Some(value)));
+            let is_name = name
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'.'));
+            (is_name && (value.is_some() || name.contains(['_', '.']))).then_some(name)
+        })
+        .filter(|name| !matches!(*name, "close_notify"))
+        .collect();
+    assert!(named.len() > 60, "{named:?}");
+    let unknown: Vec<_> = named.iter().filter(|name| !is_known(name)).collect();
+    assert!(unknown.is_empty(), "{unknown:?}");
+}
