@@ -47,7 +47,7 @@ pub(in crate::config) struct Route {
     #[schemars(extend("default" = []))]
     pub(in crate::config) client_cert_headers: List<ClientCertHeaders>,
 
-    /// Size of a request's body, where it is not the `body_bytes` of all in [limits]; or "off".
+    /// Size of a request's body, where it is not the `body_bytes` of all in `limits`; or "off".
     pub(in crate::config) body_bytes: Setting<BodyLimit>,
 
     /// The `name` of the backend; without it, the default backend.
