@@ -11,7 +11,7 @@ use socket2::{Domain, SockRef, Socket, Type};
 use crate::rig::access::{AccessFile, documented};
 use crate::rig::client::Client;
 use crate::rig::proxy::Proxy;
-use crate::rig::upstream::{Connection, Upstream};
+use crate::rig::upstream::{Connection, Upstream, absent};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n";
 
@@ -102,11 +102,7 @@ fn no_answer_in_time() {
 
 #[test]
 fn no_connection() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    assert_eq!(told_of_servers(&[free]), failure(502, "refused"));
+    assert_eq!(told_of_servers(&[absent()]), failure(502, "refused"));
     // The kernel has no way to a broadcast address for TCP.
     let broadcast = SocketAddr::from(([255, 255, 255, 255], 80));
     assert_eq!(told_of_servers(&[broadcast]), failure(502, "unreachable"));

@@ -1,6 +1,6 @@
 //! Servers that fail and are left alone for a while.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use socket2::{Domain, Socket, Type};
 use crate::rig::client::Client;
 use crate::rig::eventually;
 use crate::rig::proxy::Proxy;
-use crate::rig::upstream::Upstream;
+use crate::rig::upstream::{Upstream, absent};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n";
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -31,10 +31,6 @@ fn statuses(proxy: &Proxy, count: usize) -> Vec<u16> {
     (0..count).map(|_| client.send(GET).response().status).collect()
 }
 
-fn closed() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
-
 #[test]
 fn a_server_that_fails_in_a_row_is_left_alone() {
     let reset = || {
@@ -51,7 +47,7 @@ fn a_server_that_fails_in_a_row_is_left_alone() {
     };
     let well = Upstream::answering(OK);
     for (what, failing, failure) in [
-        ("closed", closed(), 502),
+        ("closed", absent(), 502),
         ("reset", reset().address, 502),
         ("rubbish", rubbish().address, 502),
         ("silent", silent().address, 504),
@@ -70,9 +66,9 @@ fn a_server_that_fails_in_a_row_is_left_alone() {
 
 #[test]
 fn the_last_server_is_never_left_alone() {
-    let proxy = Proxy::with(&[closed()], ejecting);
+    let proxy = Proxy::with(&[absent()], ejecting);
     assert_eq!(statuses(&proxy, 5), [502; 5]);
-    let proxy = Proxy::with(&[closed(), closed()], ejecting);
+    let proxy = Proxy::with(&[absent(), absent()], ejecting);
     assert_eq!(statuses(&proxy, 8), [502; 8]);
 }
 

@@ -5,7 +5,7 @@ use fullchain::proxy::{Delivery, Expect};
 use crate::rig::client::{Client, End};
 use crate::rig::proxy::Proxy;
 use crate::rig::strict::{self, Fault};
-use crate::rig::upstream::{Absent, Upstream};
+use crate::rig::upstream::{Upstream, absent};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const ASK: &str = "PUT /up HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n";
@@ -35,8 +35,8 @@ fn knowing_no_expectation() -> Upstream {
 
 #[test]
 fn nobody_is_asked_for_a_body_that_has_nowhere_to_go() {
-    let absent = Absent::new();
-    let proxy = Proxy::with(&[absent.address], |_| ());
+    let closed = absent();
+    let proxy = Proxy::with(&[closed], |_| ());
     let mut client = Client::of(&proxy);
     let response = client.send(ASK).response();
     assert!(

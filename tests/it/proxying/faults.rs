@@ -6,7 +6,7 @@ use http_body_util::{BodyExt, Full};
 
 use crate::rig::client::{Client, End, http2};
 use crate::rig::proxy::Proxy;
-use crate::rig::upstream::{Absent, Upstream};
+use crate::rig::upstream::{Upstream, absent};
 use crate::rig::{PATIENCE, eventually};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -14,23 +14,21 @@ const GET: &str = "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n";
 
 #[test]
 fn an_upstream_that_is_not_there_is_a_502_that_says_nothing_about_it() {
-    let absent = Absent::new();
-    let proxy = Proxy::with(&[absent.address], |_| ());
+    let closed = absent();
+    let proxy = Proxy::with(&[closed], |_| ());
     let mut client = Client::of(&proxy);
     for _ in 0..2 {
         let response = client.send(GET).response();
         assert_eq!(response.status, 502);
-        assert!(
-            !response.text().contains(&absent.address.port().to_string()) && !response.text().contains("127.0.0.1")
-        );
+        assert!(!response.text().contains(&closed.port().to_string()) && !response.text().contains("127.0.0.1"));
     }
 }
 
 #[test]
 fn the_next_upstream_is_tried_where_one_does_not_accept() {
-    let absent = Absent::new();
+    let closed = absent();
     let upstream = Upstream::answering(OK);
-    let proxy = Proxy::with(&[absent.address, upstream.address], |_| ());
+    let proxy = Proxy::with(&[closed, upstream.address], |_| ());
     let mut client = Client::of(&proxy);
     for _ in 0..4 {
         assert_eq!(

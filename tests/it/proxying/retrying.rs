@@ -10,7 +10,7 @@ use http_body_util::Full;
 use crate::rig::PATIENCE;
 use crate::rig::client::{Client, http2};
 use crate::rig::proxy::Proxy;
-use crate::rig::upstream::Upstream;
+use crate::rig::upstream::{Upstream, absent};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n";
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -141,7 +141,7 @@ fn what_was_not_sent_goes_to_as_many_servers_as_allowed_whatever_it_is() {
     let well = Upstream::answering(OK);
     for (retries, status) in [(0, 502), (1, 502), (2, 200)] {
         for (method, body) in [("GET", ""), ("POST", "x"), ("LOCK", "x")] {
-            let proxy = Proxy::with(&[closed(), closed(), well.address], |settings| {
+            let proxy = Proxy::with(&[absent(), absent(), well.address], |settings| {
                 settings.backends[0].choice.retries.most = retries;
             });
             let response = Client::of(&proxy).send(request(method, body)).response();
@@ -192,7 +192,7 @@ fn requests_wait_for_a_server_that_starts_later() {
 
 #[test]
 fn requests_do_not_wait_for_longer_than_they_should() {
-    let proxy = Proxy::with(&[closed()], |settings| {
+    let proxy = Proxy::with(&[absent()], |settings| {
         settings.backends[0].choice.retries.connect_for = Duration::from_millis(200);
     });
     let response = Client::of(&proxy).send(GET).response();

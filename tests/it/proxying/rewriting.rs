@@ -10,7 +10,7 @@ use fullchain::proxy::settings::{
 use crate::rig::client::Client;
 use crate::rig::exchange::{Exchange, Seen};
 use crate::rig::proxy::Proxy;
-use crate::rig::upstream::Upstream;
+use crate::rig::upstream::{Upstream, absent};
 
 fn rules(settings: &mut Settings) -> &mut HeaderRules {
     &mut settings.routes[0].headers
@@ -329,10 +329,7 @@ fn a_place_of_another_host_is_left_to_the_backend_to_refuse() {
 
 #[test]
 fn the_next_server_is_named_where_the_first_takes_no_connection() {
-    let closed = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let closed = absent();
     let upstream = Upstream::answering(Exchange::GET.response);
     let proxy = Proxy::with(&[closed, upstream.address], |settings| {
         rules(settings).upstream_host = UpstreamHost::Upstream;

@@ -16,22 +16,14 @@ pub(crate) struct Upstream {
     received: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
-/// A backend that is not there: its port is kept, so that no other test listens on it, and refuses connections.
-pub(crate) struct Absent {
-    pub(crate) address: SocketAddr,
-    _socket: socket2::Socket,
-}
-
-impl Absent {
-    /// A backend that is not there.
-    pub(crate) fn new() -> Self {
-        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
-        Self {
-            address: socket.local_addr().unwrap().as_socket().unwrap(),
-            _socket: socket,
-        }
-    }
+/// The address of a backend that is not there. No other test listens on it meanwhile: the port is taken as long as the
+/// test process lives.
+pub(crate) fn absent() -> SocketAddr {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let address = socket.local_addr().unwrap().as_socket().unwrap();
+    std::mem::forget(socket);
+    address
 }
 
 /// One connection as the script sees it.
