@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use fullchain::proxy::AccessFormat;
-use fullchain::proxy::settings::ServerAddress;
+use fullchain::proxy::settings::{BackendTimeouts, ServerAddress};
 use serde_json::{Value, json};
 use socket2::{Domain, SockRef, Socket, Type};
 
@@ -28,15 +28,20 @@ fn told_of(script: impl Fn(&mut Connection) + Send + Sync + 'static) -> (u64, Va
 }
 
 fn told_of_servers(servers: &[SocketAddr]) -> (u64, Value, Value) {
+    told_with(servers, |_| ())
+}
+
+/// The same with timeouts that `alter` makes short: only those that are to run out, since a machine may be slow.
+fn told_with(servers: &[SocketAddr], alter: impl FnOnce(&mut BackendTimeouts)) -> (u64, Value, Value) {
     let file = AccessFile::new();
     let proxy = Proxy::with(servers, |settings| {
         settings.access_log = file.settings(AccessFormat::Json);
-        settings.backends[0].timeouts.connect = Duration::from_millis(50);
-        settings.backends[0].timeouts.first_byte = Duration::from_millis(50);
-        settings.backends[0].timeouts.progress = Duration::from_millis(50);
+        alter(&mut settings.backends[0].timeouts);
     });
     told(&proxy, &file)
 }
+
+const SHORT: Duration = Duration::from_millis(50);
 
 fn told(proxy: &Proxy, file: &AccessFile) -> (u64, Value, Value) {
     let mut client = Client::of(proxy);
@@ -97,7 +102,11 @@ fn an_answer_that_is_none() {
 #[test]
 fn no_answer_in_time() {
     let silent = |connection: &mut Connection| drop(connection.rest());
-    assert_eq!(told_of(silent), failure(504, "first-byte-timeout"));
+    let servers = [Upstream::scripted(silent).address];
+    assert_eq!(
+        told_with(&servers, |timeouts| timeouts.first_byte = SHORT),
+        failure(504, "first-byte-timeout")
+    );
 }
 
 #[test]
@@ -124,7 +133,7 @@ fn no_connection_in_time() {
         })
         .collect();
     assert_eq!(
-        told_of_servers(&[address.as_socket().unwrap()]),
+        told_with(&[address.as_socket().unwrap()], |timeouts| timeouts.connect = SHORT),
         failure(504, "connect-timeout")
     );
 }
@@ -161,11 +170,12 @@ fn a_response_that_breaks_off() {
         });
         assert_eq!(told, (200, json!(cause), json!("cut")), "{rest}");
     }
-    let stalled = told_of(|connection| {
+    let stalls = Upstream::scripted(|connection| {
         connection.head();
         connection.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello");
         connection.rest();
     });
+    let stalled = told_with(&[stalls.address], |timeouts| timeouts.progress = SHORT);
     assert_eq!(stalled, (200, json!("idle-timeout"), json!("cut")));
 }
 
