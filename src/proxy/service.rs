@@ -247,33 +247,33 @@ async fn forward(
         .courier()
         .deliver(head, body, expects, backend.takes_chunked(), send)
         .await?;
-    let (last, pinned) = (hop::is_last(&answer.response), answer.lease.is_pinned());
+    let last = hop::is_last(&answer.response);
     let mut outcome = pass_back(context, answer, &rewriting, progress, to_head, wanted).await?;
     if let Some(upload) = upload {
-        outcome.response = end_upload(outcome.response, upload, last, version == Version::HTTP_2, pinned);
+        outcome.response = end_upload(outcome.response, upload, last, version);
     }
     Ok(outcome)
 }
 
 /// Sees to what is left of a request's body once it is answered. `last` tells that the upstream reads nothing after its
-/// response, `pinned` that its connection is the client's own.
+/// response.
 ///
-/// HTTP/2 ends a stream by itself: the rest is refused with NO_ERROR (RFC 9113 section 8.1), but not where the
-/// connection to the server would be lost that the client has authenticated. Over HTTP/1.1 it has to come, or the
-/// connection has to end, since nobody can tell it from the next request.
+/// Over HTTP/1.1 the rest has to come, or the connection has to end, since nobody can tell it from the next request. Over
+/// HTTP/2 it could be refused at once (RFC 9113 section 8.1: RST_STREAM with NO_ERROR), but curl up to 7.88 takes that for
+/// a failure: it may go on for a while there too.
 fn end_upload(
     mut response: Response<ResponseBody>,
     upload: Upload,
     last: bool,
-    http2: bool,
-    pinned: bool,
+    version: Version,
 ) -> Response<ResponseBody> {
-    upload.response_began(last);
+    let http2 = version == Version::HTTP_2;
+    upload.response_began(last, http2);
     if last && !upload.is_complete() && !http2 {
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(http::header::CONNECTION, close);
     }
-    response.map(|body| body.answering(upload, http2 && !pinned))
+    response.map(|body| body.answering(upload))
 }
 
 /// The host that a request is for; `None` for an HTTP/1.0 client whom nobody can say it for.

@@ -35,7 +35,6 @@ pub(in crate::proxy) struct ResponseBody {
 #[derive(Debug)]
 struct EndOfResponse {
     upload: Upload,
-    at_once: bool,
 }
 
 /// What was taken from a body before the head went to the client.
@@ -134,10 +133,10 @@ impl ResponseBody {
         }
     }
 
-    /// Ties the request's body to the end of this one. `at_once` tells that the client need not send the rest of it.
-    pub(in crate::proxy) fn answering(self, upload: Upload, at_once: bool) -> Self {
+    /// Ties the request's body to the end of this one.
+    pub(in crate::proxy) fn answering(self, upload: Upload) -> Self {
         Self {
-            _request: Some(EndOfResponse { upload, at_once }),
+            _request: Some(EndOfResponse { upload }),
             ..self
         }
     }
@@ -289,7 +288,7 @@ impl Upstream {
 
 impl Drop for EndOfResponse {
     fn drop(&mut self) {
-        self.upload.response_ended(self.at_once);
+        self.upload.response_ended();
     }
 }
 

@@ -84,21 +84,20 @@ impl Upload {
         self.0.failure.replace(Some(error.copy()));
     }
 
-    /// The head of a final response has come. `closing` tells that the upstream reads nothing after it.
+    /// The head of a final response has come. `closing` tells that the upstream reads nothing after it, `lingering` that
+    /// the client may go on for a while all the same.
     ///
     /// Where it keeps its connection it has to be sent the body that it was told of, wanted or not (RFC 9110 section
     /// 10.1.1): a client that authenticates its connection (NTLM) relies on it.
-    pub(in crate::proxy) fn response_began(&self, closing: bool) {
+    pub(in crate::proxy) fn response_began(&self, closing: bool, lingering: bool) {
         let decision = if closing { Decision::Withhold } else { Decision::Send };
         self.0.decided.set(Some(decision));
-        self.0.unwanted.set(closing);
+        self.0.unwanted.set(closing && !lingering);
         self.wake();
     }
 
-    /// The response is complete, or nobody wants it any more. `at_once` tells that the rest of the body may be refused
-    /// without harm to the client.
-    pub(in crate::proxy) fn response_ended(&self, at_once: bool) {
-        self.0.unwanted.set(self.0.unwanted.get() || at_once);
+    /// The response is complete, or nobody wants it any more.
+    pub(in crate::proxy) fn response_ended(&self) {
         self.0.answered.set(Some(Instant::now()));
         self.wake();
     }

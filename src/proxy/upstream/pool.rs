@@ -173,11 +173,6 @@ impl Lease {
         self.home = Home::Pin(turn);
     }
 
-    /// Whether the connection is one client's own.
-    pub(in crate::proxy) fn is_pinned(&self) -> bool {
-        matches!(self.home, Home::Pin(_))
-    }
-
     /// Lets the connection close when released.
     pub(in crate::proxy) fn leave_pool(&mut self) {
         self.home = Home::Nowhere;

@@ -9,7 +9,7 @@ use crate::rig::frames::{DATA, Fate, Frames, POST};
 use crate::rig::proxy::Proxy;
 use crate::rig::strict;
 use crate::rig::upstream::Upstream;
-use crate::rig::{PATIENCE, eventually, pause};
+use crate::rig::{eventually, pause};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const EARLY: &str = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 3\r\n\r\nwho";
@@ -90,21 +90,19 @@ fn a_backend_that_answers_and_closes_ends_the_upload_at_once() {
     assert_eq!(client.end(), (Vec::new(), End::Proper));
 }
 
+/// RFC 9113 section 8.1 allows for a reset without an error here; curl 7.88 takes it for a failure and shows no response.
 #[test]
-fn over_http_2_the_rest_of_an_answered_request_is_refused_without_an_error() {
-    let (told, heard) = channel();
-    let upstream = Upstream::scripted(move |connection| {
+fn over_http_2_an_answered_request_is_not_reset_while_its_client_may_still_send() {
+    let upstream = Upstream::scripted(|connection| {
         connection.head();
         connection.send(EARLY);
         connection.rest();
-        told.send(()).unwrap();
     });
     let proxy = Proxy::of(&upstream);
     let mut frames = Frames::of(&proxy);
     frames.open(1, &POST, false).send(DATA, 0, 1, b"hello");
-    assert_eq!(frames.fate(1), Fate::Answered(401, Some(0)));
-    heard.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(frames.fate(1), Fate::Answered(401, None));
     // The connection serves on.
     frames.open(3, &POST, false).send(DATA, 0, 3, b"hello");
-    assert_eq!(frames.fate(3), Fate::Answered(401, Some(0)));
+    assert_eq!(frames.fate(3), Fate::Answered(401, None));
 }
