@@ -7,7 +7,7 @@ use super::error::Causes;
 use super::peer::Peer;
 use super::proxy_protocol::{self, Endpoints, ReceiveError};
 use super::settings::{Balancers, Listener};
-use super::socket::Socket;
+use super::socket::{Socket, local_address};
 use super::worker::Worker;
 
 /// A client that may go on.
@@ -42,7 +42,7 @@ impl Client {
         };
         let (peer, local) = match introduced {
             Some(Endpoints { source, destination }) => (source.into(), Some(destination)),
-            None => (peer, socket.local_address()),
+            None => (peer, local_address(socket)),
         };
         let place = worker.clients.connect(peer);
         let place = place.inspect_err(|error| tracing::info!(%peer, %error, "connection refused"));

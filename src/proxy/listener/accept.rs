@@ -85,11 +85,11 @@ impl Accepting {
             Self::Tcp(socket) => socket
                 .accept()
                 .await
-                .map(|(socket, peer)| (Socket::Tcp(socket), peer.into())),
+                .map(|(socket, peer)| (Socket::Left(socket), peer.into())),
             Self::Unix(socket) => socket
                 .accept()
                 .await
-                .map(|(socket, _)| (Socket::Unix(socket), Peer::Unix)),
+                .map(|(socket, _)| (Socket::Right(socket), Peer::Unix)),
         }
     }
 
@@ -103,7 +103,7 @@ impl Accepting {
                     queued(|| {
                         let (socket, peer) = socket.accept()?;
                         socket.set_nonblocking(true)?;
-                        Ok((Socket::Tcp(TcpStream::from_std(socket)?), peer.into()))
+                        Ok((Socket::Left(TcpStream::from_std(socket)?), peer.into()))
                     })
                 },
             ),
@@ -113,7 +113,7 @@ impl Accepting {
                     queued(|| {
                         let (socket, _) = socket.accept()?;
                         socket.set_nonblocking(true)?;
-                        Ok((Socket::Unix(UnixStream::from_std(socket)?), Peer::Unix))
+                        Ok((Socket::Right(UnixStream::from_std(socket)?), Peer::Unix))
                     })
                 },
             ),
@@ -174,7 +174,7 @@ async fn place(worker: &Worker, full: &mut bool) -> Option<OwnedSemaphorePermit>
 
 /// Spawns a connection.
 fn serve((socket, peer): Accepted, listener: &Rc<Listener>, worker: &Rc<Worker>, place: Option<OwnedSemaphorePermit>) {
-    if let Socket::Tcp(socket) = &socket {
+    if let Socket::Left(socket) = &socket {
         // A client that waits for our small writes notices; nothing else does.
         let _ = socket.set_nodelay(true);
     }

@@ -5,7 +5,7 @@ use std::io;
 use tokio::io::AsyncReadExt;
 
 use super::read::{self, Header, Malformed, parse};
-use crate::proxy::socket::Socket;
+use crate::proxy::socket::{Socket, peek};
 
 /// Why there is no header.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +25,7 @@ pub(in crate::proxy) async fn receive(socket: &mut Socket) -> Result<Header, Rec
     let mut taken = 0;
     loop {
         let room = seen.get_mut(taken..).unwrap_or_default();
-        let count = socket.peek(room).await.map_err(ReceiveError::Closed)?;
+        let count = peek(socket, room).await.map_err(ReceiveError::Closed)?;
         if count == 0 {
             return Err(ReceiveError::Closed(io::ErrorKind::UnexpectedEof.into()));
         }
@@ -104,7 +104,7 @@ mod tests {
 
     fn of(socket: UnixStream) -> Socket {
         socket.set_nonblocking(true).unwrap();
-        Socket::Unix(tokio::net::UnixStream::from_std(socket).unwrap())
+        Socket::Right(tokio::net::UnixStream::from_std(socket).unwrap())
     }
 
     fn run<T>(future: impl Future<Output = T>) -> T {

@@ -12,9 +12,10 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::task::JoinSet;
+use tokio_rustls::client::TlsStream;
+use tokio_util::either::Either;
 
 use super::names::Names;
-use super::wire::Wire;
 use crate::proxy::cause;
 use crate::proxy::settings::{Endpoint, Protocol, ServerAddress};
 use crate::proxy::socket::Socket;
@@ -22,6 +23,9 @@ use crate::tls::{self, ApplicationProtocol, Connector};
 
 /// How long one address has before the next is tried beside it: the Connection Attempt Delay of RFC 8305 section 5.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+
+/// Bytes to and from a server: as they are on the left, in TLS on the right.
+pub(super) type Wire<IO> = Either<IO, Box<TlsStream<IO>>>;
 
 /// Why there is no connection.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -144,14 +148,14 @@ impl Target {
                 io.flush().await.map_err(broken)?;
             }
             let Some((connector, name)) = &self.tls else {
-                return Ok((Wire::Plain(io), None));
+                return Ok((Either::Left(io), None));
             };
             let name = name.clone().ok_or(ConnectError::Name)?;
             let (stream, protocol) = connector
                 .connect(name, io, rather_http1)
                 .await
                 .map_err(ConnectError::Tls)?;
-            Ok((Wire::Tls(Box::new(stream)), Some(protocol)))
+            Ok((Either::Right(Box::new(stream)), Some(protocol)))
         };
         let outcome = tokio::time::timeout(limit, connected)
             .await
@@ -169,7 +173,7 @@ impl Target {
             Place::Unix(path) => {
                 let stream = UnixStream::connect(path).await;
                 return stream
-                    .map(Socket::Unix)
+                    .map(Socket::Right)
                     .map_err(|error| ConnectError::Socket(Arc::new(error)));
             }
         };
@@ -177,7 +181,7 @@ impl Target {
         // Neither changes what is sent; a socket without them is slower and forgets dead tunnels later.
         let _ = stream.set_nodelay(true);
         let _ = SockRef::from(&stream).set_keepalive(true);
-        Ok(Socket::Tcp(stream))
+        Ok(Socket::Left(stream))
     }
 }
 

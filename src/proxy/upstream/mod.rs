@@ -44,7 +44,6 @@ mod sockets;
 mod spelling;
 mod sticky;
 mod streams;
-mod wire;
 
 use std::rc::Rc;
 use std::sync::Arc;

@@ -1,0 +1,104 @@
+//! Whether a request is passed on, and where to: every check that needs its head alone.
+
+use http::request::Parts;
+use http::{HeaderValue, Response, Version};
+
+use super::Context;
+use crate::proxy::acme::{self, Challenge};
+use crate::proxy::body::ResponseBody;
+use crate::proxy::error::Error;
+use crate::proxy::headers::downstream::Address;
+use crate::proxy::headers::host::Host;
+use crate::proxy::headers::{Refusal, framing};
+use crate::proxy::routes::Found;
+use crate::proxy::settings::{PathPrefix, Route};
+use crate::proxy::upstream::Backend;
+use crate::proxy::{redirect, response};
+
+/// What becomes of a request that is not refused.
+pub(super) enum Admitted<'a> {
+    /// It is answered here.
+    Answered(Response<ResponseBody>),
+    /// It is passed on.
+    To(Way<'a>),
+}
+
+/// Where a request goes.
+pub(super) struct Way<'a> {
+    /// The host it is for.
+    pub(super) host: Host,
+    pub(super) route: &'a Route,
+    /// The prefix that the route was found by.
+    pub(super) prefix: &'a PathPrefix,
+    pub(super) backend: &'a Backend,
+}
+
+/// Decides about a request of `client`.
+///
+/// # Errors
+///
+/// Why it is refused.
+pub(super) async fn admit<'a>(context: &'a Context, client: &Address, head: &Parts) -> Result<Admitted<'a>, Error> {
+    let worker = &context.worker;
+    let settings = &worker.settings;
+    worker.clients.request(client.ip).map_err(Error::TooManyRequests)?;
+    if head.headers.len() > settings.limits.header_fields {
+        return Err(Refusal::TooManyFields.into());
+    }
+    let host = host(context, head)?;
+    framing::check(head)?;
+    let challenge = settings.acme.challenge(head);
+    if let Some(Challenge::Token(directory, token)) = challenge {
+        let content = acme::look_up(directory, token).await.ok_or(Error::NoToken)?;
+        return Ok(Admitted::Answered(response::plain(content)));
+    }
+    if let (Some(to), None) = (context.redirect, &challenge) {
+        return Ok(Admitted::Answered(redirect::answer(head, host.as_ref(), to)?));
+    }
+    if response::is_options_of_server(&head.method, head.uri.path()) {
+        return Ok(Admitted::Answered(response::options()));
+    }
+    let host = host.map_or_else(|| Host::new(HeaderValue::from_static("localhost")), Ok)?;
+    if !may_serve(context, host.name()) {
+        return Err(Error::Misdirected);
+    }
+    let Found { route, prefix } = match challenge {
+        Some(Challenge::Route(found)) => found,
+        _ => {
+            let found = worker.routes.find(Some(host.name()), head.uri.path())?;
+            found.ok_or(Error::NoRoute)?
+        }
+    };
+    if route.is_without_http2() && head.version == Version::HTTP_2 {
+        return Err(Error::Http11Required);
+    }
+    let backend = worker.backends.at(route.backend).ok_or(Error::NoServer)?;
+    Ok(Admitted::To(Way {
+        host,
+        route,
+        prefix,
+        backend,
+    }))
+}
+
+/// The host that a request is for; `None` for an HTTP/1.0 client whom nobody can say it for.
+fn host(context: &Context, head: &Parts) -> Result<Option<Host>, Refusal> {
+    if let Some(host) = Host::of(head)? {
+        return Ok(Some(host));
+    }
+    // An HTTP/1.0 client that names no host: what the operator says, else the name it asked for in TLS.
+    if let Some(name) = &context.worker.settings.default_host {
+        return Ok(Some(name.host().clone()));
+    }
+    let hello = context.hello.as_deref();
+    let named = hello.and_then(|hello| HeaderValue::from_str(hello.server_name.as_deref()?).ok());
+    Ok(named.and_then(|value| Host::new(value).ok()))
+}
+
+/// Whether a request for `host`, without its port, may be answered on this connection. A plain one is for every host.
+fn may_serve(context: &Context, host: &[u8]) -> bool {
+    context
+        .hello
+        .as_ref()
+        .is_none_or(|hello| str::from_utf8(host).is_ok_and(|host| hello.may_serve(host)))
+}
