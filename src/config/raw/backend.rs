@@ -116,7 +116,7 @@ pub(in crate::config) struct Backend {
     /// How long an unused connection is kept, where it is not the `upstream_idle` of all in `timeouts`.
     pub(in crate::config) idle_timeout: Setting<Duration>,
 
-    /// How long bodies may stand still, where it is not the `idle` of all in `timeouts`.
+    /// How long bodies may stand still, where it is not the `body` of all in `timeouts`.
     pub(in crate::config) progress_timeout: Setting<Duration>,
 
     /// Which server takes a request.

@@ -277,9 +277,13 @@ pub(in crate::config) struct Timeouts {
     #[schemars(extend("default" = "10s"))]
     pub(in crate::config) header: Setting<Duration>,
 
-    /// How long a client connection without progress is kept.
+    /// How long a client connection without progress is kept: between requests, and while the client takes nothing.
     #[schemars(extend("default" = "60s"))]
     pub(in crate::config) idle: Setting<Duration>,
+
+    /// How long the bodies of an exchange may stand still, a request's and its response's.
+    #[schemars(extend("default" = "60s"))]
+    pub(in crate::config) body: Setting<Duration>,
 
     /// Connecting to an upstream.
     #[schemars(extend("default" = "3s"))]

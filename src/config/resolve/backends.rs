@@ -15,14 +15,13 @@ use crate::config::tables::Table;
 use crate::config::units::duration_text;
 use crate::proxy::settings::{Backend, BackendTimeouts, ServerAddress};
 
-/// Resolves every backend; that without a name comes first, if there is one. Two of one name are a fault. `idle` is
-/// what bodies may stand still where a backend does not say.
-pub(super) fn backends(said: &mut Layers, idle: Duration) -> Vec<Backend> {
+/// Resolves every backend; that without a name comes first, if there is one. Two of one name are a fault.
+pub(super) fn backends(said: &mut Layers) -> Vec<Backend> {
     let timeouts = BackendTimeouts {
         connect: timeout(said, |raw| &raw.timeouts.connect, 3),
         first_byte: timeout(said, |raw| &raw.timeouts.first_byte, 60),
         idle: timeout(said, |raw| &raw.timeouts.upstream_idle, 4),
-        progress: idle,
+        progress: timeout(said, |raw| &raw.timeouts.body, 60),
     };
     let faults_before = said.faults.len();
     let upstream = said.many(|raw| &raw.upstream);

@@ -65,7 +65,7 @@ pub(super) fn config(mut layers: Layers, environment: &Environment, machine: Mac
     let certs = certs(said, &client_auth);
     let addresses = addresses(said);
     let timeouts = timeouts(said);
-    let backends = backends(said, timeouts.idle);
+    let backends = backends(said);
     let (access_log, access_file) = log::access(said);
     let body_bytes = one(said, |raw| &raw.limits.body_bytes, BodyLimit(None));
     let config = Config {

@@ -41,7 +41,7 @@ enum Content {
 #[derive(Debug)]
 struct Stream {
     incoming: Incoming,
-    idle: Duration,
+    patience: Duration,
     /// How many bytes may come in all, and how many of them are left.
     limit: Option<(u64, u64)>,
     waiting: Option<Instant>,
@@ -68,11 +68,12 @@ struct Kept {
 pub(in crate::proxy) struct Recall(Rc<RefCell<Kept>>);
 
 impl RequestBody {
-    /// Wraps what hyper reads. A client that sends nothing for `idle` while it is waited for ends the body with an
-    /// error, and so does one that sends more than `limit`.
+    /// Wraps what hyper reads. A client that sends nothing for as long as `patience` while it is waited for ends the
+    /// body with an error, and so does one that sends more than `limit`. Once its response has begun it may be silent for
+    /// as long as that goes on: a stream of gRPC is, whose client has nothing to say.
     pub(in crate::proxy) fn new(
         incoming: Incoming,
-        idle: Duration,
+        patience: Duration,
         limit: Option<u64>,
         in_progress: &InProgress,
     ) -> Self {
@@ -81,7 +82,7 @@ impl RequestBody {
         }
         Self(Content::Stream(Stream {
             incoming,
-            idle,
+            patience,
             limit: limit.map(|limit| (limit, limit)),
             waiting: None,
             alarm: Alarm::default(),
@@ -216,20 +217,23 @@ impl Stream {
             }
             self.gate = None;
         }
-        let deadline = self.upload.deadline(self.idle);
+        let deadline = self.upload.deadline(self.patience);
         if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return Poll::Ready(Some(Err(BodyError::Answered)));
         }
         let Poll::Ready(next) = Pin::new(&mut self.incoming).poll_frame(context) else {
             self.upload.read_by(context.waker());
-            let stalled = *self.waiting.get_or_insert_with(Instant::now) + self.idle;
-            ready!(self.alarm.poll(context, deadline.unwrap_or(stalled).min(stalled)));
-            return Poll::Ready(Some(Err(match deadline {
-                Some(deadline) if deadline <= stalled => BodyError::Answered,
-                _ => BodyError::RequestStalled(self.idle),
-            })));
+            let since = *self.waiting.get_or_insert_with(Instant::now);
+            let (deadline, error) = match deadline {
+                Some(deadline) => (deadline, BodyError::Answered),
+                None if self.upload.is_answered() => return Poll::Pending,
+                None => (since + self.patience, BodyError::RequestStalled(self.patience)),
+            };
+            ready!(self.alarm.poll(context, deadline));
+            return Poll::Ready(Some(Err(error)));
         };
         self.waiting = None;
+        self.upload.progressed();
         match next {
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(data) => {

@@ -88,8 +88,10 @@ struct Upstream {
     /// What was taken from it already.
     first: First,
     lease: Option<Lease>,
-    idle: Duration,
+    patience: Duration,
     waiting: Option<Instant>,
+    /// The request's body: as long as that comes, nothing need come back.
+    upload: Option<Upload>,
 }
 
 /// Since when the client has owed to take what the body handed over; empty while the body is waited for.
@@ -110,14 +112,16 @@ impl ResponseBody {
         Self::new(Content::Own(Some(bytes).filter(|bytes| !bytes.is_empty())))
     }
 
-    /// What the upstream sends. Where it sends nothing for `idle` while it is waited for, the body ends with an error.
-    pub(in crate::proxy) fn upstream(incoming: Incoming, first: First, lease: Lease, idle: Duration) -> Self {
+    /// What the upstream sends. Where nothing comes for as long as `patience` while it is waited for, from the client
+    /// neither, the body ends with an error.
+    pub(in crate::proxy) fn upstream(incoming: Incoming, first: First, lease: Lease, patience: Duration) -> Self {
         let mut upstream = Upstream {
             incoming,
             first,
             lease: Some(lease),
-            idle,
+            patience,
             waiting: None,
+            upload: None,
         };
         upstream.release_at_end();
         Self::new(Content::Upstream(upstream))
@@ -134,7 +138,10 @@ impl ResponseBody {
     }
 
     /// Ties the request's body to the end of this one.
-    pub(in crate::proxy) fn answering(self, upload: Upload) -> Self {
+    pub(in crate::proxy) fn answering(mut self, upload: Upload) -> Self {
+        if let Content::Upstream(upstream) = &mut self.content {
+            upstream.upload = Some(upload.clone());
+        }
         Self {
             _request: Some(EndOfResponse { upload }),
             ..self
@@ -257,13 +264,15 @@ impl Upstream {
                 Poll::Ready(None)
             }
             Poll::Pending => {
-                let since = *self.waiting.get_or_insert_with(Instant::now);
+                let waiting = *self.waiting.get_or_insert_with(Instant::now);
                 let Some(lease) = &mut self.lease else {
                     return Poll::Pending;
                 };
-                lease.alarm().poll(context, since + self.idle).map(|()| {
+                let since = self.upload.as_ref().and_then(Upload::last_progress).max(Some(waiting));
+                let deadline = since.unwrap_or(waiting) + self.patience;
+                lease.alarm().poll(context, deadline).map(|()| {
                     self.lease = None;
-                    Some(Err(BodyError::ResponseStalled(self.idle)))
+                    Some(Err(BodyError::ResponseStalled(self.patience)))
                 })
             }
         }

@@ -28,6 +28,8 @@ pub(in crate::proxy) struct Upload(Rc<State>);
 
 #[derive(Debug, Default)]
 struct State {
+    /// When the client last sent some of it.
+    progress: Cell<Option<Instant>>,
     /// When the last of it was handed over, or it was given up.
     sent: Cell<Option<Instant>>,
     /// All of it has been handed over.
@@ -102,13 +104,28 @@ impl Upload {
         self.wake();
     }
 
+    /// Whether the head of a final response has come.
+    pub(super) fn is_answered(&self) -> bool {
+        self.0.decided.get().is_some()
+    }
+
+    /// The client has sent some of it.
+    pub(super) fn progressed(&self) {
+        self.0.progress.set(Some(Instant::now()));
+    }
+
+    /// When the client last sent some of it.
+    pub(super) fn last_progress(&self) -> Option<Instant> {
+        self.0.progress.get()
+    }
+
     /// Until when the client may go on with the body; `None` as long as its response is not complete.
-    pub(super) fn deadline(&self, idle: Duration) -> Option<Instant> {
+    pub(super) fn deadline(&self, patience: Duration) -> Option<Instant> {
         let answered = self.0.answered.get()?;
         Some(if self.0.unwanted.get() {
             answered
         } else {
-            answered + LINGER.min(idle)
+            answered + LINGER.min(patience)
         })
     }
 

@@ -160,7 +160,7 @@ async fn forward(
         backend: way.route.backend,
         client: client.ip,
     };
-    let body = passing_on::body(context, &way, &head.method, body, in_progress)?;
+    let body = passing_on::body(&way, &head.method, body, in_progress)?;
     let asked = Asked::of(&head, &body);
     let rewriting = passing_on::rewriting(context, &way, client, &head);
     kept.own = Some(rewriting.own());

@@ -47,15 +47,14 @@ impl Asked {
 ///
 /// [`Error::RequestBody`] where it says that it is larger.
 pub(super) fn body(
-    context: &Context,
     way: &Way<'_>,
     method: &Method,
     body: Incoming,
     in_progress: &InProgress,
 ) -> Result<RequestBody, Error> {
-    let idle = rpc_over_http::patience(method, context.worker.settings.timeouts.idle);
+    let patience = rpc_over_http::patience(method, way.backend.progress_timeout());
     let limit = way.route.body_bytes.filter(|_| !rpc_over_http::is_channel(method));
-    let body = RequestBody::new(body, idle, limit, in_progress);
+    let body = RequestBody::new(body, patience, limit, in_progress);
     match (limit, body.length()) {
         (Some(limit), Some(length)) if length > limit => Err(Error::RequestBody(BodyError::TooLarge(limit))),
         _ => Ok(body),

@@ -31,7 +31,7 @@ pub struct BackendTimeouts {
     pub first_byte: Duration,
     /// How long an unused connection is kept.
     pub idle: Duration,
-    /// A body or response without progress.
+    /// How long bodies may stand still.
     pub progress: Duration,
 }
 

@@ -244,7 +244,7 @@ impl Backend {
         self.first_byte_timeout
     }
 
-    /// How long a response may make no progress.
+    /// How long bodies may stand still.
     pub(in crate::proxy) fn progress_timeout(&self) -> Duration {
         self.progress_timeout
     }

@@ -10,11 +10,13 @@ use http_body_util::{BodyExt, Full};
 
 use crate::rig::PATIENCE;
 use crate::rig::client::{Client, End, http2};
+use crate::rig::frames::{DATA, Frames, POST};
 use crate::rig::proxy::Proxy;
-use crate::rig::upstream::Upstream;
+use crate::rig::upstream::{Connection, Upstream};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const GET: &str = "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n";
+const UPLOAD: &str = "POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n";
 const SHORT: Duration = Duration::from_millis(50);
 
 #[test]
@@ -164,7 +166,7 @@ fn the_time_for_the_first_byte_begins_when_the_request_is_complete() {
 fn an_upload_that_stalls_is_a_408() {
     let upstream = Upstream::answering(OK);
     let proxy = Proxy::with(&[upstream.address], |settings| {
-        settings.timeouts.idle = SHORT;
+        settings.backends[0].timeouts.progress = SHORT;
     });
     let mut client = Client::of(&proxy);
     let response = client
@@ -187,6 +189,57 @@ fn a_response_that_stalls_is_cut() {
     let mut client = Client::of(&proxy);
     let (received, end) = client.send(GET).end();
     assert!(received.ends_with(b"half") && end == End::Cut);
+}
+
+/// A proxy whose bodies may stand still for `SHORT`, and a backend that begins its response at once.
+fn streaming(then: impl Fn(&mut Connection) + Send + Sync + 'static) -> (Upstream, Proxy) {
+    let upstream = Upstream::scripted(move |connection| {
+        connection.head();
+        connection.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+        then(connection);
+    });
+    let proxy = Proxy::with(&[upstream.address], |settings| {
+        settings.backends[0].timeouts.progress = SHORT;
+    });
+    (upstream, proxy)
+}
+
+#[test]
+fn a_client_may_be_silent_for_as_long_as_its_response_goes_on() {
+    let (_upstream, proxy) = streaming(|connection| {
+        for _ in 0..6 {
+            std::thread::sleep(SHORT / 2);
+            connection.send("4\r\nnews\r\n");
+        }
+        connection.send("0\r\n\r\n");
+    });
+    let mut frames = Frames::of(&proxy);
+    frames.open(1, &POST, false);
+    assert_eq!(frames.body(1), b"news".repeat(6));
+    let mut client = Client::of(&proxy);
+    let response = client.send(UPLOAD).response();
+    assert_eq!(response.body, b"news".repeat(6));
+}
+
+#[test]
+fn a_response_may_be_silent_for_as_long_as_its_request_goes_on() {
+    let (_upstream, proxy) = streaming(|connection| {
+        for _ in 0..6 {
+            connection.bytes("4\r\npart\r\n".len());
+        }
+        connection.send("4\r\ndone\r\n0\r\n\r\n");
+    });
+    let mut frames = Frames::of(&proxy);
+    frames.open(1, &POST, false);
+    let mut client = Client::of(&proxy);
+    client.send(UPLOAD);
+    for _ in 0..6 {
+        std::thread::sleep(SHORT / 2);
+        frames.send(DATA, 0, 1, b"part");
+        client.send("4\r\npart\r\n");
+    }
+    assert_eq!(frames.body(1), b"done");
+    assert_eq!(client.response().text(), "done");
 }
 
 #[test]

@@ -113,6 +113,22 @@ impl Frames {
         }
     }
 
+    /// The body of the response on `stream`, as far as it comes.
+    pub(crate) fn body(&mut self, stream: u32) -> Vec<u8> {
+        let mut body = Vec::new();
+        while let Some(frame) = self.next() {
+            match frame.kind {
+                DATA if frame.stream == stream => body.extend(frame.payload),
+                HEADERS if frame.stream == stream => {}
+                _ => break,
+            }
+            if frame.flags & END_STREAM != 0 {
+                break;
+            }
+        }
+        body
+    }
+
     /// Reads until `stream` is over.
     pub(crate) fn fate(&mut self, stream: u32) -> Fate {
         let mut status = 0;
