@@ -1,15 +1,17 @@
 //! How a request's body gets to a backend: as it comes, with its length, on demand, or once more.
 //!
 //! Streaming is the rule. A body is put aside first where the backend cannot take one of unknown length, which is known
-//! from its protocol, or learnt from the first 411 it answers with. What has been sent of a body of unknown length by
-//! then is kept, up to what a spool keeps in memory, so that even that request can be sent again: the backend has told
-//! that it refuses the request as it is (RFC 9110 section 15.5.12), and so has not acted on it.
+//! from its protocol, or learnt from its answers: from a 411, or from one in HTTP/1.0, to which no chunk may be sent once
+//! that is known (RFC 9112 section 6.1). What has been sent of a body of unknown length before a 411 is kept, up to what a
+//! spool keeps in memory, so that even that request can be sent again: the backend has told that it refuses the request as
+//! it is (RFC 9110 section 15.5.12), and so has not acted on it.
 
-use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::header::EXPECT;
 use http::request::Parts;
-use http::{HeaderValue, Request, StatusCode};
+use http::{HeaderValue, Request, StatusCode, Version};
 
 use super::body::{Continue, RequestBody, Spool, Upload, spool};
 use super::error::Error;
@@ -55,9 +57,12 @@ pub enum Expect {
 pub(super) struct Courier {
     backend: Box<str>,
     settings: Delivery,
-    /// The backend has refused a body of unknown length.
-    wants_lengths: Cell<bool>,
+    learnt: Arc<Learnt>,
 }
+
+/// What all workers have learnt of one backend: whether it wants to be told the length of bodies.
+#[derive(Debug, Default)]
+pub(super) struct Learnt(AtomicBool);
 
 /// The answer to what was delivered.
 #[derive(Debug)]
@@ -68,12 +73,12 @@ pub(super) struct Delivered {
 }
 
 impl Courier {
-    /// A courier to `backend`.
-    pub(super) fn new(backend: &str, settings: &Delivery) -> Self {
+    /// A courier to `backend`, who knows what was `learnt` of it.
+    pub(super) fn new(backend: &str, settings: &Delivery, learnt: &Arc<Learnt>) -> Self {
         Self {
             backend: backend.into(),
             settings: settings.clone(),
-            wants_lengths: Cell::new(false),
+            learnt: Arc::clone(learnt),
         }
     }
 
@@ -109,12 +114,12 @@ impl Courier {
             .and_then(|room| body.recallable(room))
             .map(|recall| (recall, head.clone()));
         let delivered = pass(head, body, opens, &send).await?;
+        self.learn(&delivered.answer);
         let Some((recall, head)) = again else {
             return Ok(delivered);
         };
         match delivered.answer.response.status() {
             StatusCode::LENGTH_REQUIRED if may_want_length => {
-                self.learn();
                 let Some(body) = recall.recall() else {
                     return Ok(delivered);
                 };
@@ -137,7 +142,7 @@ impl Courier {
 
     fn spools(&self, body: &RequestBody, takes_chunked: bool) -> bool {
         match self.settings.buffering {
-            Buffering::Auto => body.length().is_none() && (self.wants_lengths.get() || !takes_chunked),
+            Buffering::Auto => body.length().is_none() && (!takes_chunked || self.learnt.wants_lengths()),
             Buffering::On => !body.is_empty(),
             Buffering::Off => false,
         }
@@ -147,13 +152,33 @@ impl Courier {
         spool(body, &self.settings.spool).await.map_err(Error::RequestBody)
     }
 
-    fn learn(&self) {
-        if !self.wants_lengths.replace(true) {
+    fn learn(&self, Answer { response, .. }: &Answer) {
+        let reason = match (response.version(), response.status()) {
+            _ if self.settings.buffering != Buffering::Auto => return,
+            (Version::HTTP_09 | Version::HTTP_10, _) => "it speaks HTTP/1.0",
+            // Over HTTP/2 there is always a way to say where a body ends: it is the application that wants to know.
+            (Version::HTTP_11, StatusCode::LENGTH_REQUIRED) => "it answers 411",
+            _ => return,
+        };
+        if self.learnt.that_it_wants_lengths() {
             tracing::info!(
                 backend = &*self.backend,
-                "the backend answers 411: it is sent bodies with their length from here on"
+                reason,
+                "the backend is sent bodies with their length from here on"
             );
         }
+    }
+}
+
+impl Learnt {
+    fn wants_lengths(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Whether that is news.
+    fn that_it_wants_lengths(&self) -> bool {
+        // The load keeps what all workers read from being written to with every answer.
+        !self.wants_lengths() && !self.0.swap(true, Ordering::Relaxed)
     }
 }
 

@@ -12,6 +12,7 @@ use super::queue::{Queue, QueueError, Wants};
 use super::seal::Seal;
 use super::settings::{Balance, Ejection};
 use super::sockets::Sockets;
+use crate::proxy::delivery::Learnt;
 use crate::proxy::error::{Causes, Error};
 use crate::proxy::settings;
 
@@ -25,6 +26,7 @@ pub(in crate::proxy) struct Roster {
     /// Whether anybody wants to know how busy servers are.
     counts: bool,
     seal: Option<Arc<Seal>>,
+    learnt: Arc<Learnt>,
     beginning: Instant,
 }
 
@@ -71,8 +73,14 @@ impl Roster {
                     .inspect_err(|_| tracing::error!(backend = &*backend.name, "no key for sticky cookies"))
                     .ok()
             }),
+            learnt: Arc::default(),
             beginning: Instant::now(),
         }
+    }
+
+    /// What was learnt of how the backend takes bodies.
+    pub(super) fn learnt(&self) -> &Arc<Learnt> {
+        &self.learnt
     }
 
     /// What sticky cookies are sealed with.

@@ -98,6 +98,22 @@ fn a_411_is_passed_on_where_more_was_sent_than_is_kept_and_the_next_request_has_
 }
 
 #[test]
+fn what_one_worker_learns_of_a_backend_all_know() {
+    let upstream = wanting_lengths("5\r\nhello\r\n".len());
+    let proxy = Proxy::with_workers(2, &[upstream.address], |settings| {
+        settings.backends[0].delivery.spool.memory = 4;
+    });
+    let statuses: Vec<u16> = (0..12)
+        .map(|_| {
+            let mut client = Client::of(&proxy);
+            client.send(format!("{CHUNKED}5\r\nhello\r\n0\r\n\r\n"));
+            client.response().status
+        })
+        .collect();
+    assert_eq!((statuses[0], &statuses[1..]), (411, &[200; 11][..]));
+}
+
+#[test]
 fn a_411_is_passed_on_where_buffering_is_off() {
     let upstream = wanting_lengths(0);
     let delivery = Delivery {
