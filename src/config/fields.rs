@@ -61,6 +61,8 @@ pub(super) struct FieldName<M>(pub(super) HeaderName, PhantomData<M>);
 impl<M: Message> Value for Header<M> {
     const NAME: &'static str = "FIELD";
     const EXPECTED: &'static str = "a field such as \"X-Env: prod\"";
+    // Many a value has a comma in it, and none has another line.
+    const SEPARATOR: char = '\n';
 
     fn parse(text: &str) -> Result<Self, Problem> {
         let field: Field = text.parse().map_err(|error| problem(text, error))?;

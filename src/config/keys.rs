@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::environment::PREFIX;
 use super::raw::Raw;
+use super::setting::SEPARATOR;
 
 /// The table whose keys describe one certificate; as flags they go without its name, except where a key outside tables
 /// has the same name.
@@ -61,6 +62,8 @@ pub struct Key {
     pub repeated: bool,
     /// What it takes.
     pub kind: Kind,
+    /// What stands between several values in its environment variable.
+    pub separator: char,
     /// What stands for its value in a manual: `DURATION`.
     pub value_name: String,
     /// One line on what it does.
@@ -100,6 +103,7 @@ impl Key {
             name: name.to_owned(),
             repeated,
             kind: kind(entry),
+            separator: text(SEPARATOR).chars().next().unwrap_or(','),
             value_name: text("title"),
             summary: one_line(summary).trim_end_matches('.').to_owned(),
             details: details.map(one_line),
@@ -203,6 +207,9 @@ mod tests {
         for key in keys() {
             assert!(!key.summary.is_empty() && key.summary.len() < 100, "{}", key.dotted());
             assert!(!key.value_name.is_empty(), "{}", key.dotted());
+            // What marks a comment in the source is none in a manual.
+            let manual = format!("{} {}", key.summary, key.details.as_deref().unwrap_or_default());
+            assert!(!manual.contains("//"), "{}: {manual}", key.dotted());
         }
         for (name, entry) in properties(schema().as_value()) {
             assert!(entry["description"].is_string(), "{name}");

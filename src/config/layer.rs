@@ -183,7 +183,7 @@ impl Layer {
             let value = environment.value(&key.variable)?;
             let values = match key.kind {
                 Kind::Many => value
-                    .split(',')
+                    .split(key.separator)
                     .map(|part| part.trim().to_owned())
                     .filter(|part| !part.is_empty())
                     .collect(),

@@ -7,7 +7,6 @@ use schemars::{Schema, json_schema};
 
 use super::error::Problem;
 use super::value::Value;
-use crate::proxy::Network;
 use crate::proxy::settings::ListenAddress;
 
 impl Value for ListenAddress {
@@ -44,31 +43,6 @@ impl Value for ListenAddress {
 /// What systemd takes for the name of a descriptor (systemd.socket(5), FileDescriptorName=).
 fn is_descriptor_name(name: &str) -> bool {
     (1..=255).contains(&name.len()) && name.bytes().all(|byte| byte != b':' && (b' '..=b'~').contains(&byte))
-}
-
-/// Whose connections begin with a PROXY header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Balancer {
-    /// Those from this network.
-    Network(Network),
-    /// Those to a Unix socket.
-    Unix,
-}
-
-impl Value for Balancer {
-    const NAME: &'static str = "NETWORK|unix";
-    const EXPECTED: &'static str = "an address, a range such as \"10.0.0.0/8\", or \"unix\"";
-
-    fn parse(text: &str) -> Result<Self, Problem> {
-        match text {
-            "unix" => Ok(Self::Unix),
-            _ => Network::parse(text).map(Self::Network),
-        }
-    }
-
-    fn schema() -> Schema {
-        json_schema!({ "anyOf": [Network::schema(), { "const": "unix" }] })
-    }
 }
 
 /// The mode of a file: octal digits, as `chmod` takes them.

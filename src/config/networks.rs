@@ -1,9 +1,11 @@
-//! Ranges of addresses: who is trusted.
+//! Who connects: ranges of addresses, and Unix sockets.
 
 use schemars::{Schema, json_schema};
 
 use super::error::Problem;
+use super::layer::Given;
 use super::value::Value;
+use crate::proxy::settings::Peers;
 use crate::proxy::{Network, NetworkError};
 
 impl Value for Network {
@@ -22,6 +24,48 @@ impl Value for Network {
 
     fn schema() -> Schema {
         json_schema!({ "type": "string", "pattern": "^[0-9a-fA-F.:]+(/[0-9]{1,3})?$" })
+    }
+}
+
+/// Some of those who connect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PeerRange {
+    /// Those from this network.
+    Network(Network),
+    /// Those to a Unix socket.
+    Unix,
+}
+
+impl Value for PeerRange {
+    const NAME: &'static str = "NETWORK|unix";
+    const EXPECTED: &'static str = "an address, a range such as \"10.0.0.0/8\", or \"unix\"";
+
+    fn parse(text: &str) -> Result<Self, Problem> {
+        match text {
+            "unix" => Ok(Self::Unix),
+            _ => match text.parse::<Network>() {
+                Err(NetworkError::Malformed) => Err(Self::mismatch(text)),
+                _ => Network::parse(text).map(Self::Network),
+            },
+        }
+    }
+
+    fn schema() -> Schema {
+        json_schema!({ "anyOf": [Network::schema(), { "const": "unix" }] })
+    }
+}
+
+impl PeerRange {
+    /// All of `given`.
+    pub(super) fn peers(given: impl IntoIterator<Item = Given<Self>>) -> Peers {
+        let mut peers = Peers::default();
+        for given in given {
+            match given.value {
+                Self::Network(network) => peers.networks.push(network),
+                Self::Unix => peers.unix = true,
+            }
+        }
+        peers
     }
 }
 

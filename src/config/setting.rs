@@ -170,10 +170,14 @@ impl<T: Value> JsonSchema for List<T> {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let list = json_schema!({ "oneOf": [T::schema(), { "type": "array", "items": T::schema() }] });
+        let mut list = json_schema!({ "oneOf": [T::schema(), { "type": "array", "items": T::schema() }] });
+        list.insert(SEPARATOR.to_owned(), T::SEPARATOR.to_string().into());
         titled::<T>(list)
     }
 }
+
+/// Where a list's schema tells what stands between several values in an environment variable.
+pub(super) const SEPARATOR: &str = "x-separator";
 
 /// The title is what the command line shows for the value.
 fn titled<T: Value>(mut schema: Schema) -> Schema {

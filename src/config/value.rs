@@ -17,6 +17,9 @@ pub(super) trait Value: Sized {
     /// What to write, with an example: the end of the sentence "expected ...".
     const EXPECTED: &'static str;
 
+    /// What stands between several values in an environment variable.
+    const SEPARATOR: char = ',';
+
     /// Reads text.
     fn parse(text: &str) -> Result<Self, Problem>;
 

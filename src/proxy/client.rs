@@ -6,7 +6,7 @@ use super::clients::Place;
 use super::error::Causes;
 use super::peer::Peer;
 use super::proxy_protocol::{self, Endpoints, ReceiveError};
-use super::settings::{Balancers, Listener};
+use super::settings::Listener;
 use super::socket::{Socket, local_address};
 use super::worker::Worker;
 
@@ -33,7 +33,7 @@ impl Client {
     /// Finds out who is at the other end of `socket`. `None`, and logged, where that is not said, or where the client has
     /// as many connections as it may.
     pub(super) async fn meet(worker: &Worker, listener: &Listener, socket: &mut Socket, peer: Peer) -> Option<Self> {
-        let introduced = match listener.balancers.include(peer) {
+        let introduced = match listener.balancers.include(peer.ip()) {
             true => introduced(worker, socket)
                 .await
                 .inspect_err(|error| tracing::info!(%peer, error = %Causes(error), "no PROXY header"))
@@ -59,14 +59,4 @@ async fn introduced(worker: &Worker, socket: &mut Socket) -> Result<Option<Endpo
     let header = proxy_protocol::receive(socket);
     let header = tokio::time::timeout(worker.settings.timeouts.header, header).await;
     Ok(header.map_err(|_| NoHeader::TimedOut)??.endpoints)
-}
-
-impl Balancers {
-    /// Whether `peer` is one.
-    fn include(&self, peer: Peer) -> bool {
-        match peer.ip() {
-            Some(address) => self.networks.iter().any(|network| network.contains(address)),
-            None => self.unix,
-        }
-    }
 }

@@ -24,7 +24,6 @@ use super::connections::{Connections, Entry};
 use super::ending::{LINGER, end};
 use super::error::Causes;
 use super::headers::downstream::Address;
-use super::headers::framing;
 use super::headers::scheme::Scheme;
 use super::http2;
 use super::peer::Peer;
@@ -125,8 +124,8 @@ where
     let scanner = Rc::new(Verdict::default());
     let io = Scanned::new(io, Rc::clone(activity), Rc::clone(&scanner));
     let service = service_fn(move |mut request: Request<Incoming>| {
-        if scanner.next_is_ambiguous() {
-            request.extensions_mut().insert(framing::Ambiguous);
+        if let Some(doubt) = scanner.about_next() {
+            request.extensions_mut().insert(doubt);
         }
         hyper_service::Service::call(&service, request)
     });

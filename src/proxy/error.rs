@@ -201,10 +201,11 @@ impl Error {
                 | Refusal::Target
                 | Refusal::Path
                 | Refusal::Ambiguous
+                | Refusal::PrematureUpgrade
                 | Refusal::TransferEncoding => StatusCode::BAD_REQUEST,
                 Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
                 Refusal::Expectation => StatusCode::EXPECTATION_FAILED,
-                Refusal::TooManyFields => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                Refusal::TooManyFields | Refusal::TooLarge(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             },
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::LengthRequired => StatusCode::LENGTH_REQUIRED,
@@ -247,9 +248,11 @@ impl Error {
                 Refusal::HostMissing | Refusal::HostRepeated | Refusal::HostInvalid | Refusal::HostMismatch => "host",
                 Refusal::Target | Refusal::Path => "target",
                 Refusal::Ambiguous | Refusal::TransferEncoding => "framing",
+                Refusal::PrematureUpgrade => "upgrade",
                 Refusal::Method => "method",
                 Refusal::Expectation => "expectation",
                 Refusal::TooManyFields => "too-many-fields",
+                Refusal::TooLarge(_) => "header-too-large",
             },
             Self::RequestBody(source) => source.cause(),
             Self::TooManyRequests(_) => "too-many-requests",

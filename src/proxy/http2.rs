@@ -1,8 +1,8 @@
 //! One HTTP/2 connection and its streams.
 //!
 //! Of h2's own protections only the limit of a header list is set by ours; what stays are 200 concurrent streams, and
-//! limits on resets, CONTINUATION and empty DATA
-//! frames (CVE-2023-44487, CVE-2024-27316, CVE-2025-8671, RUSTSEC-2026-0258).
+//! limits on resets, CONTINUATION and empty DATA frames (CVE-2023-44487, CVE-2024-27316, CVE-2025-8671,
+//! RUSTSEC-2026-0258).
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
@@ -25,6 +25,7 @@ use super::ending::LINGER;
 use super::error::Causes;
 use super::response::Http11Required;
 use super::service::{self, Context};
+use super::settings::Limits;
 
 /// Drives a connection until it ends, is idle for too long or is told to end; h2 says the end itself.
 pub(super) async fn serve<IO>(io: IO, context: &Rc<Context>)
@@ -52,7 +53,7 @@ where
     });
     let mut connection = http2::Builder::new(streams)
         .timer(TokioTimer::new())
-        .max_header_list_size(u32::try_from(settings.limits.header_bytes).unwrap_or(u32::MAX))
+        .max_header_list_size(largest_list(&settings.limits))
         .serve_connection(TokioIo::new(io), service);
     let mut alarm = Alarm::default();
     let mut told: Option<Instant> = None;
@@ -84,6 +85,13 @@ where
     if let Some(Err(error)) = ended {
         tracing::debug!(peer = %context.peer, error = %Causes(&error), "connection failed");
     }
+}
+
+/// The largest header list that h2 hands over; it answers a larger one with 431 itself, and nobody hears of it. So it is
+/// given room for what is refused, and told, by ours: h2 counts 32 bytes more for each field (RFC 9113 section 6.5.2).
+fn largest_list(limits: &Limits) -> u32 {
+    let ours = limits.header_bytes + 32 * limits.header_fields;
+    u32::try_from(2 * ours).unwrap_or(u32::MAX)
 }
 
 /// Spawns the streams of one connection.

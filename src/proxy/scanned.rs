@@ -10,6 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::activity::Activity;
+use super::headers::framing::Doubt;
 use super::scanner::Scanner;
 
 /// A byte stream whose reading side is scanned.
@@ -22,20 +23,21 @@ pub(super) struct Scanned<IO> {
     malformed: bool,
 }
 
-/// Which request is ambiguous, told where the bytes are read and asked where requests are handled. Bytes may be read
-/// several requests ahead.
+/// About which request there is a doubt, told where the bytes are read and asked where requests are handled. Bytes may be
+/// read several requests ahead.
 #[derive(Debug, Default)]
 pub(super) struct Verdict {
-    ambiguous: Cell<Option<u64>>,
+    doubt: Cell<Option<(u64, Doubt)>>,
     handled: Cell<u64>,
 }
 
 impl Verdict {
-    /// Whether the next request is ambiguous; asked once for each, in order.
-    pub(super) fn next_is_ambiguous(&self) -> bool {
+    /// The doubt about the next request; asked once for each, in order.
+    pub(super) fn about_next(&self) -> Option<Doubt> {
         let number = self.handled.get();
         self.handled.set(number + 1);
-        self.ambiguous.get() == Some(number)
+        let (doubtful, doubt) = self.doubt.get()?;
+        (doubtful == number).then_some(doubt)
     }
 }
 
@@ -73,7 +75,7 @@ impl<IO: AsyncRead + Unpin> AsyncRead for Scanned<IO> {
         }
         let scanned = this.scanner.scan(new);
         this.activity.in_header(Instant::now(), this.scanner.is_in_header());
-        this.verdict.ambiguous.set(this.scanner.ambiguous());
+        this.verdict.doubt.set(this.scanner.doubt());
         let Err(fault) = scanned else { return outcome };
         this.malformed = true;
         buffer.set_filled(before + fault.good);

@@ -1,10 +1,13 @@
 //! Where HTTP/1.1 requests begin and end, found a second time and strictly.
 //!
 //! hyper reads chunk extensions leniently, takes LF for CRLF, and hides that a request had Content-Length beside
-//! Transfer-Encoding or twice: all are how requests are smuggled. The scanner looks at nothing else, since hyper refuses
-//! the rest, and keeps at most a line: bodies of known length are counted off, chunks too.
+//! Transfer-Encoding or twice: all are how requests are smuggled. Nor does it tell what came with a request for another
+//! protocol. The scanner looks at nothing else, since hyper refuses the rest, and keeps at most a line: bodies of known
+//! length are counted off, chunks too.
 
 use std::mem::take;
+
+use super::headers::framing::Doubt;
 
 /// Bytes of a line of a header section that are kept when it comes in parts: the names and values that matter fit.
 const HEADER_LINE: usize = 64;
@@ -23,7 +26,9 @@ pub(super) struct Scanner {
     head: Head,
     /// Header sections that are complete.
     heads: u64,
-    ambiguous: Option<u64>,
+    /// What was scanned last is a header section that asks for another protocol.
+    asks_for_upgrade: bool,
+    doubt: Option<(u64, Doubt)>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,6 +52,7 @@ enum State {
 struct Head {
     length: Option<u64>,
     chunked: bool,
+    upgrade: bool,
     unreadable: bool,
 }
 
@@ -68,7 +74,13 @@ impl Scanner {
     /// [`Fault`] where the chunked coding is not what RFC 9112 section 7.1 says; nothing may be scanned after it.
     pub(super) fn scan(&mut self, bytes: &[u8]) -> Result<(), Fault> {
         let mut rest = bytes;
+        // What comes later may be what the new protocol begins with.
+        self.asks_for_upgrade = false;
         while !rest.is_empty() {
+            if take(&mut self.asks_for_upgrade) {
+                self.doubt = Some((self.heads - 1, Doubt::Upgrade));
+                self.state = State::Over;
+            }
             let good = bytes.len() - rest.len();
             rest = match self.state {
                 State::Over => return Ok(()),
@@ -91,9 +103,9 @@ impl Scanner {
         }
     }
 
-    /// The number of the request, from 0, whose fields leave its end in doubt; the last that is scanned.
-    pub(super) fn ambiguous(&self) -> Option<u64> {
-        self.ambiguous
+    /// The number of the request, from 0, about which there is a doubt; the last that is scanned.
+    pub(super) fn doubt(&self) -> Option<(u64, Doubt)> {
+        self.doubt
     }
 
     fn count_off<'a>(&mut self, left: u64, bytes: &'a [u8], more: fn(u64) -> State, then: State) -> &'a [u8] {
@@ -165,16 +177,19 @@ impl Scanner {
             (Some(length), false) => State::Body(length),
         };
         if self.state == State::Over {
-            self.ambiguous = Some(self.heads);
+            self.doubt = Some((self.heads, Doubt::End));
         }
+        self.asks_for_upgrade = head.upgrade && self.state == State::Between;
         self.heads += 1;
     }
 }
 
 impl Head {
-    /// Reads a field, if it is one of the two.
+    /// Reads a field, if it is one of the three.
     fn read(&mut self, line: &[u8]) {
-        if value(line, b"transfer-encoding:").is_some() {
+        if value(line, b"upgrade:").is_some() {
+            self.upgrade = true;
+        } else if value(line, b"transfer-encoding:").is_some() {
             // Anything but `chunked` is refused and closes the connection.
             self.chunked = true;
         } else if let Some(value) = value(line, b"content-length:") {
@@ -259,7 +274,7 @@ mod tests {
                 assert_eq!(scanner.scan(part), Ok(()));
             }
             assert_eq!((scanner.heads, scanner.state), (4, State::Between), "{size}");
-            assert_eq!(scanner.ambiguous(), None);
+            assert_eq!(scanner.doubt(), None);
         }
     }
 
@@ -284,7 +299,11 @@ mod tests {
                 }
                 // Zeros in one go are a number.
                 let expected = (!fields.ends_with(&zeros) || size == 1).then_some(1);
-                assert_eq!(scanner.ambiguous(), expected, "{fields} by {size}");
+                assert_eq!(
+                    scanner.doubt(),
+                    expected.map(|number| (number, Doubt::End)),
+                    "{fields} by {size}"
+                );
             }
         }
     }
@@ -303,7 +322,11 @@ mod tests {
                 for part in text.as_bytes().chunks(size) {
                     scanner.scan(part).unwrap();
                 }
-                assert_eq!(scanner.ambiguous(), ambiguous, "{text:?} by {size}");
+                assert_eq!(
+                    scanner.doubt(),
+                    ambiguous.map(|number| (number, Doubt::End)),
+                    "{text:?} by {size}"
+                );
             }
         }
     }

@@ -348,6 +348,24 @@ fn several_values_in_a_variable_are_separated_by_commas() {
 }
 
 #[test]
+fn header_fields_in_a_variable_are_separated_by_line_breaks() {
+    let environment = environment(&[
+        ("FULLCHAIN_UPSTREAM", "http://a"),
+        ("FULLCHAIN_CERT", "a.crt"),
+        (
+            "FULLCHAIN_ROUTE_SET_RESPONSE_HEADER",
+            "Cache-Control: no-cache, no-store\nX-Env: prod\n",
+        ),
+    ]);
+    let config = config::load(&Flags::default(), &environment, MACHINE).unwrap();
+    let file = load(&format!(
+        "{LEAST}[[route]]\nset_response_header = [\"Cache-Control: no-cache, no-store\", \"X-Env: prod\"]"
+    ))
+    .unwrap();
+    assert_eq!(config.proxy.routes, file.proxy.routes);
+}
+
+#[test]
 fn a_fault_of_a_flag_or_variable_is_told_under_its_name() {
     let told = load_with(
         LEAST,
@@ -728,7 +746,7 @@ fn a_listener_of_its_own_table_takes_the_place_of_the_default_one() {
 #[test]
 fn what_a_route_says_about_fields_reaches_the_proxy() {
     let text = format!(
-        r#"trusted_proxies = ["10.0.0.0/8", "::1"]
+        r#"trusted_proxies = ["10.0.0.0/8", "::1", "unix"]
 default_host = "www.example.com"
 {LEAST}[[route]]
 upstream_host = "intranet.local"
@@ -750,7 +768,10 @@ remove_response_header = ["Server"]
 "#
     );
     let proxy = load(&text).unwrap().proxy;
-    assert_eq!(proxy.trusted_proxies.len(), 2);
+    assert_eq!(
+        (proxy.trusted_proxies.networks.len(), proxy.trusted_proxies.unix),
+        (2, true)
+    );
     assert_eq!(proxy.default_host, "www.example.com".parse().ok());
     let rules = &proxy.routes[0].headers;
     assert_eq!(
@@ -807,7 +828,7 @@ remove_response_header = ["Server: x"]
         faults(&text),
         r#"fullchain.toml:1:20: trusted_proxies: "10.0.0.1/8": the address has bits behind the prefix
   hint: write "10.0.0.0/8" for the range, or the address alone without "/"
-fullchain.toml:1:34: trusted_proxies: expected an address or a range such as "10.0.0.0/8" or "2001:db8::/32", found "proxy"
+fullchain.toml:1:34: trusted_proxies: expected an address, a range such as "10.0.0.0/8", or "unix", found "proxy"
 fullchain.toml:7:7: route.via: expected a name such as "edge", or a host with a port, found true
   hint: write a name: via = "edge"
 fullchain.toml:8:8: route.hsts: expected seconds such as "31536000" or "31536000; includeSubDomains", found "1 year"

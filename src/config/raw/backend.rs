@@ -142,7 +142,7 @@ pub(in crate::config) struct Backend {
 
     /// File with a secret that cookies are sealed with, the same for all replicas.
     ///
-    /// Random text of at least 16 bytes.     /// Without it each process makes up its own, and cookies count until it ends.
+    /// Random text of at least 16 bytes. Without it each process makes up its own, and cookies count until it ends.
     pub(in crate::config) sticky_secret_file: Setting<PathBuf>,
 
     /// How long a cookie counts; from half of it on it is replaced by a new one.
@@ -231,8 +231,8 @@ pub(in crate::config) struct Backend {
 
     /// Which request bodies are received whole before the server is asked: auto, on or off.
     ///
-    /// "auto" are those of unknown length where the server cannot take them: it has answered one with 411. Only so can
-    /// it be told the length.
+    /// "auto" are those of unknown length where the server cannot take them: it speaks HTTP/1.0, or has answered one
+    /// with 411. Only so can it be told the length.
     #[schemars(extend("default" = "auto"))]
     pub(in crate::config) request_buffering: Setting<Buffering>,
 

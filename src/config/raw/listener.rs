@@ -6,7 +6,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::choices::{RedirectStatus, ServiceKind};
-use crate::config::listening::{Balancer, FileMode};
+use crate::config::listening::FileMode;
+use crate::config::networks::PeerRange;
 use crate::config::setting::{List, Setting};
 use crate::proxy::settings::ListenAddress;
 
@@ -36,7 +37,7 @@ pub(in crate::config) struct Listener {
     pub(in crate::config) redirect_status: Setting<RedirectStatus>,
 
     /// Whose connections begin with a PROXY header, where it is not the `proxy_protocol_from` of all.
-    pub(in crate::config) proxy_protocol_from: List<Balancer>,
+    pub(in crate::config) proxy_protocol_from: List<PeerRange>,
 
     /// Who may connect to a Unix socket.
     ///

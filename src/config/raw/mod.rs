@@ -25,19 +25,20 @@ use crate::chain::{Policy, Sha256};
 use crate::config::access_log::{LogPath, Parameter};
 use crate::config::addresses::AdminAddress;
 use crate::config::choices::{CacheDirectory, RedirectStatus, Root};
-use crate::config::listening::Balancer;
+use crate::config::networks::PeerRange;
 use crate::config::setting::{List, Setting};
 use crate::config::units::{BodyLimit, ByteSize};
 use crate::config::value::{Automatic, Ceiling, Name};
 use crate::fetch::{Aia, Ocsp};
+use crate::proxy::AccessFormat;
 use crate::proxy::settings::{HostName, ListenAddress, ServerAddress};
-use crate::proxy::{AccessFormat, Network};
 use crate::telemetry::log::{Filter, Format};
 
 /// The configuration of fullchain.
 ///
 /// Every key can also be given as a flag of `fullchain serve` (`timeouts.header` is `--timeouts-header`) or as an
-/// environment variable (`FULLCHAIN_TIMEOUTS_HEADER`; several values separated by commas). A flag goes before a
+/// environment variable (`FULLCHAIN_TIMEOUTS_HEADER`; several values separated by commas, header fields by line
+/// breaks). A flag goes before a
 /// variable, a variable before this file. A relative path in this file starts at the directory of the file.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -66,7 +67,7 @@ pub(in crate::config) struct Raw {
     /// The client is then who the header says it is. From these the header is required, from others it is not taken.
     /// "unix" is whoever connects to a Unix socket.
     #[schemars(extend("default" = []))]
-    pub(in crate::config) proxy_protocol_from: List<Balancer>,
+    pub(in crate::config) proxy_protocol_from: List<PeerRange>,
 
     /// Directory with the tokens of ACME's http-01: the webroot of an ACME client, or that of the tokens.
     ///
@@ -90,12 +91,13 @@ pub(in crate::config) struct Raw {
 
     /// Proxies in front of this one that may speak for their clients, such as "10.0.0.0/8".
     ///
-    /// Addresses, or ranges of addresses.
+    /// Addresses, ranges of addresses, or "unix" for whoever connects to a Unix socket.
+    ///
     /// From them X-Forwarded-For is appended to, X-Forwarded-Proto, -Host, -Port and X-Request-Id are kept, and the
     /// client is the last address of X-Forwarded-For that is not one of them. They must set those fields or take them
     /// out themselves. From anybody else all of that is replaced.
     #[schemars(extend("default" = []))]
-    pub(in crate::config) trusted_proxies: List<Network>,
+    pub(in crate::config) trusted_proxies: List<PeerRange>,
 
     /// The host of requests that name none, as HTTP/1.0 allows.
     ///
@@ -223,7 +225,7 @@ pub(in crate::config) struct Raw {
     /// How the process ends.
     pub(in crate::config) drain: Drain,
 
-    /// What is logged, to standard error.
+    /// What is logged, and where to.
     pub(in crate::config) log: Log,
 }
 
@@ -382,7 +384,7 @@ pub(in crate::config) struct Drain {
     pub(in crate::config) grace: Setting<Duration>,
 }
 
-/// What is logged, to standard error.
+/// What is logged, and where to.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(in crate::config) struct Log {

@@ -8,11 +8,12 @@ use crate::config::addresses::AdminAddress;
 use crate::config::choices::{RedirectStatus, ServiceKind};
 use crate::config::error::{Fault, Place, Problem};
 use crate::config::layer::Given;
-use crate::config::listening::{Balancer, FileMode};
+use crate::config::listening::FileMode;
+use crate::config::networks::PeerRange;
 use crate::config::precedence::Layers;
 use crate::config::raw;
 use crate::config::tables::Table;
-use crate::proxy::settings::{Balancers, ListenAddress, Listener, Redirect, Service};
+use crate::proxy::settings::{ListenAddress, Listener, Peers, Redirect, Service};
 
 /// Any address of this machine, on a port that needs no privilege.
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8443);
@@ -30,7 +31,7 @@ type Placed = (Listener, Place);
 /// What holds for a listener that says nothing else.
 struct Common {
     redirect: Redirect,
-    balancers: Balancers,
+    balancers: Peers,
 }
 
 /// Resolves every address.
@@ -44,7 +45,7 @@ pub(super) fn addresses(said: &mut Layers) -> Addresses {
     let balancers = said.many(|raw| &raw.proxy_protocol_from).unwrap_or_default();
     let common = Common {
         redirect,
-        balancers: balancers_of(balancers),
+        balancers: PeerRange::peers(balancers),
     };
     let faults = said.faults.len();
     let listen = said.many(|raw| &raw.listen);
@@ -111,17 +112,6 @@ impl Common {
     }
 }
 
-fn balancers_of(given: Vec<Given<Balancer>>) -> Balancers {
-    let mut balancers = Balancers::default();
-    for given in given {
-        match given.value {
-            Balancer::Network(network) => balancers.networks.push(network),
-            Balancer::Unix => balancers.unix = true,
-        }
-    }
-    balancers
-}
-
 fn tables(said: &mut Layers, common: &Common) -> Vec<Placed> {
     let mut faults = Vec::new();
     let mut tables = Table::of_file(said, |raw| &raw.listener);
@@ -174,7 +164,7 @@ fn listener(table: &Table<'_, raw::Listener>, common: &Common, faults: &mut Vec<
     }
     let mut listener = common.listener(address, service);
     if let Some(balancers) = balancers {
-        listener.balancers = balancers_of(balancers);
+        listener.balancers = PeerRange::peers(balancers);
     }
     if let Some(FileMode(mode)) = mode.map(|given| given.value) {
         listener.unix_mode = mode;

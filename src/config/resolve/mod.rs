@@ -31,6 +31,7 @@ use super::environment::Environment;
 use super::error::{Error, Problem};
 use super::layer::Given;
 use super::machine::Machine;
+use super::networks::PeerRange;
 use super::precedence::Layers;
 use super::raw::Raw;
 use super::setting::{List, Setting};
@@ -81,7 +82,7 @@ pub(super) fn config(mut layers: Layers, environment: &Environment, machine: Mac
             acme: acme(said, &backends),
             takeover: one(said, |raw| &raw.takeover, false),
             routes: routes(said, &backends, body_bytes),
-            trusted_proxies: many(said, |raw| &raw.trusted_proxies),
+            trusted_proxies: PeerRange::peers(said.many(|raw| &raw.trusted_proxies).unwrap_or_default()),
             default_host: said.one(|raw| &raw.default_host).map(|given| given.value),
             backends,
             timeouts,

@@ -128,6 +128,7 @@ pub(in crate::proxy) fn address<B>(request: &mut Request<B>, server: &ServerSite
 mod tests {
     use super::*;
     use crate::proxy::headers::downstream::Address;
+    use crate::proxy::settings::Peers;
 
     #[test]
     fn a_request_names_the_server_that_it_goes_to_each_time() {
@@ -139,7 +140,14 @@ mod tests {
             .header("destination", "https://a.test/x")
             .body(())
             .unwrap();
-        let downstream = Downstream::of(&peer, peer.clone(), Scheme::Https, &host, request.headers(), &[]);
+        let downstream = Downstream::of(
+            &peer,
+            peer.clone(),
+            Scheme::Https,
+            &host,
+            request.headers(),
+            &Peers::default(),
+        );
         let by_server = ByServer::of(
             true,
             request.method(),
@@ -167,7 +175,7 @@ mod tests {
         let peer = Address::of([192, 0, 2, 1].into());
         let host = Host::new(HeaderValue::from_static("a.test")).unwrap();
         let headers = HeaderMap::new();
-        let downstream = Downstream::of(&peer, peer.clone(), Scheme::Https, &host, &headers, &[]);
+        let downstream = Downstream::of(&peer, peer.clone(), Scheme::Https, &host, &headers, &Peers::default());
         assert!(ByServer::of(false, &Method::GET, &headers, &downstream, Prefixes::default()).is_none());
     }
 }

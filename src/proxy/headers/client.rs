@@ -5,21 +5,17 @@ use std::net::{IpAddr, SocketAddr};
 use http::{HeaderMap, HeaderName};
 
 use super::downstream::Address;
-use crate::proxy::Network;
+use crate::proxy::settings::Peers;
 
 /// The field in which each proxy notes whom it was connected to by.
 pub(super) const FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// Whether one of `networks` has `address`.
-pub(super) fn is_trusted(networks: &[Network], address: IpAddr) -> bool {
-    networks.iter().any(|network| network.contains(address))
-}
-
 /// The client of a request that `peer` sends.
-pub(in crate::proxy) fn of(peer: &Address, networks: &[Network], headers: &HeaderMap) -> Address {
-    let Some(own) = peer.ip else { return peer.clone() };
-    let ip = address(own, networks, headers);
-    if ip == own { peer.clone() } else { Address::of(ip) }
+pub(in crate::proxy) fn of(peer: &Address, trusted: &Peers, headers: &HeaderMap) -> Address {
+    match address(peer.ip, trusted, headers) {
+        Some(client) if peer.ip != Some(client) => Address::of(client),
+        _ => peer.clone(),
+    }
 }
 
 /// The address of the client: the last one of X-Forwarded-For that no trusted proxy has, `peer` where it is not
@@ -28,16 +24,16 @@ pub(in crate::proxy) fn of(peer: &Address, networks: &[Network], headers: &Heade
 /// Each trusted proxy vouches for the address that it put at the end, and for nothing before it unless that is a
 /// trusted one too. What cannot be read ends the search at the last address that somebody vouched for. `Forwarded` is
 /// not asked: a proxy that knows only one of the two passes on the other as it came from anyone.
-fn address(peer: IpAddr, networks: &[Network], headers: &HeaderMap) -> IpAddr {
+fn address(peer: Option<IpAddr>, trusted: &Peers, headers: &HeaderMap) -> Option<IpAddr> {
     let mut client = peer;
     let values = headers.get_all(FOR).iter().rev();
     let hops = values.flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b','));
     for hop in hops.map(<[u8]>::trim_ascii).filter(|hop| !hop.is_empty()) {
-        if !is_trusted(networks, client) {
+        if !trusted.include(client) {
             break;
         }
         let Some(address) = read(hop) else { break };
-        client = address;
+        client = Some(address);
     }
     client
 }
@@ -106,6 +102,8 @@ mod tests {
         for field in fields {
             headers.append(FOR, HeaderValue::from_bytes(field.as_bytes()).unwrap());
         }
-        address(peer.parse().unwrap(), &["10.0.0.0/8".parse().unwrap()], &headers).to_string()
+        let trusted = vec!["10.0.0.0/8".parse().unwrap()].into();
+        let peer = peer.parse().unwrap();
+        address(Some(peer), &trusted, &headers).unwrap().to_string()
     }
 }

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::host::Host;
+use super::request_id;
 use super::scheme::Scheme;
-use super::{client, request_id};
-use crate::proxy::Network;
 use crate::proxy::peer::Peer;
+use crate::proxy::settings::Peers;
 
 pub(super) const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 pub(super) const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -60,9 +60,9 @@ impl Downstream {
         scheme: Scheme,
         host: &Host,
         headers: &HeaderMap,
-        networks: &[Network],
+        proxies: &Peers,
     ) -> Self {
-        let trusted = peer.ip.is_some_and(|ip| client::is_trusted(networks, ip));
+        let trusted = proxies.include(peer.ip);
         let site = Site::new(scheme, host.clone(), None);
         Self {
             client,
@@ -158,6 +158,7 @@ fn port(headers: &HeaderMap) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proxy::headers::client;
 
     const CLAIMS: [(&str, &str); 5] = [
         ("x-forwarded-for", "192.0.2.1"),
@@ -224,9 +225,9 @@ mod tests {
         }
         let peer = Address::of(peer.parse().unwrap());
         let host = Host::new(HeaderValue::from_static(host)).unwrap();
-        let networks = ["10.0.0.0/8".parse().unwrap()];
-        let client = client::of(&peer, &networks, &headers);
-        Downstream::of(&peer, client, Scheme::Https, &host, &headers, &networks)
+        let trusted = vec!["10.0.0.0/8".parse().unwrap()].into();
+        let client = client::of(&peer, &trusted, &headers);
+        Downstream::of(&peer, client, Scheme::Https, &host, &headers, &trusted)
     }
 
     fn url(downstream: &Downstream) -> String {

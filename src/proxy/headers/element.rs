@@ -41,6 +41,7 @@ mod tests {
     use crate::proxy::headers::downstream::Address;
     use crate::proxy::headers::host::Host;
     use crate::proxy::headers::scheme::Scheme;
+    use crate::proxy::settings::Peers;
 
     #[test]
     fn what_is_no_token_is_quoted() {
@@ -67,7 +68,7 @@ mod tests {
         ] {
             let peer = Address::of(peer.parse().unwrap());
             let host = Host::new(HeaderValue::from_static(host)).unwrap();
-            let downstream = Downstream::of(&peer, peer.clone(), scheme, &host, &HeaderMap::new(), &[]);
+            let downstream = Downstream::of(&peer, peer.clone(), scheme, &host, &HeaderMap::new(), &Peers::default());
             assert_eq!(element(&downstream), expected);
         }
     }

@@ -246,9 +246,9 @@ mod tests {
     fn downstream(peer: &str, host: &'static str, headers: &HeaderMap) -> Downstream {
         let peer = Address::of(peer.parse().unwrap());
         let host = Host::new(HeaderValue::from_static(host)).unwrap();
-        let networks = ["10.0.0.0/8".parse().unwrap()];
-        let client = client::of(&peer, &networks, headers);
-        Downstream::of(&peer, client, Scheme::Https, &host, headers, &networks)
+        let trusted = vec!["10.0.0.0/8".parse().unwrap()].into();
+        let client = client::of(&peer, &trusted, headers);
+        Downstream::of(&peer, client, Scheme::Https, &host, headers, &trusted)
     }
 
     fn listed(headers: &HeaderMap) -> Vec<String> {

@@ -11,9 +11,14 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
 
 use super::Refusal;
 
-/// Marks a request, as an extension, whose fields leave its end in doubt.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::proxy) struct Ambiguous;
+/// Marks a request, as an extension, that could be taken for something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::proxy) enum Doubt {
+    /// Its fields leave its end in doubt.
+    End,
+    /// It asks for another protocol, and what came with it may be spoken in that or be the next request.
+    Upgrade,
+}
 
 /// Checks what the method, the target and the fields that govern the body say together.
 ///
@@ -21,13 +26,23 @@ pub(in crate::proxy) struct Ambiguous;
 ///
 /// [`Refusal`] for the first thing that is wrong.
 pub(in crate::proxy) fn check(head: &Parts) -> Result<(), Refusal> {
-    // CONNECT asks for a proxy, TRACE shows the fields we add to whoever asks.
-    if matches!(head.method, Method::CONNECT | Method::TRACE) {
-        return Err(Refusal::Method);
+    match head.method {
+        // Its target is none that a server is asked for (RFC 9110 section 9.3.6): it asks for a proxy.
+        Method::CONNECT => return Err(Refusal::Target),
+        // It shows the fields we add to whoever asks.
+        Method::TRACE => return Err(Refusal::Method),
+        _ => {}
+    }
+    match head.extensions.get::<Doubt>() {
+        None => {}
+        Some(Doubt::End) => return Err(Refusal::Ambiguous),
+        Some(Doubt::Upgrade) => return Err(Refusal::PrematureUpgrade),
     }
     // HTTP/1.1 has been scanned for a second length; RFC 9110 section 8.6 leaves it to us to refuse equal ones too.
     let lengths = head.headers.get_all(CONTENT_LENGTH).iter().count();
-    if lengths > 1 || head.extensions.get::<Ambiguous>().is_some() {
+    // RFC 1945 section 7.2.2: without one the body would end with the connection, and be nobody's.
+    let unframed = head.version == Version::HTTP_10 && lengths == 0 && encloses(&head.method);
+    if lengths > 1 || unframed {
         return Err(Refusal::Ambiguous);
     }
     check_target(head)?;
@@ -90,7 +105,7 @@ pub(in crate::proxy) fn set_request(method: &Method, headers: &mut HeaderMap, le
     headers.remove(TRAILER);
     match length {
         // RFC 9110 section 8.6: without it a server may wait for a body, or answer 411.
-        Some(0) if said_length || matches!(*method, Method::POST | Method::PUT | Method::PATCH) => {
+        Some(0) if said_length || encloses(method) => {
             headers.insert(CONTENT_LENGTH, HeaderValue::from_static("0"));
         }
         // hyper adds the length it takes from the body.
@@ -100,6 +115,11 @@ pub(in crate::proxy) fn set_request(method: &Method, headers: &mut HeaderMap, le
             headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
     }
+}
+
+/// Whether requests of this method have a body by their nature.
+fn encloses(method: &Method) -> bool {
+    matches!(*method, Method::POST | Method::PUT | Method::PATCH)
 }
 
 /// Checks that a response's framing fields leave no doubt about its end.

@@ -23,6 +23,7 @@ pub(super) mod request_id;
 pub(super) mod rewriting;
 pub(super) mod rules;
 pub(super) mod scheme;
+pub(super) mod size;
 pub(super) mod template;
 pub(super) mod upstream_host;
 mod url;
@@ -64,6 +65,12 @@ pub(super) enum Refusal {
     /// RFC 9112 section 6.1: the sender may be smuggling; or lengths that are not one, or a line that ends in LF alone.
     #[error("the request has both Content-Length and Transfer-Encoding, not one readable length, or a line without CR")]
     Ambiguous,
+    /// RFC 9110 section 7.8: the client speaks the new protocol once it was agreed to.
+    #[error("the request asks for another protocol, and more came with it")]
+    PrematureUpgrade,
+    /// More bytes than the limit.
+    #[error("the request's header is larger than {0} bytes")]
+    TooLarge(usize),
     /// More fields than the limit.
     #[error("the request has too many header fields")]
     TooManyFields,

@@ -143,6 +143,7 @@ pub(super) mod tests {
 
     use super::*;
     use crate::proxy::headers::downstream::Address;
+    use crate::proxy::settings::Peers;
 
     /// Two names for tests: what the client asked for, the server, the Host it is sent, and the prefixes.
     pub(in crate::proxy::headers) fn with<T>(
@@ -154,7 +155,14 @@ pub(super) mod tests {
     ) -> T {
         let peer = Address::of([192, 0, 2, 1].into());
         let requested = Host::new(HeaderValue::from_static(requested)).unwrap();
-        let downstream = Downstream::of(&peer, peer.clone(), scheme, &requested, &HeaderMap::new(), &[]);
+        let downstream = Downstream::of(
+            &peer,
+            peer.clone(),
+            scheme,
+            &requested,
+            &HeaderMap::new(),
+            &Peers::default(),
+        );
         let host = HeaderValue::from_static(host);
         let backend = BackendSite {
             scheme: Scheme::Http,

@@ -9,6 +9,7 @@ use crate::proxy::body::ResponseBody;
 use crate::proxy::error::Error;
 use crate::proxy::headers::downstream::Address;
 use crate::proxy::headers::host::Host;
+use crate::proxy::headers::size::size;
 use crate::proxy::headers::{Refusal, framing};
 use crate::proxy::routes::Found;
 use crate::proxy::settings::{PathPrefix, Route};
@@ -42,8 +43,13 @@ pub(super) async fn admit<'a>(context: &'a Context, client: &Address, head: &Par
     let worker = &context.worker;
     let settings = &worker.settings;
     worker.clients.request(client.ip).map_err(Error::TooManyRequests)?;
-    if head.headers.len() > settings.limits.header_fields {
+    let limits = &settings.limits;
+    if head.headers.len() > limits.header_fields {
         return Err(Refusal::TooManyFields.into());
+    }
+    // That of HTTP/1.1 was measured as it came.
+    if head.version == Version::HTTP_2 && size(head) > limits.header_bytes {
+        return Err(Refusal::TooLarge(limits.header_bytes).into());
     }
     let host = host(context, head)?;
     framing::check(head)?;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use http::StatusCode;
 
-use crate::proxy::Network;
+use super::Peers;
 
 /// An address that is accepted on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct Listener {
     /// Who may connect, where the address is a path: its mode.
     pub unix_mode: u32,
     /// Whose connections begin with a PROXY header.
-    pub balancers: Balancers,
+    pub balancers: Peers,
 }
 
 /// Where a listener listens.
@@ -52,16 +52,6 @@ pub struct Redirect {
     pub status: StatusCode,
 }
 
-/// Balancers in front of a listener. They begin each connection with a PROXY header; nobody else is asked for one, and
-/// whoever sends one unasked is not believed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Balancers {
-    /// Where they are.
-    pub networks: Vec<Network>,
-    /// Whether whoever connects to a Unix socket is one.
-    pub unix: bool,
-}
-
 impl Listener {
     /// The mode of a Unix socket: for the user and the group of the process, as whoever is to connect is made a member of
     /// the group.
@@ -73,7 +63,7 @@ impl Listener {
             address: address.into(),
             service,
             unix_mode: Self::UNIX_MODE,
-            balancers: Balancers::default(),
+            balancers: Peers::default(),
         }
     }
 }

@@ -2,17 +2,18 @@
 
 mod backend;
 mod listener;
+mod peers;
 mod protocol;
 mod route;
 mod server;
 
 use std::time::Duration;
 
-use super::Network;
 use super::access_log::AccessLog;
 
 pub use self::backend::{Backend, BackendTimeouts};
-pub use self::listener::{Balancers, ListenAddress, Listener, Redirect, Service};
+pub use self::listener::{ListenAddress, Listener, Redirect, Service};
+pub use self::peers::Peers;
 pub use self::protocol::{HeaderCase, HeaderSpelling, HttpVersion, InvalidHeaderSpelling, Protocol, ProxyProtocol};
 pub use self::route::{HostPattern, InvalidHostPattern, InvalidPathPrefix, PathPrefix, Route};
 pub use self::server::{Endpoint, ServerAddress};
@@ -46,7 +47,7 @@ pub struct Settings {
     /// What happens to which request. A request that none of them takes is answered with 404.
     pub routes: Vec<Route>,
     /// Proxies that may speak for their clients in X-Forwarded-For and the like.
-    pub trusted_proxies: Vec<Network>,
+    pub trusted_proxies: Peers,
     /// The host of requests that name none, as HTTP/1.0 allows.
     pub default_host: Option<HostName>,
     /// Where requests go.

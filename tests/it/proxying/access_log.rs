@@ -27,7 +27,7 @@ fn logging(upstream: &Upstream, file: &AccessFile, format: AccessFormat) -> Prox
 fn behind_a_proxy(upstream: &Upstream, file: &AccessFile, format: AccessFormat) -> Proxy {
     Proxy::with(&[upstream.address], |settings| {
         settings.access_log = file.settings(format);
-        settings.trusted_proxies = vec!["127.0.0.1".parse().unwrap()];
+        settings.trusted_proxies = vec!["127.0.0.1".parse().unwrap()].into();
     })
 }
 

@@ -3,13 +3,15 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bytes::Bytes;
 use fullchain::proxy::AccessFormat;
 use fullchain::proxy::settings::{BackendTimeouts, ServerAddress};
+use http_body_util::Full;
 use serde_json::{Value, json};
 use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::rig::access::{AccessFile, documented};
-use crate::rig::client::Client;
+use crate::rig::client::{Client, http2};
 use crate::rig::proxy::Proxy;
 use crate::rig::upstream::{Connection, Upstream, absent};
 
@@ -211,4 +213,25 @@ fn a_request_that_is_refused() {
         );
         assert_eq!(line["upstream"], Value::Null);
     }
+}
+
+#[test]
+fn a_header_that_is_too_large_over_http_2() {
+    let file = AccessFile::new();
+    let upstream = Upstream::answering("HTTP/1.1 204 No Content\r\n\r\n");
+    let proxy = Proxy::with(&[upstream.address], |settings| {
+        settings.access_log = file.settings(AccessFormat::Json);
+    });
+    let token = "x".repeat(140 * 1024);
+    let status = http2(&proxy, async |mut sender| {
+        let request = http::Request::get("https://a.test/").header("authorization", format!("Negotiate {token}"));
+        let request = request.body(Full::<Bytes>::default()).unwrap();
+        sender.send_request(request).await.unwrap().status()
+    });
+    let line = file.object();
+    assert_eq!(
+        (status.as_u16(), &line["status"], &line["cause"]),
+        (431, &json!(431), &json!("header-too-large"))
+    );
+    assert_eq!(upstream.connections(), 0);
 }

@@ -5,7 +5,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use fullchain::proxy::settings::{Balancers, Listener, RequestRate, Service};
+use fullchain::proxy::settings::{Listener, Peers, RequestRate, Service};
 use http::Request;
 use http_body_util::Full;
 
@@ -39,7 +39,7 @@ fn clients_of_a_balancer_are_told_apart() {
         settings.limits.clients.connections = NonZeroUsize::new(1);
         settings.limits.clients.requests = rate(1, 1);
         let mut listener = Listener::new(SocketAddr::from(([127, 0, 0, 1], 0)), Service::Http);
-        listener.balancers = Balancers {
+        listener.balancers = Peers {
             networks: vec!["127.0.0.1".parse().unwrap()],
             unix: false,
         };

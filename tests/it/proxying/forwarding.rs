@@ -32,7 +32,7 @@ fn rules(settings: &mut Settings) -> &mut HeaderRules {
 
 /// The tests' client comes from loopback.
 fn trust(settings: &mut Settings) {
-    settings.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    settings.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()].into();
 }
 
 #[test]

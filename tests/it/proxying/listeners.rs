@@ -135,6 +135,28 @@ fn a_unix_socket_serves_whoever_may_write_to_it() {
 }
 
 #[test]
+fn whoever_does_tls_in_front_of_a_unix_socket_may_say_for_whom() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("http");
+    let upstream = Upstream::answering(OK);
+    let request = "GET / HTTP/1.1\r\nHost: a.test\r\nX-Forwarded-For: 6.6.6.6, 192.0.2.1\r\nX-Forwarded-Proto: https\r\n\
+                   Connection: close\r\n\r\n";
+    let _proxy = Proxy::with(&[upstream.address], |settings: &mut Settings| {
+        let listener = Listener::new(ListenAddress::Unix(path.clone()), Service::Http);
+        settings.listeners.push(listener);
+        settings.trusted_proxies.unix = true;
+    });
+    assert!(exchange(connect_unix(&path), request).ends_with("ok"));
+    for line in [
+        "x-forwarded-for: 6.6.6.6, 192.0.2.1, unknown",
+        "x-real-ip: 192.0.2.1",
+        "x-forwarded-proto: https",
+    ] {
+        assert!(upstream.was_told(line), "{line}: {}", upstream.received(0));
+    }
+}
+
+#[test]
 fn tls_is_served_on_a_unix_socket_too() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("https");
@@ -182,6 +204,7 @@ fn the_timeouts_hold_on_every_kind_of_listener() {
             .push(Listener::new(ListenAddress::Unix(path.clone()), Service::Http));
         settings.timeouts.header = SHORT;
         settings.timeouts.idle = SHORT;
+        settings.backends[0].timeouts.progress = SHORT;
     });
     let half = "GET / HTTP/1.1\r\nHo";
     let whole = "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n";

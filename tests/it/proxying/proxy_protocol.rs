@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use fullchain::proxy::settings::{Balancers, ListenAddress, Listener, Service};
+use fullchain::proxy::settings::{ListenAddress, Listener, Peers, Service};
 
 use crate::rig::client::Client;
 use crate::rig::plain::{connect, connect_unix, exchange, get};
@@ -162,8 +162,8 @@ fn plain_behind_balancers(upstream: &Upstream) -> Proxy {
     })
 }
 
-fn from(network: &str) -> Balancers {
-    Balancers {
+fn from(network: &str) -> Peers {
+    Peers {
         networks: vec![network.parse().unwrap()],
         unix: false,
     }

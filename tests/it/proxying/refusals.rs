@@ -28,7 +28,7 @@ fn ambiguous_and_malformed_heads_are_refused_at_once_and_close_the_connection() 
         ("GET / HTTP/1.1\r\nHost: a.test:8443junk\r\n\r\n", 400),
         ("GET http://b.test/ HTTP/1.1\r\nHost: a.test\r\n\r\n", 400),
         // Methods, targets and expectations
-        ("CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\r\n", 405),
+        ("CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\r\n", 400),
         ("TRACE / HTTP/1.1\r\nHost: a.test\r\n\r\n", 405),
         ("GET * HTTP/1.1\r\nHost: a.test\r\n\r\n", 400),
         ("GET a.test:443 HTTP/1.1\r\nHost: a.test\r\n\r\n", 400),

@@ -197,7 +197,7 @@ fn where_the_client_has_no_tls_nothing_asks_for_it() {
         ..Exchange::GET
     };
     let seen = exchange.through(|settings| {
-        settings.trusted_proxies = vec!["127.0.0.1".parse().unwrap()];
+        settings.trusted_proxies = vec!["127.0.0.1".parse().unwrap()].into();
         let rules = rules(settings);
         rules.redirects = automatic();
         rules.cookies.secure = true;

@@ -393,7 +393,7 @@ fn clients_that_a_trusted_proxy_puts_on_one_connection_are_kept_apart() {
     for protocol in PROTOCOLS {
         let backend = Ntlm::start();
         let proxy = Proxy::with(&[backend.upstream.address], |settings| {
-            settings.trusted_proxies = vec!["127.0.0.1".parse().unwrap()];
+            settings.trusted_proxies = vec!["127.0.0.1".parse().unwrap()].into();
         });
         browse(async {
             let mut balancer = Browser::connect(&proxy, protocol, "alice").await;

@@ -63,10 +63,14 @@ impl AccessFile {
         lines
     }
 
-    /// Waits for the one line there is to be, an object of JSON.
+    /// Waits for the one line there is to be, an object of JSON. A cause it has is a documented one.
     #[track_caller]
     pub(crate) fn object(&self) -> Value {
         let lines = self.wait_for(1);
-        serde_json::from_str(&lines[0]).unwrap()
+        let line: Value = serde_json::from_str(&lines[0]).unwrap();
+        if let Some(cause) = line["cause"].as_str() {
+            assert!(documented("Causes").iter().any(|known| known == cause), "{cause}");
+        }
+        line
     }
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use fullchain::live::Live;
 use fullchain::proxy::settings::{
-    Acme, Backend, BackendTimeouts, ClientLimits, Limits, Listener, Redirect, Route, ServerAddress, Service, Timeouts,
+    Acme, Backend, BackendTimeouts, ClientLimits, Limits, Listener, Peers, Redirect, Route, ServerAddress, Service,
+    Timeouts,
 };
 use fullchain::proxy::{
     AccessLog, AccessOutput, HealthChecks, Inherited, LocalAddress, Server, Settings, Workers, drain,
@@ -132,7 +133,7 @@ fn settings(upstreams: &[SocketAddr]) -> Settings {
         acme: Acme::Off,
         takeover: false,
         routes: vec![Route::to(0)],
-        trusted_proxies: Vec::new(),
+        trusted_proxies: Peers::default(),
         default_host: None,
         backends: vec![backend("", upstreams)],
         timeouts: Timeouts {

@@ -382,11 +382,39 @@ fn there_is_one_host_and_it_is_one() {
     );
 }
 
+/// Only the end of the connection would tell where the body ends, and whoever takes it for empty reads it as the next
+/// request (RFC 1945 section 7.2.2).
+#[test]
+fn an_http_1_0_request_with_a_body_says_how_long_it_is() {
+    refused(
+        400,
+        &[
+            "POST / HTTP/1.0\r\nHost: a.test\r\n\r\nhello",
+            &format!("PUT / HTTP/1.0\r\nHost: a.test\r\nConnection: keep-alive\r\n\r\n{HIDDEN}"),
+        ],
+    );
+}
+
+/// What comes with a request to upgrade is in the new protocol for whoever thinks that it was agreed to, and the next
+/// request for everybody else (Pingora CVE-2026-2833).
+#[test]
+fn nothing_comes_with_a_request_to_upgrade() {
+    let ask = "GET /chat HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n";
+    refused(
+        400,
+        &[
+            &format!("{ask}\r\n{HIDDEN}"),
+            &format!("{ask}Content-Length: 0\r\n\r\n{HIDDEN}"),
+            &format!("{ask}\r\n\u{1}\u{5}frame"),
+        ],
+    );
+}
+
 /// Pingora switched CONNECT off for good in 0.8; TRACE shows the fields that were added to whoever asks.
 #[test]
 fn connect_is_refused_in_each_of_its_forms() {
     refused(
-        405,
+        400,
         &[
             "CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\r\n",
             "CONNECT a.test:443 HTTP/1.1\r\nHost: a.test:443\r\n\r\n\
@@ -551,11 +579,12 @@ fn an_upgrade_to_h2c_is_not_passed_on_and_what_follows_is_http_1_1() {
     let upstream = Upstream::answering(OK);
     let proxy = Proxy::of(&upstream);
     let mut client = Client::of(&proxy);
-    client.send(format!(
+    client.send(
         "GET /first HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\
-         HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n\r\n{HIDDEN}"
-    ));
-    assert_eq!((client.response().status, client.response().status), (200, 200));
+         HTTP2-Settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n\r\n",
+    );
+    assert_eq!(client.response().status, 200);
+    assert_eq!(client.send(HIDDEN).response().status, 200);
     assert_eq!(targets(&upstream), ["/first", "/hidden"]);
     let received = upstream.received(0).to_ascii_lowercase();
     assert!(
