@@ -71,7 +71,11 @@ impl Acme {
             Self::Directory(directory) => Some(Challenge::Token(directory, token()?)),
             Self::Backend(to) => token().map(|_| {
                 let ToBackend { route, prefix } = &**to;
-                Challenge::Route(Found { route, prefix })
+                Challenge::Route(Found {
+                    route,
+                    prefix,
+                    position: None,
+                })
             }),
         }
     }

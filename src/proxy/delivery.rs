@@ -16,7 +16,6 @@ use http::{HeaderValue, Request, StatusCode, Version};
 use super::body::{Continue, RequestBody, Spool, Upload, spool};
 use super::error::Error;
 use super::headers::framing;
-use super::rpc_over_http;
 use super::upstream::Answer;
 
 /// How request bodies get to a backend.
@@ -52,6 +51,17 @@ pub enum Expect {
     Forward,
 }
 
+/// What is particular about a delivery.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Manner {
+    /// The client waits to be asked for the body.
+    pub(super) expects: bool,
+    /// The backend's protocol has bodies of unknown length.
+    pub(super) takes_chunked: bool,
+    /// The body is a channel, which has no end to wait for.
+    pub(super) streams: bool,
+}
+
 /// Delivers to one backend, for one worker.
 #[derive(Debug)]
 pub(super) struct Courier {
@@ -82,8 +92,7 @@ impl Courier {
         }
     }
 
-    /// Sends a request by `send`. `expects` tells that the client waits to be asked for the body, `takes_chunked` that
-    /// the backend's protocol has bodies of unknown length.
+    /// Sends a request by `send`.
     ///
     /// # Errors
     ///
@@ -92,11 +101,14 @@ impl Courier {
         &self,
         head: Parts,
         mut body: RequestBody,
-        expects: bool,
-        takes_chunked: bool,
+        manner: Manner,
         send: impl AsyncFn(Parts, RequestBody) -> Result<Answer, Error>,
     ) -> Result<Delivered, Error> {
-        let streams = rpc_over_http::is_channel(&head.method);
+        let Manner {
+            expects,
+            takes_chunked,
+            streams,
+        } = manner;
         if !streams && self.spools(&body, takes_chunked) {
             body = self.spool(body).await?;
         }

@@ -33,6 +33,8 @@ struct ByPath(Vec<(PathPrefix, usize)>);
 pub(super) struct Found<'a> {
     pub(super) route: &'a Route,
     pub(super) prefix: &'a PathPrefix,
+    /// Its position in [`Settings::routes`](super::settings::Settings::routes); `None` where it is none of those.
+    pub(super) position: Option<usize>,
 }
 
 impl Routes {
@@ -75,7 +77,11 @@ impl Routes {
         let mut found = candidates.filter_map(|candidate| candidate.find(&path));
         Ok(found.next().and_then(|(prefix, index)| {
             let route = self.routes.get(*index)?;
-            Some(Found { route, prefix })
+            Some(Found {
+                route,
+                prefix,
+                position: Some(*index),
+            })
         }))
     }
 

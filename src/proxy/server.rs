@@ -144,7 +144,7 @@ impl Server {
             }
             workers.files.extend(bound.file);
         }
-        let clients = Arc::new(Clients::new(&self.settings.limits.clients));
+        let clients = Arc::new(Clients::new(&self.settings.limits.clients, &self.settings.routes));
         let routes = Arc::new(Routes::new(&self.settings.routes));
         for (number, sockets) in sockets.into_iter().enumerate() {
             workers.start(

@@ -1,5 +1,7 @@
 //! `[[route]]` as it is written.
 
+use std::num::NonZeroU32;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -9,7 +11,7 @@ use crate::config::fields::{FieldName, Header, Request, Response};
 use crate::config::rewriting::RedirectMode;
 use crate::config::setting::{List, Setting};
 use crate::config::units::BodyLimit;
-use crate::config::value::Name;
+use crate::config::value::{Ceiling, Name};
 use crate::proxy::WindowsAuth;
 use crate::proxy::settings::{
     App, HostPattern, Hsts, PathPrefix, RedirectPair, RequestId, SameSite, UpstreamHost, ViaName,
@@ -50,6 +52,15 @@ pub(in crate::config) struct Route {
     /// Size of a request's body, where it is not the `body_bytes` of all in `limits`; or "off".
     pub(in crate::config) body_bytes: Setting<BodyLimit>,
 
+    /// Requests a second of one client that take this route, beside `requests_per_second` in `limits`.
+    ///
+    /// Beyond that it is answered with 429 and told when to try again.
+    #[schemars(extend("default" = "off"))]
+    pub(in crate::config) requests_per_second: Setting<Ceiling>,
+
+    /// Requests of one client at once, after a time of silence; without it, ten seconds' worth.
+    pub(in crate::config) requests_burst: Setting<NonZeroU32>,
+
     /// The `name` of the backend; without it, the default backend.
     pub(in crate::config) backend: Setting<Name>,
 
@@ -60,7 +71,7 @@ pub(in crate::config) struct Route {
     /// An application to choose defaults for: "exchange", "sharepoint" or "aspnet".
     ///
     /// "exchange" sends the backend `Front-End-Https: on` and `X-Url-Scheme`, "sharepoint" `Front-End-Https: on`,
-    /// "aspnet" `X-Url-Scheme`; all three make `cookie_secure` true. Any key that is written goes before that.
+    /// "aspnet" `X-Url-Scheme`; all three make `cookie_secure` true, "exchange" also `rpc_over_http`. Any key that is written goes before that.
     pub(in crate::config) app: Setting<App>,
 
     /// Tell the backend of client, host and scheme in `Forwarded` (RFC 7239) too.
@@ -162,4 +173,11 @@ pub(in crate::config) struct Route {
     /// neither the offer nor the credentials are passed on.
     #[schemars(extend("default" = "auto"))]
     pub(in crate::config) windows_auth: Setting<WindowsAuth>,
+
+    /// Outlook Anywhere and RD Gateway (RPC over HTTP): requests that are channels for as long as a session.
+    ///
+    /// Those of RPC_IN_DATA, RPC_OUT_DATA, RDG_IN_DATA and RDG_OUT_DATA may be silent for four hours, have no size, and
+    /// are never received whole first. Elsewhere they are requests like any other.
+    #[schemars(extend("default" = false))]
+    pub(in crate::config) rpc_over_http: Setting<bool>,
 }

@@ -1,5 +1,6 @@
 //! Which request goes where.
 
+use super::client_limits::rate;
 use super::headers;
 use crate::config::error::{Fault, Place, Problem};
 use crate::config::keys::nearest;
@@ -10,7 +11,7 @@ use crate::config::tables::Table;
 use crate::config::units::BodyLimit;
 use crate::config::value::Name;
 use crate::proxy::WindowsAuth;
-use crate::proxy::settings::{Backend, HostPattern, PathPrefix, Route};
+use crate::proxy::settings::{App, Backend, HostPattern, PathPrefix, Route};
 
 /// Resolves every route to one of `backends`; `body_bytes` is the limit where a route does not say. Where nobody writes a default route there is one to the default backend,
 /// if there is that.
@@ -73,12 +74,18 @@ fn route(table: &Table<'_, raw::Route>, backends: &[Backend], body_bytes: BodyLi
     let body_limit = table.one(|table| &table.body_bytes, faults);
     let backend = table.one(|table| &table.backend, faults);
     let windows_auth = table.one(|table| &table.windows_auth, faults);
+    let per_second = table.one(|table| &table.requests_per_second, faults);
+    let burst = table.one(|table| &table.requests_burst, faults);
+    let rpc_over_http = table.one(|table| &table.rpc_over_http, faults);
+    let headers = headers::rules(table, faults);
     Route {
         hosts: hosts.into_iter().map(|given| given.value).collect(),
         paths: paths.into_iter().map(|given| given.value).collect(),
         strip_prefix: strip_prefix.is_some_and(|given| given.value),
         add_prefix: add_prefix.map(|given| given.value),
-        headers: headers::rules(table, faults),
+        rpc_over_http: rpc_over_http.map_or(headers.app == Some(App::Exchange), |given| given.value),
+        headers,
+        requests: rate(per_second, burst, faults),
         windows_auth: windows_auth.map_or_else(WindowsAuth::default, |given| given.value),
         body_bytes: body_limit.map_or(body_bytes, |given| given.value).0,
         ..Route::to(position(backend, table, backends, faults))

@@ -20,6 +20,7 @@ pub(super) use self::connections::Place;
 use self::handshakes::Handshakes;
 use self::requests::Requests;
 use super::peer::Peer;
+use super::settings::Route;
 
 /// How much one client may have of the process, and how much all new ones together. The default is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,6 +47,8 @@ pub struct RequestRate {
 pub(super) struct Clients {
     connections: Option<Arc<Connections>>,
     requests: Option<Requests>,
+    /// For each route.
+    by_route: Box<[Option<Requests>]>,
     handshakes: Option<Handshakes>,
 }
 
@@ -56,8 +59,9 @@ pub(super) struct TooManyConnections(NonZeroUsize);
 
 impl Clients {
     /// Nobody has anything yet.
-    pub(super) fn new(limits: &ClientLimits) -> Self {
+    pub(super) fn new(limits: &ClientLimits, routes: &[Route]) -> Self {
         Self {
+            by_route: routes.iter().map(|route| route.requests.map(Requests::new)).collect(),
             connections: limits.connections.map(|most| Arc::new(Connections::new(most))),
             requests: limits.requests.map(Requests::new),
             handshakes: limits.handshakes_per_second.map(Handshakes::new),
@@ -77,16 +81,22 @@ impl Clients {
         connections.enter(ClientAddress::of(address)).map(Some)
     }
 
-    /// A request of `peer` begins.
+    /// A request of `client` begins.
     ///
     /// # Errors
     ///
     /// How long the client is to wait where it has sent too many.
     pub(super) fn request(&self, client: Option<IpAddr>) -> Result<(), Duration> {
-        match (&self.requests, client) {
-            (Some(requests), Some(address)) => requests.begin(ClientAddress::of(address)),
-            _ => Ok(()),
-        }
+        begin(self.requests.as_ref(), client)
+    }
+
+    /// It takes the route at `position`.
+    ///
+    /// # Errors
+    ///
+    /// How long the client is to wait where it has sent too many to that.
+    pub(super) fn request_to(&self, position: usize, client: Option<IpAddr>) -> Result<(), Duration> {
+        begin(self.by_route.get(position).and_then(Option::as_ref), client)
     }
 
     /// A handshake begins, of whatever client.
@@ -96,5 +106,13 @@ impl Clients {
     /// How long it is to wait where there have been too many.
     pub(super) fn handshake(&self) -> Result<(), Duration> {
         self.handshakes.as_ref().map_or(Ok(()), Handshakes::begin)
+    }
+}
+
+/// A client without an address is this machine, and not limited.
+fn begin(requests: Option<&Requests>, client: Option<IpAddr>) -> Result<(), Duration> {
+    match (requests, client) {
+        (Some(requests), Some(address)) => requests.begin(ClientAddress::of(address)),
+        _ => Ok(()),
     }
 }

@@ -68,13 +68,21 @@ pub(super) async fn admit<'a>(context: &'a Context, client: &Address, head: &Par
     if !may_serve(context, host.name()) {
         return Err(Error::Misdirected);
     }
-    let Found { route, prefix } = match challenge {
+    let Found {
+        route,
+        prefix,
+        position,
+    } = match challenge {
         Some(Challenge::Route(found)) => found,
         _ => {
             let found = worker.routes.find(Some(host.name()), head.uri.path())?;
             found.ok_or(Error::NoRoute)?
         }
     };
+    if let Some(position) = position {
+        let within = worker.clients.request_to(position, client.ip);
+        within.map_err(Error::TooManyRequests)?;
+    }
     if route.is_without_http2() && head.version == Version::HTTP_2 {
         return Err(Error::Http11Required);
     }

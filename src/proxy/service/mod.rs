@@ -16,7 +16,7 @@ use hyper::body::{Body, Incoming};
 use super::access_log::Record;
 use super::activity::{Activity, InProgress};
 use super::body::{ResponseBody, Taken};
-use super::delivery::Delivered;
+use super::delivery::{Delivered, Manner};
 use super::error::Error;
 use super::headers::client;
 use super::headers::client_cert;
@@ -160,8 +160,8 @@ async fn forward(
         backend: way.route.backend,
         client: client.ip,
     };
-    let body = passing_on::body(&way, &head.method, body, in_progress)?;
-    let asked = Asked::of(&head, &body);
+    let asked = Asked::of(&head, &body, &way);
+    let body = passing_on::body(&way, &asked, body, in_progress)?;
     let rewriting = passing_on::rewriting(context, &way, client, &head);
     kept.own = Some(rewriting.own());
     passing_on::prepare(context, &way, &asked, &rewriting, &mut head)?;
@@ -174,8 +174,11 @@ async fn forward(
         windows_auth::exchange(&context.pins, way.route.windows_auth, whose, way.backend, request).await
     };
     let courier = way.backend.courier();
-    let Delivered { answer, upload } = courier
-        .deliver(head, body, asked.expects, way.backend.takes_chunked(), send)
-        .await?;
-    passing_back::pass_back(context, answer, upload, &way, &asked, &rewriting).await
+    let manner = Manner {
+        expects: asked.expects,
+        takes_chunked: way.backend.takes_chunked(),
+        streams: asked.channel,
+    };
+    let Delivered { answer, upload } = courier.deliver(head, body, manner, send).await?;
+    passing_back::pass_back(context, answer, upload, &asked, &rewriting).await
 }

@@ -6,14 +6,12 @@ use http::header::{CONNECTION, SET_COOKIE, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderValue, Method, Response, StatusCode, Version};
 use hyper::body::{Body, Incoming};
 
-use super::admission::Way;
 use super::passing_on::Asked;
 use super::{Context, Outcome};
 use crate::proxy::body::{self, First, ResponseBody, Upload};
 use crate::proxy::error::Error;
 use crate::proxy::headers::rewriting::Rewriting;
 use crate::proxy::headers::{framing, hop};
-use crate::proxy::rpc_over_http;
 use crate::proxy::upgrade::Tunnel;
 use crate::proxy::upstream::Answer;
 
@@ -26,7 +24,6 @@ pub(super) async fn pass_back(
     context: &Context,
     answer: Answer,
     upload: Option<Upload>,
-    way: &Way<'_>,
     asked: &Asked,
     rewriting: &Rewriting<'_>,
 ) -> Result<Outcome, Error> {
@@ -65,8 +62,7 @@ pub(super) async fn pass_back(
         head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         *context.tunnel.borrow_mut() = tunnel.map(Tunnel::to);
     }
-    let progress = rpc_over_http::patience(&asked.method, way.backend.progress_timeout());
-    let body = ResponseBody::upstream(body, first, lease, progress);
+    let body = ResponseBody::upstream(body, first, lease, asked.patience);
     let mut response = Response::from_parts(head, body);
     if let Some(upload) = upload {
         response = end_upload(response, upload, last, asked.version);

@@ -1,8 +1,10 @@
 //! A request made the backend's.
 
+use std::time::Duration;
+
 use http::request::Parts;
 use http::{Method, Uri, Version};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::ext::Protocol;
 use hyper::upgrade::OnUpgrade;
 
@@ -25,18 +27,30 @@ pub(super) struct Asked {
     pub(super) version: Version,
     /// The client waits to be asked for the body.
     pub(super) expects: bool,
+    /// How long bodies may stand still.
+    pub(super) patience: Duration,
+    /// It is a channel of RPC over HTTP.
+    pub(super) channel: bool,
     /// What else the client would speak.
     pub(super) upgrade: Option<Wanted>,
 }
 
 impl Asked {
     /// What a request asks that has been [admitted](super::admission::admit).
-    pub(super) fn of(head: &Parts, body: &RequestBody) -> Self {
+    pub(super) fn of(head: &Parts, body: &Incoming, way: &Way<'_>) -> Self {
+        let channel = rpc_over_http::is_channel(way.route, &head.method);
+        let patience = way.backend.progress_timeout();
         Self {
             method: head.method.clone(),
             version: head.version,
             expects: framing::expects_continue(head),
-            upgrade: Wanted::of(head.version, &head.headers, body.is_empty()),
+            patience: if channel {
+                rpc_over_http::patience(patience)
+            } else {
+                patience
+            },
+            channel,
+            upgrade: Wanted::of(head.version, &head.headers, body.is_end_stream()),
         }
     }
 }
@@ -48,13 +62,12 @@ impl Asked {
 /// [`Error::RequestBody`] where it says that it is larger.
 pub(super) fn body(
     way: &Way<'_>,
-    method: &Method,
+    asked: &Asked,
     body: Incoming,
     in_progress: &InProgress,
 ) -> Result<RequestBody, Error> {
-    let patience = rpc_over_http::patience(method, way.backend.progress_timeout());
-    let limit = way.route.body_bytes.filter(|_| !rpc_over_http::is_channel(method));
-    let body = RequestBody::new(body, patience, limit, in_progress);
+    let limit = way.route.body_bytes.filter(|_| !asked.channel);
+    let body = RequestBody::new(body, asked.patience, limit, in_progress);
     match (limit, body.length()) {
         (Some(limit), Some(length)) if length > limit => Err(Error::RequestBody(BodyError::TooLarge(limit))),
         _ => Ok(body),

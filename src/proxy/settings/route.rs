@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::HeaderRules;
+use super::{HeaderRules, RequestRate};
 use crate::proxy::WindowsAuth;
 
 /// Which requests are meant, and what happens to them.
@@ -21,6 +21,10 @@ pub struct Route {
     pub headers: HeaderRules,
     /// Bytes of a request's body, `None` for any number.
     pub body_bytes: Option<u64>,
+    /// Its requests of one client, beside what one client may send in all; `None` for any number.
+    pub requests: Option<RequestRate>,
+    /// Whether RPC over HTTP is spoken there: requests that are channels.
+    pub rpc_over_http: bool,
     /// Where its requests go: a position in [`Settings::backends`](super::Settings::backends).
     pub backend: usize,
     /// What becomes of Windows authentication.
@@ -70,6 +74,8 @@ impl Route {
             add_prefix: None,
             headers: HeaderRules::default(),
             body_bytes: None,
+            requests: None,
+            rpc_over_http: false,
             backend,
             windows_auth: WindowsAuth::default(),
         }

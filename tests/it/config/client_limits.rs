@@ -1,6 +1,6 @@
 //! What one client may have.
 
-use fullchain::proxy::settings::ClientLimits;
+use fullchain::proxy::settings::{ClientLimits, Route};
 
 use super::{LEAST, faults, load};
 
@@ -36,4 +36,24 @@ fn a_limit_that_is_none_is_told() {
         "fullchain.toml:6:18: limits.requests_burst: a burst of what is not limited\n  \
          hint: give requests_per_second with it"
     );
+}
+
+#[test]
+fn a_route_has_a_rate_beside_that_of_all() {
+    let config = load(&format!(
+        "{LEAST}[limits]\nrequests_per_second = 20\n[[route]]\n[[route]]\npath = \"/login\"\nrequests_per_second = 1\n"
+    ))
+    .unwrap();
+    let burst = |route: &Route| route.requests.map(|rate| (rate.per_second.get(), rate.burst.get()));
+    let routes: Vec<_> = config.proxy.routes.iter().map(burst).collect();
+    assert!(routes.contains(&None) && routes.contains(&Some((1, 10))), "{routes:?}");
+    assert!(config.proxy.limits.clients.requests.is_some());
+}
+
+#[test]
+fn channels_are_for_exchange_and_where_it_is_said() {
+    let channels = |keys: &str| load(&format!("{LEAST}[[route]]\n{keys}\n")).unwrap().proxy.routes[0].rpc_over_http;
+    assert!(!channels("") && !channels("app = \"sharepoint\""));
+    assert!(channels("app = \"exchange\"") && channels("rpc_over_http = true"));
+    assert!(!channels("app = \"exchange\"\nrpc_over_http = false"));
 }

@@ -5,7 +5,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use fullchain::proxy::settings::{Listener, Peers, RequestRate, Service};
+use fullchain::proxy::settings::{Listener, Peers, RequestRate, Route, Service};
 use http::Request;
 use http_body_util::Full;
 
@@ -30,6 +30,38 @@ fn a_client_with_as_many_connections_as_it_may_have_is_closed_until_one_ends() {
     eventually("there is a place", || {
         exchange(connect(proxy.redirect), get("/")).starts_with("HTTP/1.1 308 ")
     });
+}
+
+#[test]
+fn a_route_can_have_a_rate_of_its_own() {
+    let upstream = Upstream::answering(OK);
+    let proxy = Proxy::with(&[upstream.address], |settings| {
+        settings.routes.push(Route {
+            paths: vec!["/login".parse().unwrap()],
+            requests: rate(1, 2),
+            ..Route::to(0)
+        });
+    });
+    let mut client = Client::of(&proxy);
+    let mut ask = |path: &str| {
+        let response = client
+            .send(format!("GET {path} HTTP/1.1\r\nHost: a.test\r\n\r\n"))
+            .response();
+        (response.status, response.has_field("retry-after"))
+    };
+    assert_eq!(
+        [ask("/login"), ask("/login/x"), ask("/login")],
+        [(200, false), (200, false), (429, true)]
+    );
+    assert_eq!([ask("/"), ask("/"), ask("/")], [(200, false); 3]);
+    let status = http2(&proxy, async |mut sender| {
+        let request = Request::get("https://a.test/login")
+            .body(Full::<Bytes>::default())
+            .unwrap();
+        sender.send_request(request).await.unwrap().status()
+    });
+    assert_eq!(status, 429);
+    assert_eq!(upstream.received(0).matches("GET /login").count(), 2);
 }
 
 #[test]

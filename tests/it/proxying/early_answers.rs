@@ -54,7 +54,7 @@ fn an_upload_that_never_ends_is_cut_some_time_after_its_answer() {
         told.send(()).unwrap();
     });
     let proxy = Proxy::with(&[upstream.address], |settings| {
-        settings.timeouts.idle = Duration::from_millis(100);
+        settings.backends[0].timeouts.progress = Duration::from_millis(100);
     });
     let mut client = Client::of(&proxy);
     client.send("POST / HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n");
