@@ -54,7 +54,7 @@ pub(super) async fn serve(worker: Rc<Worker>, listener: Rc<Listener>, mut socket
             Service::Tls | Service::Http => None,
         },
         activity: Rc::clone(activity),
-        client: Address::of_peer(client.peer),
+        peer_address: Address::of_peer(client.peer),
         scheme: match listener.service {
             Service::Tls => Scheme::Https,
             Service::Http | Service::Redirect(_) => Scheme::Http,

@@ -41,7 +41,7 @@ pub(super) enum Error {
     Http11Required,
     /// The client's connection to the backend was in use by earlier requests for too long.
     #[error("earlier requests had the connection that is pinned to this client for {0:?}")]
-    Queued(Duration),
+    PinTimedOut(Duration),
     /// The server closed the connection in the midst of a handshake that authenticates connections.
     #[error("{server} has closed the connection that this client was authenticating")]
     HandshakeLost {
@@ -173,7 +173,7 @@ impl Error {
             | Self::QueueFull
             | Self::QueueTimedOut(_)
             | Self::NoRoom
-            | Self::Queued(_)
+            | Self::PinTimedOut(_)
             | Self::HandshakeLost { .. }
             | Self::Connect { .. }
             | Self::Lost { .. }
@@ -226,7 +226,7 @@ impl Error {
             | Self::NoServerUp { .. }
             | Self::QueueFull
             | Self::QueueTimedOut(_)
-            | Self::Queued(_)
+            | Self::PinTimedOut(_)
             | Self::NoRoom
             | Self::Unprocessed { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Connect { source, .. } if source.is_timeout() => StatusCode::GATEWAY_TIMEOUT,
@@ -261,7 +261,7 @@ impl Error {
             Self::LengthRequired => "length-required",
             Self::NoRoute => "no-route",
             Self::Http11Required => "http-1.1-required",
-            Self::Queued(_) => "pin-timeout",
+            Self::PinTimedOut(_) => "pin-timeout",
             Self::HandshakeLost { .. } => "handshake-lost",
             Self::NoServer => "no-server",
             Self::NoServerUp { .. } => "no-server-up",
@@ -297,7 +297,7 @@ impl Error {
             | Self::NoToken
             | Self::NoRoute
             | Self::Http11Required
-            | Self::Queued(_)
+            | Self::PinTimedOut(_)
             | Self::NoServer
             | Self::NoServerUp { .. }
             | Self::QueueFull

@@ -94,20 +94,51 @@ fn explanation(status: StatusCode) -> &'static str {
         404 => "404 Not Found: nothing is served here under this host and path.\n",
         405 => "405 Method Not Allowed\n",
         408 => "408 Request Timeout: the request did not arrive in time.\n",
+        411 => "411 Length Required: the server behind this one wants to know how long the body is.\n",
         413 => "413 Content Too Large: the request body is larger than is accepted here.\n",
         417 => "417 Expectation Failed: only 100-continue is known.\n",
-        431 => "431 Request Header Fields Too Large: too many header fields.\n",
+        421 => "421 Misdirected Request: this connection is for other hosts.\n",
+        429 => "429 Too Many Requests: try again in a while.\n",
+        431 => "431 Request Header Fields Too Large: the header is larger than is accepted here.\n",
         500 => "500 Internal Server Error: the request could not be kept for the server behind this one.\n",
+        502 => "502 Bad Gateway: the server behind this one did not answer properly.\n",
         503 => "503 Service Unavailable: there is no server for this request now.\n",
         504 => "504 Gateway Timeout: the server behind this one did not answer in time.\n",
-        _ => "502 Bad Gateway: the server behind this one did not answer properly.\n",
+        // The number has to do.
+        _ => "",
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::proxy::body::BodyError;
     use crate::proxy::headers::Refusal;
+
+    #[test]
+    fn whoever_reads_a_failure_reads_its_own_status() {
+        let within = std::time::Duration::ZERO;
+        for error in [
+            Error::Refused(Refusal::HostMissing),
+            Error::NoRoute,
+            Error::Refused(Refusal::Method),
+            Error::RequestBody(BodyError::RequestStalled(within)),
+            Error::LengthRequired,
+            Error::RequestBody(BodyError::TooLarge(1)),
+            Error::Refused(Refusal::Expectation),
+            Error::Misdirected,
+            Error::TooManyRequests(within),
+            Error::Refused(Refusal::TooManyFields),
+            Error::RequestBody(BodyError::Spool(std::io::ErrorKind::PermissionDenied.into())),
+            Error::NoServer,
+        ] {
+            let status = error.status();
+            assert!(explanation(status).starts_with(status.as_str()), "{status}");
+        }
+        for status in [StatusCode::BAD_GATEWAY, StatusCode::GATEWAY_TIMEOUT] {
+            assert!(explanation(status).starts_with(status.as_str()), "{status}");
+        }
+    }
 
     #[test]
     fn a_request_that_is_not_trusted_is_the_last_on_its_connection() {

@@ -9,7 +9,7 @@ pub(in crate::proxy) struct Escaped<'a>(pub(in crate::proxy) &'a [u8]);
 
 impl<'a> Escaped<'a> {
     /// The text, copied only where something has to be escaped.
-    pub(super) fn text(&self) -> Cow<'a, str> {
+    pub(in crate::proxy) fn text(&self) -> Cow<'a, str> {
         match str::from_utf8(self.0) {
             Ok(text) if self.0.iter().all(stands_as_it_is) => Cow::Borrowed(text),
             _ => Cow::Owned(self.to_string()),

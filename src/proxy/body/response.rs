@@ -85,6 +85,8 @@ enum Content {
 #[derive(Debug)]
 struct Upstream {
     incoming: Incoming,
+    /// Where it comes from.
+    server: Rc<str>,
     /// What was taken from it already.
     first: First,
     lease: Option<Lease>,
@@ -112,11 +114,18 @@ impl ResponseBody {
         Self::new(Content::Own(Some(bytes).filter(|bytes| !bytes.is_empty())))
     }
 
-    /// What the upstream sends. Where nothing comes for as long as `patience` while it is waited for, from the client
+    /// What `server` sends. Where nothing comes for as long as `patience` while it is waited for, from the client
     /// neither, the body ends with an error.
-    pub(in crate::proxy) fn upstream(incoming: Incoming, first: First, lease: Lease, patience: Duration) -> Self {
+    pub(in crate::proxy) fn upstream(
+        incoming: Incoming,
+        server: Rc<str>,
+        first: First,
+        lease: Lease,
+        patience: Duration,
+    ) -> Self {
         let mut upstream = Upstream {
             incoming,
+            server,
             first,
             lease: Some(lease),
             patience,
@@ -194,7 +203,11 @@ impl Body for ResponseBody {
                 if let Some(record) = &mut this.record {
                     record.cut(cause);
                 }
-                tracing::warn!(cause, error = %Causes(error), "the response was cut");
+                let server = match &this.content {
+                    Content::Upstream(upstream) => Some(&*upstream.server),
+                    Content::Own(_) => None,
+                };
+                tracing::warn!(server, cause, error = %Causes(error), "the response was cut");
             }
             Poll::Ready(None) | Poll::Pending => {
                 if let Some(taken) = &this.taken {

@@ -31,15 +31,17 @@ impl Place {
         let host = authority
             .or_else(|| self.host.as_ref().map(HeaderValue::as_bytes))
             .unwrap_or_default();
-        let (host, path) = (Escaped(host), Escaped(self.target.path().as_bytes()));
+        // As texts in quotes: a blank in a host would begin a field of its own.
+        let (host, path) = (Escaped(host).text(), Escaped(self.target.path().as_bytes()).text());
+        let (host, path) = (&*host, &*path);
         let error_text = Causes(error);
         match error.side() {
             // Anyone can send nonsense; only what is ours or the backend's to mend is a warning.
             Side::Downstream => {
-                tracing::info!(%peer, %method, %host, %path, status, cause, error = %error_text, "request refused");
+                tracing::info!(%peer, %method, host, path, status, cause, error = %error_text, "request refused");
             }
             Side::Upstream => {
-                tracing::warn!(%peer, %method, %host, %path, status, cause, error = %error_text, "request failed");
+                tracing::warn!(%peer, %method, host, path, status, cause, error = %error_text, "request failed");
             }
         }
     }

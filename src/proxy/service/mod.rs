@@ -41,7 +41,7 @@ use passing_on::Asked;
 pub(super) struct Context {
     /// Where the connection came in.
     pub(super) worker: Rc<Worker>,
-    /// The client.
+    /// Who is connected.
     pub(super) peer: Peer,
     /// What it connected to; `None` on a Unix socket.
     pub(super) local: Option<SocketAddr>,
@@ -51,9 +51,9 @@ pub(super) struct Context {
     pub(super) redirect: Option<Redirect>,
     /// What the connection is doing.
     pub(super) activity: Rc<Activity>,
-    /// The address of who is connected.
-    pub(super) client: Address,
-    /// How.
+    /// The address of that. Whom it speaks for, if it may, differs from request to request.
+    pub(super) peer_address: Address,
+    /// http or https, as it came in.
     pub(super) scheme: Scheme,
     /// What backends are told about the client's certificate.
     pub(super) client_cert: client_cert::Values,
@@ -79,9 +79,9 @@ pub(super) async fn answer(
     let record = Record::begin(writer, context.peer, context.local, context.hello.as_ref(), &head);
     let mut kept = Kept { record, own: None };
     let trusted = &context.worker.settings.trusted_proxies;
-    let client = client::of(&context.client, trusted, &head.headers);
+    let client = client::of(&context.peer_address, trusted, &head.headers);
     if let (Some(record), Some(ip)) = (&mut kept.record, client.ip)
-        && client.ip != context.client.ip
+        && client.ip != context.peer_address.ip
     {
         record.speaks_for(ip);
     }

@@ -62,7 +62,7 @@ pub(super) async fn pass_back(
         head.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
         *context.tunnel.borrow_mut() = tunnel.map(Tunnel::to);
     }
-    let body = ResponseBody::upstream(body, first, lease, asked.patience);
+    let body = ResponseBody::upstream(body, Rc::clone(&server), first, lease, asked.patience);
     let mut response = Response::from_parts(head, body);
     if let Some(upload) = upload {
         response = end_upload(response, upload, last, asked.version);

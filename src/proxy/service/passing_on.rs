@@ -77,7 +77,7 @@ pub(super) fn body(
 /// What is done to the fields of a request of `client`, and of its response.
 pub(super) fn rewriting<'a>(context: &'a Context, way: &Way<'a>, client: Address, head: &Parts) -> Rewriting<'a> {
     let downstream = Downstream::of(
-        &context.client,
+        &context.peer_address,
         client,
         context.scheme,
         &way.host,

@@ -42,7 +42,7 @@ pub(in crate::proxy) async fn exchange(
         return anonymous(pins, whose, backend, request, brought).await;
     };
     let limit = backend.first_byte_timeout();
-    let turn = pin.turn(limit).await.ok_or(Error::Queued(limit))?;
+    let turn = pin.turn(limit).await.ok_or(Error::PinTimedOut(limit))?;
     let (turn, request) = match turn.send(request, credentials.is_some()).await {
         Sent::Answered(answer) => return Ok(answer),
         Sent::Failed(error) => return Err(error),
