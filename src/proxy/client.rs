@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 
 use super::clients::Place;
-use super::error::Causes;
 use super::peer::Peer;
 use super::proxy_protocol::{self, Endpoints, ReceiveError};
 use super::settings::Listener;
 use super::socket::{Socket, local_address};
 use super::worker::Worker;
+use crate::telemetry::Causes;
 
 /// A client that may go on.
 #[derive(Debug)]

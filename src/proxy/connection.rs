@@ -22,7 +22,6 @@ use super::body::{BodyError, ResponseBody};
 use super::client::Client;
 use super::connections::{Connections, Entry};
 use super::ending::{LINGER, end};
-use super::error::Causes;
 use super::headers::downstream::Address;
 use super::headers::scheme::Scheme;
 use super::http2;
@@ -34,6 +33,7 @@ use super::settings::{Listener, Service};
 use super::socket::Socket;
 use super::stream::Stream;
 use super::worker::Worker;
+use crate::telemetry::Causes;
 use crate::tls::ApplicationProtocol;
 
 /// Serves a connection to `listener` until it ends.

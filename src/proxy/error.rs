@@ -1,7 +1,5 @@
 //! Why a request was not answered by the upstream, and what the client is told instead.
 
-use std::error::Error as StdError;
-use std::fmt;
 use std::io::ErrorKind;
 use std::rc::Rc;
 use std::time::Duration;
@@ -348,39 +346,9 @@ impl Error {
     }
 }
 
-/// An error and its causes in one line.
-pub(super) struct Causes<'a>(pub(super) &'a dyn StdError);
-
-impl fmt::Display for Causes<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}", self.0)?;
-        let mut next = self.0.source();
-        while let Some(cause) = next {
-            write!(formatter, ": {cause}")?;
-            next = cause.source();
-        }
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::io;
-    use std::sync::Arc;
-
     use super::*;
-
-    #[test]
-    fn the_log_names_the_upstream_and_every_cause() {
-        let error = Error::Connect {
-            server: "backend:80".into(),
-            source: ConnectError::Connect(Arc::new(io::Error::other("no route"))),
-        };
-        assert_eq!(
-            Causes(&error).to_string(),
-            "cannot connect to backend:80: no address accepted the connection: no route"
-        );
-    }
 
     #[test]
     fn time_is_a_504_and_everything_else_upstream_a_502() {

@@ -22,10 +22,10 @@ use super::alarm::Alarm;
 use super::body::Taken;
 use super::contain;
 use super::ending::LINGER;
-use super::error::Causes;
 use super::response::Http11Required;
 use super::service::{self, Context};
 use super::settings::Limits;
+use crate::telemetry::Causes;
 
 /// Drives a connection until it ends, is idle for too long or is told to end; h2 says the end itself.
 pub(super) async fn serve<IO>(io: IO, context: &Rc<Context>)

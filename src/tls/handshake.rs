@@ -1,4 +1,4 @@
-//! A TCP connection becomes a TLS connection, or a failure that is classified and logged once, here.
+//! A TCP connection becomes a TLS connection, or a failure that is logged once, here.
 //!
 //! This is the one place where both the name the client asked for and the cause of a failure are known.
 
@@ -7,14 +7,13 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use rustls::server::Acceptor;
-use rustls::{AlertDescription, HandshakeKind, ProtocolVersion};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use super::memory::{Memory, Scope};
+use super::memory::Memory;
 use super::snapshot::Beginning;
-use super::{ClientCertificates, Error, RefusedCertificate, Settings, Snapshot};
+use super::{HandshakeError, Hello, Settings, Snapshot};
 use crate::live::Live;
 
 /// How long a client that spoke plain HTTP has to read the answer and close: a round trip with room to spare.
@@ -34,66 +33,6 @@ pub struct Accepted<IO> {
     pub stream: TlsStream<IO>,
     /// What the client asked for.
     pub hello: Hello,
-}
-
-/// What the handshake agreed on.
-#[derive(Clone, Debug)]
-pub struct Hello {
-    /// The name of the server_name extension (RFC 6066 section 3), lower case.
-    pub server_name: Option<Box<str>>,
-    /// What ALPN chose; HTTP/1.1 where the client offers no ALPN.
-    pub protocol: ApplicationProtocol,
-    /// `TLSv1.2` or `TLSv1.3`.
-    pub version: &'static str,
-    /// Whether the session was resumed.
-    pub resumed: bool,
-    /// The certificates that the client has proved itself with, where it was asked and has any.
-    pub client: Option<Arc<ClientCertificates>>,
-    scope: Scope,
-}
-
-/// What is spoken inside TLS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ApplicationProtocol {
-    /// `http/1.1`
-    Http1,
-    /// `h2`
-    Http2,
-}
-
-/// Why a handshake failed.
-#[derive(Debug, thiserror::Error)]
-pub enum HandshakeError {
-    /// The client names no host and there is no identity to serve without a name.
-    #[error("the client sent no server name and no certificate is configured for that")]
-    NoServerName,
-    /// No identity covers the name.
-    #[error("no certificate covers the name")]
-    UnknownName,
-    /// A certificate is required and the client showed none.
-    #[error("the client showed no certificate, and `client_auth` requires one for the host")]
-    NoClientCertificate,
-    /// The client's certificate did not stand the examination.
-    #[error(transparent)]
-    ClientCertificate(RefusedCertificate),
-    /// TLS cannot be set up.
-    #[error("the handshake cannot be set up")]
-    SetUp(#[source] Error),
-    /// The client ended the handshake with an alert, for instance because it does not trust the chain.
-    #[error("the client refused: {0:?}")]
-    Refused(AlertDescription),
-    /// The two sides have no version, cipher suite or key exchange in common, or the bytes are no TLS.
-    #[error("the TLS handshake failed")]
-    Protocol(#[source] rustls::Error),
-    /// A plain HTTP request on the TLS port; it has been answered.
-    #[error("plain HTTP on the TLS port")]
-    PlainHttp,
-    /// The handshake took too long.
-    #[error("the handshake took longer than {0:?}")]
-    TimedOut(Duration),
-    /// The client went away.
-    #[error("the connection ended during the handshake")]
-    Closed(#[source] io::Error),
 }
 
 impl Handshaker {
@@ -161,7 +100,7 @@ where
     acceptor.read_tls(&mut start).map_err(HandshakeError::Closed)?;
     let handshake = LazyConfigAcceptor::new(acceptor, io)
         .await
-        .map_err(|error| classify(error, None, &Memory::default()))?;
+        .map_err(|error| HandshakeError::of(error, None, &Memory::default()))?;
     *server_name = handshake
         .client_hello()
         .server_name()
@@ -176,7 +115,7 @@ where
         Err((error, mut io)) => {
             // The alert is out; a FIN rather than a reset lets the client read it.
             let _ = io.shutdown().await;
-            Err(classify(error, server_name.as_deref(), &beginning.memory))
+            Err(HandshakeError::of(error, server_name.as_deref(), &beginning.memory))
         }
     }
 }
@@ -196,138 +135,8 @@ where
     tokio::time::timeout(PLAIN_HTTP_LINGER, rest).await?.map(drop)
 }
 
-/// What kind of failure `error` is, given the name the client asked for and what had come of the handshake.
-fn classify(error: io::Error, server_name: Option<&str>, memory: &Memory) -> HandshakeError {
-    match error
-        .get_ref()
-        .and_then(|source| source.downcast_ref::<rustls::Error>())
-    {
-        None => HandshakeError::Closed(error),
-        // In a handshake this variant has one cause: the resolver had no identity to give.
-        Some(rustls::Error::General(_)) if server_name.is_some() => HandshakeError::UnknownName,
-        Some(rustls::Error::General(_)) => HandshakeError::NoServerName,
-        Some(rustls::Error::AlertReceived(alert)) => HandshakeError::Refused(*alert),
-        Some(rustls::Error::NoCertificatesPresented) => HandshakeError::NoClientCertificate,
-        Some(cause) => match memory.verdict.get() {
-            Some(Err(refused)) => HandshakeError::ClientCertificate(refused.clone()),
-            _ => HandshakeError::Protocol(cause.clone()),
-        },
-    }
-}
-
-#[cfg(test)]
-impl Hello {
-    /// A full handshake of TLS 1.3 on a connection where every host may be asked for.
-    pub(crate) fn example(server_name: &str, protocol: ApplicationProtocol) -> Self {
-        Self {
-            server_name: Some(server_name.into()),
-            protocol,
-            version: "TLSv1.3",
-            resumed: false,
-            client: None,
-            scope: Scope {
-                names: None,
-                client_auth: Arc::default(),
-                policy: 0,
-            },
-        }
-    }
-}
-
-impl Hello {
-    fn of<IO>(
-        stream: &TlsStream<IO>,
-        server_name: Option<Box<str>>,
-        snapshot: &Snapshot,
-        beginning: &Beginning,
-    ) -> Self {
-        let (_, connection) = stream.get_ref();
-        let memory = &beginning.memory;
-        Self {
-            server_name,
-            client: memory.verdict.get().and_then(|verdict| verdict.clone().ok()),
-            scope: Scope {
-                names: memory.shown.get().cloned(),
-                client_auth: Arc::clone(snapshot.client_auth()),
-                policy: beginning.policy,
-            },
-            protocol: match connection.alpn_protocol() {
-                Some(b"h2") => ApplicationProtocol::Http2,
-                _ => ApplicationProtocol::Http1,
-            },
-            version: match connection.protocol_version() {
-                Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
-                _ => "TLSv1.3",
-            },
-            resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
-        }
-    }
-
-    /// Whether a request for `host`, without its port, may be answered on this connection. Where not, RFC 9110 section
-    /// 15.5.20 has 421.
-    ///
-    /// No other certificate must be asked of the client for it, whatever the protocol. Over HTTP/2 the identity that was
-    /// shown must be for it besides, since clients take one connection for several hosts where its certificate covers
-    /// them (RFC 9113 section 9.1.1), and are told so where they are mistaken. Over HTTP/1.1 none does: whoever names
-    /// another host there means it, as a monitor does that connects by one name and asks for another.
-    ///
-    /// The name in the ClientHello itself may always be asked for, whatever identity there was to show; and a client that
-    /// named none has coalesced nothing.
-    pub fn may_serve(&self, host: &str) -> bool {
-        let covers = self.protocol == ApplicationProtocol::Http1 || self.covers(host);
-        covers && self.scope.asks_alike_for(host)
-    }
-
-    fn covers(&self, host: &str) -> bool {
-        let named = host.strip_suffix('.').unwrap_or(host);
-        let is_named = |name: &str| name.strip_suffix('.').unwrap_or(name).eq_ignore_ascii_case(named);
-        self.server_name.as_deref().is_none_or(is_named) || self.scope.covers(host)
-    }
-}
-
-impl fmt::Display for ApplicationProtocol {
-    /// The ALPN identifier.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Http1 => "http/1.1",
-            Self::Http2 => "h2",
-        })
-    }
-}
-
-impl HandshakeError {
-    /// One word for logs and counters.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::NoServerName => "no-server-name",
-            Self::UnknownName => "unknown-name",
-            Self::NoClientCertificate => "no-client-certificate",
-            Self::ClientCertificate(refused) => refused.because.kind(),
-            Self::SetUp(_) => "set-up",
-            Self::Refused(_) => "refused",
-            Self::Protocol(_) => "protocol",
-            Self::PlainHttp => "plain-http",
-            Self::TimedOut(_) => "time",
-            Self::Closed(_) => "closed",
-        }
-    }
-
-    fn log(&self, peer: &impl fmt::Display, server_name: Option<&str>) {
-        let kind = self.kind();
-        let cause = std::error::Error::source(self).map(tracing::field::display);
-        match self {
-            // Port scans and health checks connect and leave: no news.
-            Self::Closed(_) => tracing::debug!(%peer, server_name, kind, cause, error = %self, "handshake failed"),
-            _ => tracing::info!(%peer, server_name, kind, cause, error = %self, "handshake failed"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::net::SocketAddr;
-
-    use rustls::crypto::aws_lc_rs::default_provider;
     use rustls::pki_types::{PrivateKeyDer, ServerName};
     use rustls::server::{ClientHello, ResolvesServerCert};
     use rustls::sign::CertifiedKey;
@@ -336,9 +145,8 @@ mod tests {
     use tokio_rustls::TlsConnector;
 
     use super::*;
-    use crate::tls::Demand;
-    use crate::tls::rig::{self, Pki};
-    use crate::tls::witness::Witness;
+    use crate::tls::ApplicationProtocol;
+    use crate::tls::rig::{peer, run};
 
     #[test]
     fn the_hello_says_what_was_agreed() {
@@ -353,67 +161,6 @@ mod tests {
         assert_eq!(hello.server_name.as_deref(), Some("a.test"));
         assert_eq!((hello.protocol, hello.version), (ApplicationProtocol::Http2, "TLSv1.3"));
         assert!(!hello.resumed && hello.client.is_none());
-    }
-
-    /// A connection may be used for another host if its certificate is for that too (RFC 9113 section 9.1.1), and if no
-    /// other certificate would be asked of the client there.
-    #[test]
-    fn a_connection_serves_what_its_certificate_is_for_and_its_client_was_asked_for() {
-        let pki = Pki::new();
-        let required = || Demand::Required(Arc::new(pki.examiner()));
-        let may_serve = |protocol: &str, server_name: Option<&str>, host: &str| {
-            let identities = [
-                pki.identity(&["a.test", "b.test", "*.c.test", "guarded.c.test"]),
-                pki.identity(&["d.test"]),
-            ];
-            let snapshot =
-                rig::snapshot(identities).with_client_auth(rig::client_auth([("guarded.c.test", required())]));
-            hello(snapshot, protocol, server_name).may_serve(host)
-        };
-        for protocol in ["h2", "http/1.1"] {
-            let may_serve = |server_name, host| may_serve(protocol, server_name, host);
-            for host in ["a.test", "A.test.", "b.test", "x.c.test"] {
-                assert!(may_serve(Some("a.test"), host), "{host}");
-            }
-            // One that would have been asked for.
-            for host in ["guarded.c.test", "GUARDED.c.test."] {
-                assert!(!may_serve(Some("a.test"), host) && !may_serve(None, host), "{host}");
-            }
-            // Another certificate, and no certificate: that a host is asked for on such a connection is a mistake of
-            // coalescing, which there is in HTTP/2 alone.
-            for host in ["d.test", "e.test", "x.y.c.test"] {
-                assert_eq!(
-                    may_serve(Some("a.test"), host),
-                    protocol == "http/1.1",
-                    "{protocol} {host}"
-                );
-            }
-            // What was asked for by name is served by whatever there was to show.
-            assert!(may_serve(Some("e.test"), "e.test") && may_serve(Some("e.test"), "a.test"));
-            // A client without a name has coalesced nothing.
-            for host in ["d.test", "192.0.2.1"] {
-                assert!(may_serve(None, host), "{host}");
-            }
-        }
-    }
-
-    /// What is agreed with a client that asks for `server_name` and puts up with any certificate of it.
-    fn hello(snapshot: Snapshot, protocol: &str, server_name: Option<&str>) -> Hello {
-        let handshaker = Handshaker::new(Arc::new(Live::new(snapshot)), rig::settings());
-        let schemes = default_provider().signature_verification_algorithms.supported_schemes();
-        let mut config = ClientConfig::builder()
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Witness::new(schemes)))
-            .with_no_client_auth();
-        config.enable_sni = server_name.is_some();
-        config.alpn_protocols = vec![protocol.into()];
-        let name = ServerName::try_from(server_name.unwrap_or("a.test").to_owned()).unwrap();
-        run(async {
-            let (near, far) = tokio::io::duplex(16 * 1024);
-            let connect = TlsConnector::from(Arc::new(config)).connect(name, near);
-            let (accepted, _client) = tokio::join!(handshaker.accept(far, peer(), |_| false), connect);
-            accepted.unwrap().hello
-        })
     }
 
     #[test]
@@ -444,7 +191,7 @@ mod tests {
                 .0
                 .unwrap_err()
         });
-        assert_eq!(error.kind(), "protocol");
+        assert_eq!(error.cause(), "protocol");
     }
 
     #[test]
@@ -457,7 +204,7 @@ mod tests {
                 .0
                 .unwrap_err()
         });
-        assert_eq!(error.kind(), "unknown-name");
+        assert_eq!(error.cause(), "unknown-name");
     }
 
     #[test]
@@ -470,7 +217,7 @@ mod tests {
                 .0
                 .unwrap_err()
         });
-        assert_eq!(error.kind(), "no-server-name");
+        assert_eq!(error.cause(), "no-server-name");
     }
 
     #[test]
@@ -484,13 +231,13 @@ mod tests {
                 .0
                 .unwrap_err()
         });
-        assert_eq!(error.kind(), "refused");
+        assert_eq!(error.cause(), "refused");
     }
 
     #[test]
     fn plain_http_is_answered_in_plain_http() {
         let (answer, error) = speak(b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
-        assert_eq!(error.kind(), "plain-http");
+        assert_eq!(error.cause(), "plain-http");
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 400 ") && head.contains(&format!("Content-Length: {}\r\n", body.len())));
         assert!(body.contains("https://"));
@@ -498,9 +245,9 @@ mod tests {
 
     #[test]
     fn garbage_is_a_protocol_failure_and_silence_a_closed_connection() {
-        assert_eq!(speak(b"\x16\x03\x01\x00\x04junk").1.kind(), "protocol");
-        assert_eq!(speak(b"").1.kind(), "closed");
-        assert_eq!(speak(b"\x16\x03").1.kind(), "closed");
+        assert_eq!(speak(b"\x16\x03\x01\x00\x04junk").1.cause(), "protocol");
+        assert_eq!(speak(b"").1.cause(), "closed");
+        assert_eq!(speak(b"\x16\x03").1.cause(), "closed");
     }
 
     #[test]
@@ -510,7 +257,7 @@ mod tests {
             let (_near, far) = tokio::io::duplex(64);
             handshaker.accept(far, peer(), |_| false).await.unwrap_err()
         });
-        assert_eq!(error.kind(), "time");
+        assert_eq!(error.cause(), "time");
     }
 
     /// Sends `bytes`, ends the sending side and returns what came back with the failure.
@@ -570,17 +317,5 @@ mod tests {
         fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
             None
         }
-    }
-
-    fn peer() -> SocketAddr {
-        SocketAddr::from(([192, 0, 2, 1], 4711))
-    }
-
-    fn run<T>(future: impl Future<Output = T>) -> T {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()
-            .unwrap()
-            .block_on(future)
     }
 }

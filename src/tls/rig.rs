@@ -1,5 +1,6 @@
 //! What the tests of this room share: a PKI of one root, a snapshot of it, and a client to shake hands with in memory.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -350,4 +351,18 @@ impl ClientSessionStore for Confused {
     fn take_tls13_ticket(&self, _: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
         self.0.take_tls13_ticket(&Self::name())
     }
+}
+
+/// Somebody who is connected.
+pub(super) fn peer() -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, 1], 4711))
+}
+
+/// Runs a future to its end.
+pub(super) fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap()
+        .block_on(future)
 }

@@ -4,6 +4,9 @@ use std::fs;
 use std::path::Path;
 
 use fullchain::config::keys;
+use fullchain::tls::HandshakeError;
+
+use crate::rig::access::documented;
 
 #[test]
 fn every_key_that_the_page_of_symptoms_names_is_one() {
@@ -35,4 +38,21 @@ fn every_key_that_the_page_of_symptoms_names_is_one() {
     assert!(named.len() > 60, "{named:?}");
     let unknown: Vec<_> = named.iter().filter(|name| !is_known(name)).collect();
     assert!(unknown.is_empty(), "{unknown:?}");
+}
+
+#[test]
+fn every_cause_of_a_failed_handshake_is_documented() {
+    let known = documented("Handshakes");
+    for error in [
+        HandshakeError::NoServerName,
+        HandshakeError::UnknownName,
+        HandshakeError::NoClientCertificate,
+        HandshakeError::Refused(rustls::AlertDescription::UnknownCA),
+        HandshakeError::Protocol(rustls::Error::DecryptError),
+        HandshakeError::PlainHttp,
+        HandshakeError::TimedOut(std::time::Duration::ZERO),
+        HandshakeError::Closed(std::io::ErrorKind::UnexpectedEof.into()),
+    ] {
+        assert!(known.iter().any(|cause| cause == error.cause()), "{}", error.cause());
+    }
 }

@@ -17,9 +17,9 @@ use tokio::time::Instant;
 use super::{BodyError, Upload};
 use crate::proxy::access_log::Record;
 use crate::proxy::activity::InProgress;
-use crate::proxy::error::Causes;
 use crate::proxy::headers::hop;
 use crate::proxy::upstream::Lease;
+use crate::telemetry::Causes;
 
 /// A response's body. Its end gives the upstream's connection back and writes the access log.
 #[derive(Debug)]

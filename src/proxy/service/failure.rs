@@ -4,8 +4,9 @@ use http::request::Parts;
 use http::{HeaderValue, Method, Uri};
 
 use crate::proxy::access_log::Escaped;
-use crate::proxy::error::{Causes, Error, Side};
+use crate::proxy::error::{Error, Side};
 use crate::proxy::peer::Peer;
+use crate::telemetry::Causes;
 
 /// Where a request went, for the line about its failure.
 pub(super) struct Place {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::proxy::settings::{Backend, HttpVersion};
+use crate::telemetry::Causes;
 use crate::tls::{Connector, ConnectorError, Offered, Trust};
 
 /// TLS to the servers of each backend that has such servers.
@@ -85,7 +86,7 @@ impl Connectors {
                 Ok(false) => {}
                 Ok(true) => tracing::info!(%backend, "roots or client certificate read again"),
                 Err(error) => {
-                    let error = crate::proxy::error::Causes(&error).to_string();
+                    let error = Causes(&error).to_string();
                     tracing::error!(%backend, %error, "roots or client certificate cannot be read: those in use stay");
                 }
             }

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 use super::connect::ConnectError;
 use crate::proxy::contain;
+use crate::telemetry::Causes;
 
 /// How often a name is asked for at most: a backend that is down must not become a load on the resolver.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
@@ -137,7 +138,7 @@ impl Known {
             Err(error) => ConnectError::Resolve(Arc::new(error)),
         };
         if self.failure.is_none() && !self.addresses.is_empty() {
-            tracing::warn!(name, error = %crate::proxy::error::Causes(&failure), "a server's name does not resolve any more: its last addresses stay in use");
+            tracing::warn!(name, error = %Causes(&failure), "a server's name does not resolve any more: its last addresses stay in use");
         }
         self.failure = Some((at, failure));
     }

@@ -13,8 +13,9 @@ use super::seal::Seal;
 use super::settings::{Balance, Ejection};
 use super::sockets::Sockets;
 use crate::proxy::delivery::Learnt;
-use crate::proxy::error::{Causes, Error};
+use crate::proxy::error::Error;
 use crate::proxy::settings;
+use crate::telemetry::Causes;
 
 /// What all workers know of the servers of a backend.
 #[derive(Debug)]

@@ -77,7 +77,7 @@ impl RefusedBecause {
     }
 
     /// One word for logs and counters.
-    pub fn kind(&self) -> &'static str {
+    pub fn cause(&self) -> &'static str {
         match self {
             Self::UnknownIssuer => "client-certificate-unknown-ca",
             Self::Expired => "client-certificate-expired",

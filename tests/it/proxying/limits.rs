@@ -107,7 +107,10 @@ fn the_nominal_length_of_a_channel_of_rpc_over_http_is_no_size() {
         connection.head();
         told.send(connection.bytes(20).unwrap()).unwrap();
     });
-    let proxy = Proxy::with(&[upstream.address], ten_bytes);
+    let proxy = Proxy::with(&[upstream.address], |settings| {
+        ten_bytes(settings);
+        settings.routes[0].rpc_over_http = true;
+    });
     let mut client = Client::of(&proxy);
     client.send("RPC_IN_DATA /rpc/rpcproxy.dll HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1073741824\r\n\r\n");
     client.send("twenty bytes of many");
@@ -150,4 +153,14 @@ fn a_response_that_has_begun_is_cut_with_its_upload() {
     client.send(format!("b\r\n{}\r\n", "x".repeat(11)));
     heard.recv_timeout(PATIENCE).unwrap();
     assert_eq!(client.end().1, End::Cut);
+}
+
+#[test]
+fn a_method_does_not_lift_a_limit_where_nobody_speaks_of_channels() {
+    let upstream = Upstream::answering(OK);
+    let proxy = Proxy::with(&[upstream.address], ten_bytes);
+    let mut client = Client::of(&proxy);
+    client.send("RPC_IN_DATA /rpc/rpcproxy.dll HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1073741824\r\n\r\n");
+    assert_eq!(client.response().status, 413);
+    assert_eq!(upstream.connections(), 0);
 }

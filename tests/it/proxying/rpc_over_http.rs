@@ -38,10 +38,15 @@ fn echo() -> Upstream {
     })
 }
 
+/// A proxy in front of a server that speaks RPC over HTTP.
+fn proxy(upstream: &Upstream) -> Proxy {
+    Proxy::with(&[upstream.address], |settings| settings.routes[0].rpc_over_http = true)
+}
+
 #[test]
 fn both_channels_are_passed_on_piece_by_piece() {
     let upstream = echo();
-    let proxy = Proxy::of(&upstream);
+    let proxy = proxy(&upstream);
     let (mut inward, mut outward) = (Client::of(&proxy), Client::of(&proxy));
     outward.send(head("RPC_OUT_DATA", "Content-Length: 76")).send([7; 76]);
     inward.send(head("RPC_IN_DATA", &format!("Content-Length: {GIGABYTE}")));
@@ -63,6 +68,7 @@ fn both_channels_are_passed_on_piece_by_piece() {
 fn a_channel_may_be_silent_for_longer_than_a_request() {
     let upstream = echo();
     let proxy = Proxy::with(&[upstream.address], |settings| {
+        settings.routes[0].rpc_over_http = true;
         settings.timeouts.idle = Duration::from_millis(50);
         settings.backends[0].timeouts.progress = Duration::from_millis(50);
     });
@@ -87,7 +93,7 @@ fn an_answer_to_a_channel_that_is_still_sending_reaches_the_client_and_the_chann
         told.send(chunk(connection)).unwrap();
         told.send(chunk(connection)).unwrap();
     });
-    let proxy = Proxy::of(&upstream);
+    let proxy = proxy(&upstream);
     let mut client = Client::of(&proxy);
     client.send(head("RDG_IN_DATA", "Transfer-Encoding: chunked"));
     assert_eq!(client.response().text(), "ok");
@@ -113,7 +119,7 @@ fn a_refusal_in_the_midst_of_a_channel_reaches_the_client() {
         connection.end();
         connection.rest();
     });
-    let proxy = Proxy::of(&upstream);
+    let proxy = proxy(&upstream);
     let mut client = Client::of(&proxy);
     client
         .send(head("RPC_IN_DATA", &format!("Content-Length: {GIGABYTE}")))
@@ -136,7 +142,7 @@ fn an_authenticated_channel_has_its_connection_to_itself() {
             }
         }
     });
-    let proxy = Proxy::of(&upstream);
+    let proxy = proxy(&upstream);
     let (mut client, mut other) = (Client::of(&proxy), Client::of(&proxy));
     assert_eq!(
         client.send(head("RPC_IN_DATA", "Content-Length: 0")).response().status,

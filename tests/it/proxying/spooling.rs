@@ -237,7 +237,10 @@ fn a_channel_of_rpc_over_http_is_never_put_aside() {
         connection.head();
         told.send(connection.bytes(5).unwrap()).unwrap();
     });
-    let proxy = proxy(upstream.address, always(Spool::default()));
+    let proxy = Proxy::with(&[upstream.address], |settings| {
+        settings.backends[0].delivery = always(Spool::default());
+        settings.routes[0].rpc_over_http = true;
+    });
     let mut client = Client::of(&proxy);
     client.send("RPC_IN_DATA /rpc/rpcproxy.dll HTTP/1.1\r\nHost: a.test\r\nContent-Length: 1073741824\r\n\r\nfirst");
     assert_eq!(heard.recv_timeout(PATIENCE).unwrap(), b"first");

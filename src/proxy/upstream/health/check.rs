@@ -9,12 +9,12 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use crate::proxy::body::RequestBody;
-use crate::proxy::error::Causes;
 use crate::proxy::upstream::connect::ConnectError;
 use crate::proxy::upstream::connection::Failure;
 use crate::proxy::upstream::opener::Opener;
 use crate::proxy::upstream::room::GivesWay as _;
 use crate::proxy::upstream::settings::HealthCheck;
+use crate::telemetry::Causes;
 
 /// How far a body is looked through: status pages are small, and a check should not cost what a download does.
 const LOOKED_THROUGH: usize = 64 * 1024;
