@@ -112,14 +112,16 @@ where
     }
 }
 
-/// Drives an HTTP/1.1 connection until it ends, is idle for too long or is told to end. What remains of it, with the
+/// An HTTP/1.1 connection with its scanner.
+type Http1<IO, S> = http1::Connection<TokioIo<Scanned<IO>>, S>;
+
+/// Serves an HTTP/1.1 connection until it ends, is idle for too long or is told to end. What remains of it, with the
 /// bytes read beyond the last request, comes back where the end is still to be said.
 async fn serve_http1<IO, S>(io: IO, service: S, peer: Peer, entry: &Entry, worker: &Worker) -> Option<(IO, Bytes)>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
     S: hyper_service::Service<Request<Incoming>, Response = Response<ResponseBody>, Error = Infallible>,
 {
-    let Settings { timeouts, limits, .. } = &*worker.settings;
     let activity = &entry.activity;
     let scanner = Rc::new(Verdict::default());
     let io = Scanned::new(io, Rc::clone(activity), Rc::clone(&scanner));
@@ -129,44 +131,77 @@ where
         }
         hyper_service::Service::call(&service, request)
     });
-    let mut connection = http1::Builder::new()
+    let mut connection = http1(&worker.settings).serve_connection(TokioIo::new(io), service);
+    let ended = drive(&mut connection, activity, worker).await;
+    conclude(connection, ended, activity, peer).await
+}
+
+/// How hyper is to read HTTP/1.1.
+fn http1(settings: &Settings) -> http1::Builder {
+    let limits = &settings.limits;
+    let mut builder = http1::Builder::new();
+    builder
         .max_header_size(limits.header_bytes)
         // hyper panics below its minimum, and below the header limit the latter could not be reached.
         .max_buf_size(limits.header_bytes.max(MIN_BUFFER))
         .max_headers(limits.header_fields)
         // Remembered only where some backend is to get it: it takes an allocation for each name.
-        .preserve_header_case(worker.settings.preserves_header_case())
+        .preserve_header_case(settings.preserves_header_case())
         // Its timer also runs between requests; ours tells the two apart.
-        .header_read_timeout(None)
-        .serve_connection(TokioIo::new(io), service);
+        .header_read_timeout(None);
+    builder
+}
+
+/// Drives a connection to its end; `None` where it has taken too long.
+async fn drive<IO, S>(
+    connection: &mut Http1<IO, S>,
+    activity: &Rc<Activity>,
+    worker: &Worker,
+) -> Option<hyper::Result<()>>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+    S: hyper_service::Service<Request<Incoming>, Response = Response<ResponseBody>, Error = Infallible>,
+{
     let mut alarm = Alarm::default();
     let mut told = false;
-    let ended = poll_fn(|cx| {
-        activity.driven_by(cx.waker());
+    let mut tell_if_ending = |connection: &mut Http1<IO, S>| {
         if !told && ends_now(&worker.connections, activity) {
             told = true;
-            Pin::new(&mut connection).graceful_shutdown();
+            Pin::new(connection).graceful_shutdown();
         }
-        if let Poll::Ready(outcome) = Pin::new(&mut connection).poll(cx) {
+    };
+    poll_fn(|cx| {
+        activity.driven_by(cx.waker());
+        tell_if_ending(connection);
+        if let Poll::Ready(outcome) = Pin::new(&mut *connection).poll(cx) {
             return Poll::Ready(Some(outcome));
         }
         // A request may just have begun on a connection that was waiting for its first.
-        if !told && ends_now(&worker.connections, activity) {
-            told = true;
-            Pin::new(&mut connection).graceful_shutdown();
-        }
-        alarm
-            .poll(cx, activity.deadline(Instant::now(), timeouts))
-            .map(|()| None)
+        tell_if_ending(connection);
+        let deadline = activity.deadline(Instant::now(), &worker.settings.timeouts);
+        alarm.poll(cx, deadline).map(|()| None)
     })
-    .await;
+    .await
+}
+
+/// What remains of a connection that has `ended`, where its end is still to be said.
+async fn conclude<IO, S>(
+    connection: Http1<IO, S>,
+    ended: Option<hyper::Result<()>>,
+    activity: &Activity,
+    peer: Peer,
+) -> Option<(IO, Bytes)>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+    S: hyper_service::Service<Request<Incoming>, Response = Response<ResponseBody>, Error = Infallible>,
+{
     // A response that was cut must not look finished: nothing may follow it, not even a close_notify.
     let unwritten = activity.is_blocked();
     match ended {
         Some(Ok(())) => {}
         // hyper has answered with 400, 414 or 431.
         Some(Err(error)) if error.is_parse() => {
-            tracing::info!(%peer, error = %Causes(&error), "request refused");
+            tracing::info!(%peer, cause = "malformed", error = %Causes(&error), "request refused");
         }
         Some(Err(error)) => {
             tracing::debug!(%peer, error = %Causes(&error), "connection failed");
@@ -175,7 +210,7 @@ where
             }
         }
         None if !unwritten && matches!(activity.phase(), Phase::Header(_)) => {
-            tracing::info!(%peer, status = 408, "request header timed out");
+            tracing::info!(%peer, status = 408, cause = "header-timeout", "request refused");
             let mut io = connection.into_parts().io.into_inner().into_inner();
             // It may have left already.
             let _ = tokio::time::timeout(LINGER, io.write_all(response::HEADER_TIMEOUT)).await;

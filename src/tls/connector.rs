@@ -16,9 +16,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+use super::anyone::Anyone;
 use super::distrust::ConnectError;
 use super::server_config::GROUPS;
-use super::verifier::{Anyone, Verifier};
+use super::verifier::Verifier;
 use super::{ApplicationProtocol, public_key};
 use crate::certs::{self, BundleSettings, Files, Inventory, Look, Origin, Roots};
 use crate::live::Live;

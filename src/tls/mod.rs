@@ -1,5 +1,6 @@
 //! The glue to rustls: identities become a snapshot, and a handshake sees one snapshot from its start to its end.
 
+mod anyone;
 mod client_auth;
 mod compression;
 mod connector;

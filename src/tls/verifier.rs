@@ -1,6 +1,5 @@
 //! What is made of a server's certificate.
 
-use std::fmt;
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
@@ -63,62 +62,5 @@ impl ServerCertVerifier for Verifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.supported_verify_schemes()
-    }
-}
-
-/// Takes whatever comes, because the operator says so. Signatures of the handshake are not looked at either: they would
-/// prove that the other end has the key of a certificate that anybody can make, and certificates of version 1, which old
-/// appliances show, could not be read for it.
-pub(super) struct Anyone {
-    schemes: Vec<SignatureScheme>,
-}
-
-impl Anyone {
-    /// A verifier that offers what `provider` knows.
-    pub(super) fn new(provider: &CryptoProvider) -> Self {
-        Self {
-            schemes: provider.signature_verification_algorithms.supported_schemes(),
-        }
-    }
-}
-
-impl fmt::Debug for Anyone {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Anyone")
-    }
-}
-
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.schemes.clone()
     }
 }
