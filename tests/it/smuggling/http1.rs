@@ -18,18 +18,18 @@ fn refused(status: u16, inputs: &[&str]) {
     let upstream = Upstream::answering(OK);
     let proxy = Proxy::of(&upstream);
     for input in inputs {
-        // By itself, behind another request in the same packet, and byte by byte.
+        // By itself, byte by byte, and behind another request in the same packet.
         let start: String = input.chars().take(100).collect();
-        let mut client = Client::of(&proxy);
-        let response = client.send(input).response();
-        assert_eq!(response.status, status, "{start:?}: {}", response.head);
-        assert_eq!(client.end(), (Vec::new(), End::Proper), "{start:?}");
-        assert_eq!(upstream.connections(), 0, "{start:?}: {}", upstream.received(0));
-    }
-    for input in inputs {
+        for send in [at_once, byte_by_byte] {
+            let mut client = Client::of(&proxy);
+            send(&mut client, input);
+            let response = client.response();
+            assert_eq!(response.status, status, "{start:?}: {}", response.head);
+            assert_eq!(client.end(), (Vec::new(), End::Proper), "{start:?}");
+            assert_eq!(upstream.connections(), 0, "{start:?}: {}", upstream.received(0));
+        }
         let upstream = Upstream::answering(OK);
         let proxy = Proxy::of(&upstream);
-        let start: String = input.chars().take(100).collect();
         let mut client = Client::of(&proxy);
         client.send(format!("GET /before HTTP/1.1\r\nHost: a.test\r\n\r\n{input}"));
         assert_eq!(client.response().status, 200, "{start:?}");
@@ -37,6 +37,20 @@ fn refused(status: u16, inputs: &[&str]) {
         assert_eq!(client.end(), (Vec::new(), End::Proper), "{start:?}");
         assert_eq!(targets(&upstream), ["/before"], "{start:?}");
     }
+}
+
+fn at_once(client: &mut Client, input: &str) {
+    client.send(input);
+}
+
+/// Each byte in a record and a packet of its own, except the end of what is long for the sake of a limit.
+fn byte_by_byte(client: &mut Client, input: &str) {
+    client.stream.sock.set_nodelay(true).unwrap();
+    let (bytes, rest) = input.as_bytes().split_at(input.len().min(1024));
+    for byte in bytes {
+        client.send([*byte]);
+    }
+    client.send(rest);
 }
 
 /// The targets of the requests that the backend received, all of them whole and well-formed.
@@ -497,13 +511,15 @@ fn malformed_chunks_are_answered_with_400_and_the_backend_never_has_a_whole_requ
         let upstream = Upstream::answering(OK);
         let proxy = Proxy::of(&upstream);
         let start: String = chunks.chars().take(60).collect();
-        let mut client = Client::of(&proxy);
-        client.send(format!(
-            "POST /chunked HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}{HIDDEN}"
-        ));
-        let response = client.response();
-        assert_eq!(response.status, 400, "{start:?}: {}", response.head);
-        assert_eq!(client.end(), (Vec::new(), End::Proper), "{start:?}");
+        let input =
+            format!("POST /chunked HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}{HIDDEN}");
+        for send in [at_once, byte_by_byte] {
+            let mut client = Client::of(&proxy);
+            send(&mut client, &input);
+            let response = client.response();
+            assert_eq!(response.status, 400, "{start:?}: {}", response.head);
+            assert_eq!(client.end(), (Vec::new(), End::Proper), "{start:?}");
+        }
         for number in 0..upstream.connections() {
             let received = upstream.received(number);
             let (requests, fault) = strict::requests(received.as_bytes());

@@ -53,6 +53,20 @@ fn passed(fields: &[Field<'_>]) -> strict::Request {
     requests.remove(0)
 }
 
+/// The backend has nothing but starts of requests, if anything, and none that was hidden in another.
+#[track_caller]
+fn assert_no_whole_request(upstream: &Upstream) {
+    for number in 0..upstream.connections() {
+        let received = upstream.received(number);
+        let (requests, fault) = strict::requests(received.as_bytes());
+        assert!(
+            requests.is_empty() && fault.is_none_or(|fault| fault == Fault::Unfinished),
+            "{received}"
+        );
+        assert!(!received.contains("hidden"), "{received}");
+    }
+}
+
 fn shown((name, value): &Field<'_>) -> (String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (text(name), text(value))
@@ -353,15 +367,7 @@ fn a_length_is_the_length_of_the_data() {
             "{one:?} {other:?}: {fate:?}"
         );
     }
-    for number in 0..upstream.connections() {
-        let received = upstream.received(number);
-        let (requests, fault) = strict::requests(received.as_bytes());
-        assert!(
-            requests.is_empty() && fault.is_none_or(|fault| fault == Fault::Unfinished),
-            "{received}"
-        );
-        assert!(!received.contains("hidden"), "{received}");
-    }
+    assert_no_whole_request(&upstream);
 }
 
 #[test]
@@ -417,15 +423,7 @@ fn trailers_are_no_header_fields_and_no_second_head() {
         matches!(fate, Fate::Answered(400, _) | Fate::Reset(_) | Fate::GoAway(_)),
         "{fate:?}"
     );
-    for number in 0..upstream.connections() {
-        let received = upstream.received(number);
-        let (requests, fault) = strict::requests(received.as_bytes());
-        assert!(
-            requests.is_empty() && fault.is_none_or(|fault| fault == Fault::Unfinished),
-            "{received}"
-        );
-        assert!(!received.contains("hidden"), "{received}");
-    }
+    assert_no_whole_request(&upstream);
     // RFC 9113 section 8.1 calls these malformed; h2 drops them unseen.
     let upstream = Upstream::answering(OK);
     let proxy = Proxy::of(&upstream);
