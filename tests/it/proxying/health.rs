@@ -1,6 +1,5 @@
 //! Servers that are asked how they are.
 
-use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use crate::rig::family::Family;
 use crate::rig::house::House;
 use crate::rig::hyper_upstream::{HyperUpstream, Speech};
 use crate::rig::proxy::Proxy;
-use crate::rig::upstream::Upstream;
+use crate::rig::upstream::{Absent, Upstream};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n";
 const WELL: &str = "HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\nall is well\n";
@@ -129,8 +128,8 @@ fn a_text_is_found_however_it_is_cut_and_only_in_the_first_64_kib() {
 
 #[test]
 fn no_server_that_is_up_is_a_503_that_says_when_to_try_again() {
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let proxy = Proxy::with(&[closed], checked);
+    let absent = Absent::new();
+    let proxy = Proxy::with(&[absent.address()], checked);
     let mut client = Client::of(&proxy);
     eventually("the server is down", || {
         let response = client.send(GET).response();
@@ -138,13 +137,12 @@ fn no_server_that_is_up_is_a_503_that_says_when_to_try_again() {
         assert!(matches!(response.status, 502 | 503));
         response.status == 503 && response.has("Retry-After: 1")
     });
-    let server = Upstream::scripted_at(closed, |connection| {
+    let _server = absent.appears(|connection| {
         while connection.request().is_some() {
             connection.send(WELL);
         }
     });
     eventually("the server is up", || client.send(GET).response().status == 200);
-    drop(server);
 }
 
 #[test]

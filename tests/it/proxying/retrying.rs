@@ -1,23 +1,20 @@
 //! Requests that are tried again, and those that are not.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Shutdown, TcpListener};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request};
 use http_body_util::Full;
+use socket2::SockRef;
 
 use crate::rig::PATIENCE;
 use crate::rig::client::{Client, http2};
 use crate::rig::proxy::Proxy;
-use crate::rig::upstream::{Upstream, absent};
+use crate::rig::upstream::{Absent, Upstream, absent};
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n";
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-
-fn closed() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
 
 /// Takes a request and ends the connection without an answer, in one way or the other.
 fn dying(with_reset: bool) -> Upstream {
@@ -112,11 +109,13 @@ fn a_kept_connection_that_dies_sends_the_request_to_another_server_where_its_own
     let server = std::thread::spawn(move || {
         use std::io::{Read, Write};
         let (mut stream, _) = listener.accept().unwrap();
-        drop(listener);
+        // Nobody listens there any more, and nobody else may: the port stays taken.
+        SockRef::from(&listener).shutdown(Shutdown::Both).unwrap();
         let mut buffer = [0; 4096];
         assert!(stream.read(&mut buffer).unwrap() > 0);
         stream.write_all(OK.as_bytes()).unwrap();
         assert!(stream.read(&mut buffer).unwrap() > 0);
+        listener
     });
     let other = Upstream::answering(OK);
     let proxy = Proxy::with(&[address, other.address], |_| ());
@@ -175,13 +174,13 @@ fn where_nothing_is_tried_again_a_connection_known_to_be_closed_is_still_not_use
 
 #[test]
 fn requests_wait_for_a_server_that_starts_later() {
-    let address = closed();
-    let proxy = Proxy::with(&[address], |settings| {
+    let absent = Absent::new();
+    let proxy = Proxy::with(&[absent.address()], |settings| {
         settings.backends[0].choice.retries.connect_for = PATIENCE;
     });
     let mut client = Client::of(&proxy);
     client.send(request("POST", "hello"));
-    let upstream = Upstream::scripted_at(address, |connection| {
+    let upstream = absent.appears(|connection| {
         while connection.request().is_some() {
             connection.send(OK);
         }

@@ -1,20 +1,27 @@
 //! From HTTP to another protocol.
 
 use std::io::Write;
+use std::sync::Mutex;
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Full};
 
+use crate::rig::PATIENCE;
 use crate::rig::client::{Client, End, http2};
 use crate::rig::proxy::Proxy;
+use crate::rig::strict;
 use crate::rig::upstream::Upstream;
 
 const ASK: &str = "GET /chat HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
                    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 const AGREE: &str = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
                      Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+/// What is passed on at all is passed on at once.
+const A_WHILE: Duration = Duration::from_millis(100);
 
 #[test]
 fn bytes_pass_both_ways_after_the_101_and_each_way_ends_on_its_own() {
@@ -54,36 +61,27 @@ fn bytes_pass_both_ways_after_the_101_and_each_way_ends_on_its_own() {
 }
 
 #[test]
-fn what_follows_a_refused_upgrade_is_a_request_and_is_checked_as_one() {
-    let upstream = Upstream::answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nno");
-    let proxy = Proxy::of(&upstream);
-    let mut client = Client::of(&proxy);
-    client.send(format!(
-        "{ASK}GET /next HTTP/1.1\r\nHost: a.test\r\nX-Real-IP: 6.6.6.6\r\n\r\n"
-    ));
-    assert_eq!(client.response().text(), "no");
-    assert_eq!(client.response().text(), "no");
-    assert!(!upstream.received(0).contains("6.6.6.6"));
-}
-
-#[test]
-fn bytes_that_come_with_the_request_wait_for_the_101() {
-    let (told, heard) = std::sync::mpsc::channel();
+fn bytes_that_come_before_the_101_wait_for_it() {
+    let ((tell, told), (heard, hear)) = (channel(), channel());
+    let told = Mutex::new(told);
     let upstream = Upstream::scripted(move |connection| {
         connection.head();
-        connection.stream().set_nonblocking(true).unwrap();
-        let early = connection.stream().peek(&mut [0; 1]).is_ok();
-        connection.stream().set_nonblocking(false).unwrap();
+        heard.send(false).unwrap();
+        told.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        heard.send(connection.has_more(A_WHILE)).unwrap();
         connection.send(AGREE);
-        told.send((early, connection.bytes(5).unwrap())).unwrap();
+        let early = connection.bytes(5).unwrap();
+        connection.send(early);
     });
     let proxy = Proxy::of(&upstream);
     let mut client = Client::of(&proxy);
-    assert_eq!(client.send(format!("{ASK}early")).response().status, 101);
-    assert_eq!(
-        heard.recv_timeout(crate::rig::PATIENCE).unwrap(),
-        (false, b"early".to_vec())
-    );
+    client.send(ASK);
+    hear.recv_timeout(PATIENCE).unwrap();
+    client.send("early");
+    tell.send(()).unwrap();
+    assert!(!hear.recv_timeout(PATIENCE).unwrap());
+    assert_eq!(client.response().status, 101);
+    assert_eq!(client.bytes(5), b"early");
 }
 
 #[test]
@@ -117,7 +115,7 @@ fn a_tunnel_outlives_the_idle_timeout() {
 
 #[test]
 fn a_tunnel_that_is_half_closed_and_silent_is_cut() {
-    let (told, heard) = std::sync::mpsc::channel();
+    let (told, heard) = channel();
     let upstream = Upstream::scripted(move |connection| {
         connection.head();
         connection.send(AGREE);
@@ -130,7 +128,7 @@ fn a_tunnel_that_is_half_closed_and_silent_is_cut() {
     });
     let mut client = Client::of(&proxy);
     assert_eq!(client.send(ASK).response().status, 101);
-    heard.recv_timeout(crate::rig::PATIENCE).unwrap();
+    heard.recv_timeout(PATIENCE).unwrap();
 }
 
 #[test]
@@ -202,29 +200,44 @@ fn a_101_to_an_http2_client_is_a_502() {
 #[test]
 fn nothing_that_follows_an_upgrade_reaches_a_backend_that_takes_it_for_a_request() {
     let smuggled = "GET /admin HTTP/1.1\r\nHost: a.test\r\nX-Real-IP: 6.6.6.6\r\n\r\n";
-    for asked in [
-        format!("{ASK}{smuggled}"),
-        format!(
-            "POST / HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: {}\r\n\r\n\
-             {smuggled}",
-            smuggled.len()
-        ),
+    let with_a_body = format!(
+        "POST / HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: {}\r\n\r\n\
+         {smuggled}",
+        smuggled.len()
+    );
+    // Behind a head it is a request like any other, as soon as it is known that there is no tunnel.
+    for (asked, then, paths, bodies) in [
+        (ASK, smuggled, &["/chat", "/admin"][..], &["", ""][..]),
+        (&with_a_body, "", &["/"], &[smuggled]),
     ] {
-        let (told, heard) = std::sync::mpsc::channel();
+        let ((tell, told), (heard, hear)) = (channel(), channel());
+        let told = Mutex::new(told);
         let upstream = Upstream::scripted(move |connection| {
-            // Whatever comes before the answer was passed on without one.
-            let request = connection.request().unwrap();
-            connection.stream().set_nonblocking(true).unwrap();
-            let early = connection.stream().peek(&mut [0; 1]).is_ok();
-            connection.stream().set_nonblocking(false).unwrap();
-            told.send((request, early)).unwrap();
-            connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
-            connection.rest();
+            while connection.request().is_some() {
+                heard.send(false).unwrap();
+                told.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+                // Whatever comes before the answer was passed on without one.
+                heard.send(connection.has_more(A_WHILE)).unwrap();
+                connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+            }
         });
         let proxy = Proxy::of(&upstream);
-        assert_eq!(Client::of(&proxy).send(&asked).response().text(), "ok");
-        let ((head, body), early) = heard.recv_timeout(crate::rig::PATIENCE).unwrap();
-        assert!(!early && !head.contains("6.6.6.6"), "{head}");
-        assert!(body.is_empty() || body == smuggled.as_bytes());
+        let mut client = Client::of(&proxy);
+        client.send(asked);
+        for (path, then) in paths.iter().zip([then, ""]) {
+            hear.recv_timeout(PATIENCE).unwrap();
+            client.send(then);
+            tell.send(()).unwrap();
+            assert!(!hear.recv_timeout(PATIENCE).unwrap(), "{path}");
+            assert_eq!(client.response().text(), "ok", "{path}");
+        }
+        let (requests, fault) = strict::requests(upstream.received(0).as_bytes());
+        assert_eq!((upstream.connections(), fault), (1, None));
+        let seen: Vec<_> = requests.iter().map(|request| request.target.as_str()).collect();
+        assert_eq!(seen, paths);
+        for (request, body) in requests.iter().zip(bodies) {
+            assert_eq!(request.body, body.as_bytes(), "{}", request.target);
+            assert_eq!(request.field("x-real-ip"), Some("127.0.0.1"), "{}", request.target);
+        }
     }
 }

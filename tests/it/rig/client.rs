@@ -105,6 +105,15 @@ impl Client {
         self.unread.drain(..count).collect()
     }
 
+    /// Asks for the last response on this connection by `request`, which says so; the connection ends with it. What a
+    /// response before it brought beyond its framing would be found here, and what this one does.
+    #[track_caller]
+    pub(crate) fn last(&mut self, request: impl AsRef<[u8]>) -> Response {
+        let response = self.send(request).response();
+        assert_eq!(self.end(), (Vec::new(), End::Proper), "after {}", response.head);
+        response
+    }
+
     /// Reads until the connection ends: what came and how it ended.
     pub(crate) fn end(&mut self) -> (Vec<u8>, End) {
         loop {
@@ -125,6 +134,8 @@ impl Client {
             panic!("no response but {:?}", String::from_utf8_lossy(&self.unread));
         });
         let head = String::from_utf8(head).unwrap();
+        // Anything else belongs to a response that was taken for over.
+        assert!(head.starts_with("HTTP/1."), "no response: {head:?}");
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         let (body, complete) = if without_body || matches!(status, 100..200 | 204 | 304) {
             (Vec::new(), true)

@@ -14,14 +14,14 @@ use fullchain::proxy::settings::{
 use fullchain::proxy::{
     AccessLog, AccessOutput, HealthChecks, Inherited, LocalAddress, Server, Settings, Workers, drain,
 };
-use fullchain::tls::{self, Handshaker, Snapshot};
+use fullchain::tls::{self, Handshaker, Snapshot, Trust};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{RootCertStore, ServerConfig};
 use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::oneshot;
 
 use super::PATIENCE;
-use super::upstream::Upstream;
+use super::upstream::{Upstream, Wire};
 
 /// The name that the certificate is for.
 pub(crate) const NAME: &str = "a.test";
@@ -39,9 +39,13 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    /// A proxy in front of one upstream.
+    /// A proxy in front of one upstream, whose certificate is not looked at where it has one.
     pub(crate) fn of(upstream: &Upstream) -> Self {
-        Self::with(&[upstream.address], |_| ())
+        Self::with(&[upstream.address], |settings| {
+            let backend = &mut settings.backends[0];
+            backend.servers[0].tls = upstream.wire == Wire::Tls;
+            backend.protocol.tls.trust = Trust::Anyone;
+        })
     }
 
     /// A proxy in front of `upstreams`, with settings that `alter` makes the test's own.

@@ -1,29 +1,85 @@
 //! A backend that does exactly what a script says and remembers every byte it was sent.
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use socket2::SockRef;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ServerConfig, ServerConnection};
+use socket2::{Domain, SockRef, Socket, Type};
 
 use super::PATIENCE;
+
+/// A port of the kernel's choice.
+const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// What a backend is spoken to over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wire {
+    /// TCP alone.
+    Plain,
+    /// TLS. What a script sends ends without close_notify unless the script says otherwise.
+    Tls,
+}
 
 /// A scripted backend. It lives as long as the test process.
 pub(crate) struct Upstream {
     pub(crate) address: SocketAddr,
+    pub(crate) wire: Wire,
     received: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
 /// The address of a backend that is not there. No other test listens on it meanwhile: the port is taken as long as the
 /// test process lives.
 pub(crate) fn absent() -> SocketAddr {
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
-    let address = socket.local_addr().unwrap().as_socket().unwrap();
-    std::mem::forget(socket);
+    let absent = Absent::new();
+    let address = absent.address();
+    std::mem::forget(absent);
     address
+}
+
+/// A backend that is not there yet. Its port is taken already.
+pub(crate) struct Absent(Socket);
+
+impl Absent {
+    pub(crate) fn new() -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&ANY.into()).unwrap();
+        Self(socket)
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.0.local_addr().unwrap().as_socket().unwrap()
+    }
+
+    /// Here it is, and runs `script` on every connection.
+    pub(crate) fn appears(self, script: impl Fn(&mut Connection) + Send + Sync + 'static) -> Upstream {
+        self.0.listen(128).unwrap();
+        Upstream::start(self.0.into(), None, script, in_a_thread)
+    }
+}
+
+/// TLS with a certificate that nobody has a reason to trust.
+fn tls() -> ServerConfig {
+    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let key = PrivateKeyDer::Pkcs8(certified.signing_key.serialize_der().into());
+    let mut config = ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(vec![certified.cert.der().clone()], key)
+        .unwrap();
+    // What is sent at once; nothing else is before the handshake has ended.
+    config.send_half_rtt_data = true;
+    config
+}
+
+fn any_port() -> TcpListener {
+    TcpListener::bind(ANY).unwrap()
+}
+
+fn in_a_thread(serve: Box<dyn FnOnce() + Send>) {
+    thread::spawn(serve);
 }
 
 /// One connection as the script sees it.
@@ -31,6 +87,7 @@ pub(crate) struct Connection {
     /// How many connections came before.
     pub(crate) number: usize,
     stream: TcpStream,
+    tls: Option<ServerConnection>,
     unread: Vec<u8>,
     received: Arc<Mutex<Vec<Vec<u8>>>>,
 }
@@ -38,29 +95,32 @@ pub(crate) struct Connection {
 impl Upstream {
     /// A backend that runs `script` on every connection, each on a thread of its own; the connection closes at its end.
     pub(crate) fn scripted(script: impl Fn(&mut Connection) + Send + Sync + 'static) -> Self {
-        Self::scripted_at(SocketAddr::from(([127, 0, 0, 1], 0)), script)
-    }
-
-    /// The same at an address that was free until now.
-    pub(crate) fn scripted_at(address: SocketAddr, script: impl Fn(&mut Connection) + Send + Sync + 'static) -> Self {
-        Self::start(address, script, |serve| {
-            thread::spawn(serve);
-        })
+        Self::start(any_port(), None, script, in_a_thread)
     }
 
     /// A backend that takes the next connection when the one before has ended.
     pub(crate) fn one_at_a_time(script: impl Fn(&mut Connection) + Send + Sync + 'static) -> Self {
-        Self::start(SocketAddr::from(([127, 0, 0, 1], 0)), script, |serve| serve())
+        Self::start(any_port(), None, script, |serve| serve())
+    }
+
+    /// A backend that is spoken to in this way.
+    pub(crate) fn scripted_over(wire: Wire, script: impl Fn(&mut Connection) + Send + Sync + 'static) -> Self {
+        let config = match wire {
+            Wire::Plain => None,
+            Wire::Tls => Some(Arc::new(tls())),
+        };
+        Self::start(any_port(), config, script, in_a_thread)
     }
 
     fn start(
-        address: SocketAddr,
+        listener: TcpListener,
+        tls: Option<Arc<ServerConfig>>,
         script: impl Fn(&mut Connection) + Send + Sync + 'static,
         run: fn(Box<dyn FnOnce() + Send>),
     ) -> Self {
-        let listener = TcpListener::bind(address).unwrap();
         let address = listener.local_addr().unwrap();
         let received = Arc::new(Mutex::new(Vec::new()));
+        let wire = if tls.is_some() { Wire::Tls } else { Wire::Plain };
         let (script, log) = (Arc::new(script), Arc::clone(&received));
         thread::spawn(move || {
             for (number, stream) in listener.incoming().enumerate() {
@@ -70,6 +130,7 @@ impl Upstream {
                 let mut connection = Connection {
                     number,
                     stream,
+                    tls: tls.clone().map(|config| ServerConnection::new(config).unwrap()),
                     unread: Vec::new(),
                     received: Arc::clone(&log),
                 };
@@ -77,7 +138,11 @@ impl Upstream {
                 run(Box::new(move || script(&mut connection)));
             }
         });
-        Self { address, received }
+        Self {
+            address,
+            wire,
+            received,
+        }
     }
 
     /// A backend that answers every request on every connection with the same bytes.
@@ -146,6 +211,21 @@ impl Connection {
         Some(self.unread.drain(..count).collect())
     }
 
+    /// Whether anything has come that is not taken yet, or comes within `patience`.
+    pub(crate) fn has_more(&mut self, patience: Duration) -> bool {
+        if !self.unread.is_empty() {
+            return true;
+        }
+        self.stream.set_read_timeout(Some(patience)).unwrap();
+        let has_come = match self.read() {
+            Ok(count) => count > 0,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => false,
+            Err(error) => panic!("the proxy gives up: {error}"),
+        };
+        self.stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        has_come
+    }
+
     /// Reads until the other side ends; what came.
     pub(crate) fn rest(&mut self) -> Vec<u8> {
         while self.more().is_some() {}
@@ -154,7 +234,31 @@ impl Connection {
 
     /// Sends bytes. That nobody takes them any more is no failure of the test.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        let _ = self.stream.write_all(bytes.as_ref());
+        let _ = match &mut self.tls {
+            None => self.stream.write_all(bytes.as_ref()),
+            Some(tls) => rustls::Stream::new(tls, &mut self.stream).write_all(bytes.as_ref()),
+        };
+    }
+
+    /// Sends bytes together with the first flight of a server's TLS: the client has them before it can have sent
+    /// anything but its hello.
+    pub(crate) fn send_at_once(&mut self, bytes: impl AsRef<[u8]>) {
+        let tls = self.tls.as_mut().unwrap();
+        while !tls.wants_write() {
+            if tls.read_tls(&mut self.stream).is_ok_and(|count| count == 0) || tls.process_new_packets().is_err() {
+                return;
+            }
+        }
+        tls.writer().write_all(bytes.as_ref()).unwrap();
+        while tls.wants_write() && tls.write_tls(&mut self.stream).is_ok() {}
+    }
+
+    /// Has what is sent end with close_notify, where it is sent in TLS.
+    pub(crate) fn close_notify(&mut self) {
+        if let Some(tls) = &mut self.tls {
+            tls.send_close_notify();
+            let _ = tls.write_tls(&mut self.stream);
+        }
     }
 
     /// The raw socket.
@@ -182,16 +286,23 @@ impl Connection {
     }
 
     fn more(&mut self) -> Option<()> {
-        let mut buffer = [0; 16 * 1024];
-        match self.stream.read(&mut buffer) {
+        match self.read() {
             Ok(0) => None,
-            Ok(count) => {
-                self.unread.extend_from_slice(&buffer[..count]);
-                self.received.lock().unwrap()[self.number].extend_from_slice(&buffer[..count]);
-                Some(())
-            }
-            Err(error) if error.kind() == ErrorKind::ConnectionReset => None,
+            Ok(_) => Some(()),
+            // The proxy need not say close_notify to whom it leaves.
+            Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof) => None,
             Err(error) => panic!("the proxy sends nothing: {error}"),
         }
+    }
+
+    fn read(&mut self) -> io::Result<usize> {
+        let mut buffer = [0; 16 * 1024];
+        let count = match &mut self.tls {
+            None => self.stream.read(&mut buffer),
+            Some(tls) => rustls::Stream::new(tls, &mut self.stream).read(&mut buffer),
+        }?;
+        self.unread.extend_from_slice(&buffer[..count]);
+        self.received.lock().unwrap()[self.number].extend_from_slice(&buffer[..count]);
+        Ok(count)
     }
 }
