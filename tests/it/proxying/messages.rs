@@ -5,7 +5,7 @@ use fullchain::proxy::settings::{Redirect, Service};
 use http::Request;
 use http_body_util::{BodyExt, Full};
 
-use crate::rig::client::{Client, http2};
+use crate::rig::client::{Client, End, http2};
 use crate::rig::proxy::Proxy;
 use crate::rig::upstream::Upstream;
 
@@ -159,10 +159,9 @@ fn responses_without_a_body_stay_without() {
     ] {
         let proxy = Proxy::of(&Upstream::answering(response));
         let mut client = Client::of(&proxy);
-        for _ in 0..2 {
-            let response = client
-                .send(format!("{method} / HTTP/1.1\r\nHost: a.test\r\n\r\n"))
-                .head();
+        let ask = |fields| format!("{method} / HTTP/1.1\r\nHost: a.test\r\n{fields}\r\n");
+        for fields in ["", "", "Connection: close\r\n"] {
+            let response = client.send(ask(fields)).head();
             assert_eq!(
                 response.has_field("content-length"),
                 length.is_some(),
@@ -171,6 +170,7 @@ fn responses_without_a_body_stay_without() {
             );
             assert!(length.is_none_or(|length| response.has(length)));
         }
+        assert_eq!(client.end(), (Vec::new(), End::Proper));
     }
 }
 

@@ -1,4 +1,5 @@
-//! What others had to learn, each once more. Those that are a form of malformed input stand with the inputs.
+//! What others had to learn, each once more. Those that are a form of malformed input stand with the inputs, and what a
+//! backend sends unasked with the ways of backends.
 
 use std::io::Write;
 
@@ -149,25 +150,6 @@ fn an_expectation_does_not_part_a_request_from_its_body() {
         assert_eq!(client.end(), (Vec::new(), End::Proper), "{expect}");
     }
     assert_eq!(upstream.connections(), 0);
-}
-
-/// nginx read what an upstream sent before it had been asked, or after it had answered, as the answer to somebody else
-/// (CVE-2026-1642, over an upstream's TLS).
-#[test]
-fn what_an_upstream_sends_unasked_answers_nobody() {
-    let poison = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison";
-    let upstream = Upstream::scripted(move |connection| {
-        while connection.head().is_some() {
-            connection.send(format!("{OK}{poison}"));
-        }
-    });
-    let proxy = Proxy::of(&upstream);
-    for _ in 0..3 {
-        let mut client = Client::of(&proxy);
-        client.send("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
-        assert_eq!(client.response().text(), "ok");
-    }
-    assert_eq!(upstream.connections(), 3);
 }
 
 /// Envoy and nginx decided by one form of a path and passed on another. Where nothing is decided by the path it goes on
