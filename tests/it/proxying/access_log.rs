@@ -1,6 +1,7 @@
 //! One line for each request, whatever the request.
 
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::sync::mpsc::channel;
 
 use bytes::Bytes;
@@ -8,11 +9,14 @@ use fullchain::proxy::{AccessFormat, AccessLog, Redaction};
 use http_body_util::{BodyExt, Full};
 use serde_json::{Value, json};
 
-use crate::rig::PATIENCE;
 use crate::rig::access::{AccessFile, documented};
 use crate::rig::client::{self, Client};
+use crate::rig::family::Family;
+use crate::rig::frames::{Fate, Frames};
+use crate::rig::house::House;
 use crate::rig::proxy::Proxy;
 use crate::rig::upstream::Upstream;
+use crate::rig::{PATIENCE, eventually};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
@@ -168,10 +172,9 @@ fn a_tunnel_is_told_when_it_has_ended_with_what_passed_through() {
     let file = AccessFile::new();
     let proxy = logging(&upstream, &file, AccessFormat::Json);
     let mut client = Client::of(&proxy);
-    // The first bytes of the tunnel come along with the request.
-    client.send("GET /chat HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\npi");
+    client.send("GET /chat HTTP/1.1\r\nHost: a.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
     assert_eq!(client.response().status, 101);
-    client.send("ng");
+    client.send("pi").send("ng");
     assert_eq!(client.bytes(9), b"hellopong");
     assert_eq!(file.lines(), [""; 0]);
     client.stream.conn.send_close_notify();
@@ -211,10 +214,11 @@ fn a_tunnel_whose_upstream_breaks_is_cut() {
     assert_eq!((&line["bytes"], &line["bytes_in"]), (&json!(5), &json!(4)), "{line}");
 }
 
+/// `mallory" 200`, CR, LF, ESC, `:x`
+const MALLORY: &str = "Basic bWFsbG9yeSIgMjAwDQobOng=";
+
 /// Requests that try to write lines, fields and terminals of their own, as far as HTTP lets them.
 fn hostile() -> Vec<Vec<u8>> {
-    // mallory" 200\r\n[ESC]:x
-    let user = "Basic bWFsbG9yeSIgMjAwDQobOng=";
     [
         &b"GET /%0d%0aforged?a=%00 HTTP/1.1\r\nHost: a.test\r\nUser-Agent: x\" \"y\\\xff\x85\tz\r\n"[..],
         b"GET /\"x\"?q='+1 HTTP/1.1\r\nHost: a.test\r\nReferer: https://b.test/?a=\"b\xe2\x80\xae\r\n",
@@ -222,7 +226,7 @@ fn hostile() -> Vec<Vec<u8>> {
         b"GET /none HTTP/1.0\r\nHost: a.test\r\n",
     ]
     .iter()
-    .map(|request| [request, format!("Authorization: {user}\r\n\r\n").as_bytes()].concat())
+    .map(|request| [request, format!("Authorization: {MALLORY}\r\n\r\n").as_bytes()].concat())
     .collect()
 }
 
@@ -234,36 +238,133 @@ fn whatever_a_client_sends_is_one_line_of_printable_ascii_in_every_format() {
         for request in hostile() {
             assert_eq!(Client::of(&proxy).send(request).response().status, 200);
         }
-        let lines = file.wait_for(hostile().len());
+        let over_http2: [(&[u8], &[u8]); 6] = [
+            (b":method", b"GET"),
+            (b":scheme", b"https"),
+            (b":authority", b"a.test"),
+            (b":path", b"/%0d%0aforged?a=%00"),
+            (b"user-agent", b"x\" \"y\\\xff\x85\tz"),
+            (b"authorization", MALLORY.as_bytes()),
+        ];
+        let fate = Frames::of(&proxy).open(1, &over_http2, true).fate(1);
+        assert_eq!(fate, Fate::Answered(200, None));
+        let lines = file.wait_for(hostile().len() + 1);
         for line in &lines {
             assert!(
                 line.bytes().all(|byte| matches!(byte, b' '..=b'~')),
                 "{format:?}: {line}"
             );
         }
-        match format {
-            AccessFormat::Combined => assert!(
-                lines[0].starts_with("127.0.0.1 - mallory\\x22\\x20200\\x0D\\x0A\\x1B [")
-                    && lines[0].ends_with(
-                        " \"GET /%0d%0aforged?a=%00 HTTP/1.1\" 200 2 \"-\" \"x\\x22 \\x22y\\x5C\\xFF\\x85\\x09z\""
-                    ),
-                "{}",
-                lines[0]
-            ),
-            AccessFormat::W3c => assert!(
-                lines[0].contains(&format!(
-                    " 127.0.0.1 GET /%0d%0aforged a=%00 {} mallory%22+200%0D%0A%1B 127.0.0.1 \
-                     x%22+%22y\\%FF%85%09z - 200 0 0 ",
-                    proxy.address.port()
-                )),
-                "{}",
-                lines[0]
-            ),
-            _ => {
-                let line: Value = serde_json::from_str(&lines[0]).unwrap();
-                assert_eq!(line["user"], "mallory\" 200\\x0d\\x0a\\x1b");
-                assert_eq!(line["user_agent"], "x\" \"y\\x5c\\xff\\x85\\x09z");
+        for (line, protocol) in [(&lines[0], "HTTP/1.1"), (&lines[hostile().len()], "HTTP/2.0")] {
+            match format {
+                AccessFormat::Combined => assert!(
+                    line.starts_with("127.0.0.1 - mallory\\x22\\x20200\\x0D\\x0A\\x1B [")
+                        && line.ends_with(&format!(
+                            " \"GET /%0d%0aforged?a=%00 {protocol}\" 200 2 \"-\" \"x\\x22 \\x22y\\x5C\\xFF\\x85\\x09z\""
+                        )),
+                    "{line}",
+                ),
+                AccessFormat::W3c => assert!(
+                    line.contains(&format!(
+                        " 127.0.0.1 GET /%0d%0aforged a=%00 {} mallory%22+200%0D%0A%1B 127.0.0.1 \
+                         x%22+%22y\\%FF%85%09z - 200 0 0 ",
+                        proxy.address.port()
+                    )),
+                    "{line}",
+                ),
+                _ => {
+                    let line: Value = serde_json::from_str(line).unwrap();
+                    assert_eq!(line["path"], "/%0d%0aforged?a=%00");
+                    assert_eq!(line["protocol"], protocol);
+                    assert_eq!(line["user"], "mallory\" 200\\x0d\\x0a\\x1b");
+                    assert_eq!(line["user_agent"], "x\" \"y\\x5c\\xff\\x85\\x09z");
+                }
             }
+        }
+    }
+}
+
+/// Requests that are refused where they can be told, and where they are no HTTP at all.
+const REFUSED: [(&[u8], u16); 8] = [
+    (
+        b"TRACE /%0d%0aforged%1b[2J HTTP/1.1\r\nHost: a.test\r\nUser-Agent: %0d%0aforged\xff\r\n\r\n",
+        405,
+    ),
+    (
+        b"TRACE /\"a\"\\ HTTP/1.1\r\nHost: a.test\r\nUser-Agent: \"\\\r\n\r\n",
+        405,
+    ),
+    (b"GET / HTTP/1.1\r\nHost: a\xff\" status=200\r\n\r\n", 400),
+    (b"GET /\x1b[2Jforged HTTP/1.1\r\nHost: a.test\r\n\r\n", 400),
+    (b"GET /\rforged HTTP/1.1\r\nHost: a.test\r\n\r\n", 400),
+    (b"GET /\nforged HTTP/1.1\r\nHost: a.test\r\n\r\n", 400),
+    (
+        b"GET / HTTP/1.1\r\nHost: a.test\r\nUser-Agent: \x1b[2Jforged\r\n\r\n",
+        400,
+    ),
+    (b"GET / HTTP/1.1\r\nHost: a.test\r\nUser-Agent: \rforged\r\n\r\n", 400),
+];
+
+#[test]
+fn a_refused_request_is_told_in_lines_of_printable_ascii_that_are_all_our_own() {
+    let family = Family::new();
+    for (format, host, path) in [
+        ("json", r#""host":"a\\xff\" status=200""#, r#""path":"/\"a\"\\x5c""#),
+        ("human", r#" host="a\\xff\" status=200" "#, r#" path="/\"a\"\\x5c" "#),
+    ] {
+        let house = House::of(&family, &family.leaf()).flag("--log-format", format).start();
+        let config = house.client_config(rustls::ALL_VERSIONS);
+        for (request, status) in REFUSED {
+            let mut client = Client::at(house.address, Arc::clone(&config));
+            assert_eq!(client.send(request).response().status, status);
+        }
+        let mut config = Arc::unwrap_or_clone(config);
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let config = Arc::new(config);
+        let over_http2 = |method: &[u8], path: &[u8], agent: &[u8]| {
+            let fields = [
+                (&b":method"[..], method),
+                (b":scheme", b"https"),
+                (b":authority", b"a.test"),
+                (b":path", path),
+                (b"user-agent", agent),
+            ];
+            Frames::at(house.address, Arc::clone(&config))
+                .open(1, &fields, true)
+                .fate(1)
+        };
+        let told = over_http2(b"TRACE", b"/%0d%0aforged%1b[2J", b"%0d%0aforged\xff");
+        assert_eq!(told, Fate::Answered(405, None));
+        for (path, agent) in [
+            (&b"/\x1b[2Jforged"[..], &b"x"[..]),
+            (b"/\r\nforged", b"x"),
+            (b"/", b"\x1b[2Jforged"),
+            (b"/", b"\r\nforged"),
+        ] {
+            let fate = over_http2(b"GET", path, agent);
+            assert!(
+                matches!(fate, Fate::Reset(_) | Fate::GoAway(_)),
+                "{path:?} {agent:?}: {fate:?}"
+            );
+        }
+        let refused = || {
+            house
+                .log()
+                .iter()
+                .filter(|line| line.contains("request refused"))
+                .count()
+        };
+        eventually("every refusal is told", || refused() == REFUSED.len() + 1);
+        house.wait_for_log(&["request refused", "405", "/%0d%0aforged%1b[2J"]);
+        house.wait_for_log(&["request refused", host]);
+        house.wait_for_log(&["request refused", path]);
+        for line in house.log() {
+            assert!(line.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{line:?}");
+            let is_ours = match format {
+                "json" => serde_json::from_str::<Value>(&line).is_ok_and(|line| line["timestamp"].is_string()),
+                _ => line.get(..4).is_some_and(|year| year.parse::<u16>().is_ok()),
+            };
+            assert!(is_ours, "{line}");
         }
     }
 }

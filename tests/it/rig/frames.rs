@@ -2,10 +2,11 @@
 //! wrong.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 
 use rustls::pki_types::ServerName;
-use rustls::{ClientConnection, StreamOwned};
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use super::PATIENCE;
 use super::client::config;
@@ -62,10 +63,15 @@ pub(crate) enum Fate {
 impl Frames {
     /// A connection to `proxy` with preface and settings exchanged.
     pub(crate) fn of(proxy: &Proxy) -> Self {
-        let socket = TcpStream::connect(proxy.address).unwrap();
+        Self::at(proxy.address, config(proxy, &[b"h2"]))
+    }
+
+    /// The same with whoever is at `address`; `config` offers HTTP/2.
+    pub(crate) fn at(address: SocketAddr, config: Arc<ClientConfig>) -> Self {
+        let socket = TcpStream::connect(address).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
         let name = ServerName::try_from(NAME).unwrap();
-        let connection = ClientConnection::new(config(proxy, &[b"h2"]), name).unwrap();
+        let connection = ClientConnection::new(config, name).unwrap();
         let mut frames = Self {
             stream: StreamOwned::new(connection, socket),
             unread: Vec::new(),

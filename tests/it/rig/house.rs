@@ -217,10 +217,7 @@ impl Running {
     pub(crate) fn logged_address(&self, message: &str) -> SocketAddr {
         let mut address = None;
         eventually(message, || {
-            address = self.log().iter().find_map(|line| {
-                let line: Value = serde_json::from_str(line).ok()?;
-                (line["message"] == message).then(|| line["address"].as_str()?.parse().ok())?
-            });
+            address = self.log().iter().find_map(|line| address_in(line, message));
             address.is_some() || self.reader.as_ref().is_none_or(JoinHandle::is_finished)
         });
         address.unwrap_or_else(|| panic!("it ended without {message:?}"))
@@ -306,6 +303,15 @@ impl Running {
             err: self.log().join("\n"),
         }
     }
+}
+
+/// The address in a line with this message, in either format.
+fn address_in(line: &str, message: &str) -> Option<SocketAddr> {
+    let Ok(line) = serde_json::from_str::<Value>(line) else {
+        let (_, address) = line.split_once(&format!(" {message} address="))?;
+        return address.parse().ok();
+    };
+    (line["message"] == message).then(|| line["address"].as_str()?.parse().ok())?
 }
 
 impl Drop for Running {
