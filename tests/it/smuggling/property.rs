@@ -1,6 +1,7 @@
 //! Whatever bytes a client sends: what reaches the backend is, to a strict reader, the same requests with the same
 //! bodies as were answered.
 
+use std::cell::Cell;
 use std::io::{Read, Write};
 use std::sync::{Arc, Mutex};
 
@@ -122,6 +123,7 @@ fn what_reaches_the_backend_is_what_is_answered() {
         failure_persistence: None,
         ..ProptestConfig::default()
     });
+    let heard = Cell::new(0);
     let case = |pieces: Vec<(&str, u16, u8)>| {
         let mut bytes = Vec::new();
         for (piece, place, damage) in pieces {
@@ -155,6 +157,7 @@ fn what_reaches_the_backend_is_what_is_answered() {
             String::from_utf8_lossy(&bytes),
             log.faults
         );
+        heard.set(heard.get() + usize::from(!numbers.is_empty()));
         // A client that has ended may miss the last answers, but gets no other's, and in order.
         let expected: Vec<usize> = (0..numbers.len()).collect();
         prop_assert_eq!(&numbers, &expected, "{:?}", String::from_utf8_lossy(&bytes));
@@ -167,6 +170,8 @@ fn what_reaches_the_backend_is_what_is_answered() {
         Ok(())
     };
     runner.run(&pieces, case).unwrap();
+    // About one case in seven begins with a request that is whole: a proxy that refuses everything proves nothing.
+    assert!(heard.get() > 10, "{} of the cases were answered", heard.get());
 }
 
 fn contains(bytes: &[u8], part: &[u8]) -> bool {
