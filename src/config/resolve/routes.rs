@@ -83,7 +83,7 @@ fn route(table: &Table<'_, raw::Route>, backends: &[Backend], body_bytes: BodyLi
         paths: paths.into_iter().map(|given| given.value).collect(),
         strip_prefix: strip_prefix.is_some_and(|given| given.value),
         add_prefix: add_prefix.map(|given| given.value),
-        rpc_over_http: rpc_over_http.map_or(headers.app == Some(App::Exchange), |given| given.value),
+        rpc_over_http: rpc_over_http.map_or_else(|| headers.app == Some(App::Exchange), |given| given.value),
         headers,
         requests: rate(per_second, burst, faults),
         windows_auth: windows_auth.map_or_else(WindowsAuth::default, |given| given.value),

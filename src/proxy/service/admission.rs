@@ -19,7 +19,7 @@ use crate::proxy::{redirect, response};
 /// What becomes of a request that is not refused.
 pub(super) enum Admitted<'a> {
     /// It is answered here.
-    Answered(Response<ResponseBody>),
+    Answered(Box<Response<ResponseBody>>),
     /// It is passed on.
     To(Way<'a>),
 }
@@ -56,13 +56,13 @@ pub(super) async fn admit<'a>(context: &'a Context, client: &Address, head: &Par
     let challenge = settings.acme.challenge(head);
     if let Some(Challenge::Token(directory, token)) = challenge {
         let content = acme::look_up(directory, token).await.ok_or(Error::NoToken)?;
-        return Ok(Admitted::Answered(response::plain(content)));
+        return Ok(Admitted::Answered(response::plain(content).into()));
     }
     if let (Some(to), None) = (context.redirect, &challenge) {
-        return Ok(Admitted::Answered(redirect::answer(head, host.as_ref(), to)?));
+        return Ok(Admitted::Answered(redirect::answer(head, host.as_ref(), to)?.into()));
     }
     if response::is_options_of_server(&head.method, head.uri.path()) {
-        return Ok(Admitted::Answered(response::options()));
+        return Ok(Admitted::Answered(response::options().into()));
     }
     let host = host.map_or_else(|| Host::new(HeaderValue::from_static("localhost")), Ok)?;
     if !may_serve(context, host.name()) {

@@ -153,7 +153,7 @@ async fn forward(
 ) -> Result<Outcome, Error> {
     let (mut head, body) = request.into_parts();
     let way = match admit(context, &client, &head).await? {
-        Admitted::Answered(response) => return Ok(Outcome::ours(response)),
+        Admitted::Answered(response) => return Ok(Outcome::ours(*response)),
         Admitted::To(way) => way,
     };
     let whose = Whose {
