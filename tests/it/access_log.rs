@@ -12,7 +12,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use serde_json::Value;
 
-use crate::rig::command::binary;
+use crate::rig::command::{binary, peer, start_where_present};
 use crate::rig::family::{Family, NAME};
 use crate::rig::handshake::client_config;
 use crate::rig::house::{House, Running};
@@ -290,19 +290,12 @@ impl Nginx {
         );
         fs::write(directory.join("nginx.conf"), configuration).unwrap();
         let prefix = format!("{}/", directory.display());
-        let child = std::process::Command::new("nginx")
+        let mut command = peer("nginx");
+        command
             .args(["-p", &prefix, "-c", "nginx.conf", "-e", "error.log"])
             .env("TZ", "UTC")
-            .stdin(Stdio::null())
-            .spawn();
-        let child = match child {
-            Ok(child) => child,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                eprintln!("skipped: there is no nginx here");
-                return None;
-            }
-            Err(error) => panic!("nginx: {error}"),
-        };
+            .stdin(Stdio::null());
+        let child = start_where_present("nginx", &mut command)?;
         let nginx = Self { child, socket };
         eventually("nginx listens", || nginx.connect().is_ok());
         Some(nginx)

@@ -1,8 +1,8 @@
 //! What `chain` prints is what other servers take: nginx serves it, and `openssl s_client` accepts it.
 
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
-use crate::rig::command::{fullchain, where_present};
+use crate::rig::command::{fullchain, peer, where_present};
 use crate::rig::directory::Directory;
 use crate::rig::eventually;
 use crate::rig::family::{Family, NAME};
@@ -28,7 +28,7 @@ impl Nginx {
         let socket = directory.text("nginx.sock");
         directory.write("nginx.conf", configuration.replace("nginx.sock", &socket));
         let prefix = format!("{}/", directory.text(""));
-        let nginx = Command::new("nginx")
+        let nginx = peer("nginx")
             .args(["-p", &prefix, "-c", "nginx.conf", "-e", "error.log"])
             .stdin(Stdio::null())
             .spawn()

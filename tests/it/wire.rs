@@ -1,6 +1,6 @@
 //! The chain as other people's clients see it. Where a program is not there, its test says so and passes.
 
-use crate::rig::command::{Ended, where_present};
+use crate::rig::command::{Ended, miss, where_present};
 use crate::rig::family::{Family, NAME, around_today, leaf};
 use crate::rig::house::{House, Running};
 use crate::rig::openssl::{blocks, openssl};
@@ -69,7 +69,7 @@ fn curl_trusts_the_chain_over_http_1_and_http_2() {
             return;
         };
         if protocol == "--http2" && seen.code == Some(2) {
-            eprintln!("skipped: curl speaks no HTTP/2 here");
+            miss("curl that speaks HTTP/2");
             return;
         }
         assert_eq!(

@@ -1,16 +1,17 @@
 //! Sessions and client certificates, as OpenSSL plays them: nginx' CVE-2025-23419 was found with it.
 
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use super::scene::{OFF, OPTIONAL, REQUIRED, Scene};
+use crate::rig::command::{peer, start_where_present};
 use crate::rig::pki::Entity;
 
 /// What `openssl s_client` prints when it asks `host` for / ; `None` where there is no openssl.
 fn s_client(scene: &Scene, host: &str, client: Option<&Entity>, further: &[&str]) -> Option<String> {
     let directory = scene.house.directory();
     let (address, root) = (scene.house.address.to_string(), directory.text("root.pem"));
-    let mut command = Command::new("openssl");
+    let mut command = peer("openssl");
     command.args([
         "s_client",
         "-connect",
@@ -25,19 +26,12 @@ fn s_client(scene: &Scene, host: &str, client: Option<&Entity>, further: &[&str]
         directory.write("client.pem", client.pem() + &client.key_pem());
         command.args(["-cert", &directory.text("client.pem")]);
     }
-    let child = command
+    command
         .args(further)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn();
-    let mut child = match child {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            eprintln!("skipped: there is no openssl here");
-            return None;
-        }
-        child => child.unwrap(),
-    };
+        .stderr(Stdio::piped());
+    let mut child = start_where_present("openssl", &mut command)?;
     let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     // It may have been refused already.
     let _ = child.stdin.take().unwrap().write_all(request.as_bytes());

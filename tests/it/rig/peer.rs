@@ -1,11 +1,12 @@
 //! Other people's servers, with certificates that the test gives them. Where a program is not there, its test says so
 //! and passes.
 
-use std::io::{self, Read};
+use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use super::command;
 use super::directory::Directory;
 use super::pki::Entity;
 use super::{PATIENCE, pause};
@@ -101,20 +102,13 @@ impl Peer {
         for _ in 0..ATTEMPTS {
             // These programs cannot be told to take any port; between here and there another may take it.
             let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-            let child = Command::new(program)
+            let mut command = command::peer(program);
+            command
                 .args(arguments(&directory, address))
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
-                .stderr(Stdio::piped())
-                .spawn();
-            let child = match child {
-                Ok(child) => child,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    eprintln!("skipped: there is no {program} here");
-                    return None;
-                }
-                Err(error) => panic!("{program}: {error}"),
-            };
+                .stderr(Stdio::piped());
+            let child = command::start_where_present(program, &mut command)?;
             let mut peer = Self {
                 address,
                 child,

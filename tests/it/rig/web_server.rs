@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use super::command::miss;
 use super::directory::Directory;
 use super::peer::Peer;
 
@@ -75,7 +76,7 @@ pub(crate) fn has_python(library: &str) -> bool {
     let import = Command::new(PYTHON).args(["-c", &format!("import {library}")]).output();
     let is_there = import.is_ok_and(|output| output.status.success());
     if !is_there {
-        eprintln!("skipped: there is no {PYTHON} with {library} here");
+        miss(&format!("{PYTHON} with {library}"));
     }
     is_there
 }
