@@ -1,18 +1,20 @@
 //! Responses that only browsers understand, and the options that make them pass.
 
 use bytes::Bytes;
-use fullchain::proxy::settings::Protocol;
-use http::Request;
+use fullchain::proxy::settings::{HttpVersion, Protocol};
+use http::request::Builder;
+use http::{HeaderValue, Request};
 use http_body_util::{BodyExt, Full};
 
-use crate::rig::client::{Client, Response, http2};
+use crate::rig::client::{Client, Fields, Response, fields, http2};
+use crate::rig::hyper_upstream::{HyperUpstream, Speech, full};
 use crate::rig::proxy::Proxy;
 use crate::rig::upstream::Upstream;
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n";
 
-/// What an HTTP/1 client gets of `response`; an HTTP/2 client gets the same status and body.
-fn answer(response: &'static str, configure: impl Fn(&mut Protocol)) -> Response {
+/// What an HTTP/1 client gets of `response`; an HTTP/2 client gets the same, but for the framing.
+fn answer(response: &'static (impl AsRef<[u8]> + Sync + ?Sized), configure: impl Fn(&mut Protocol)) -> Response {
     let upstream = Upstream::scripted(move |connection| {
         connection.head();
         connection.send(response);
@@ -21,17 +23,31 @@ fn answer(response: &'static str, configure: impl Fn(&mut Protocol)) -> Response
         configure(&mut settings.backends[0].protocol);
     });
     let answer = Client::of(&proxy).send(GET).response();
-    let (status, body) = http2(&proxy, async |mut sender| {
-        let request = Request::get("https://a.test/").body(Full::<Bytes>::default()).unwrap();
-        let response = sender.send_request(request).await.unwrap();
-        let status = response.status().as_u16();
-        (status, response.into_body().collect().await.unwrap().to_bytes())
-    });
-    assert_eq!(status, answer.status, "{response:?}");
-    if status == 200 {
-        assert_eq!(body, answer.body, "{response:?}");
-    }
+    let (status, fields, body) = over_http2(&proxy, Request::get("https://a.test/"));
+    let shown = response.as_ref().escape_ascii();
+    assert_eq!(status, answer.status, "{shown}");
+    assert_eq!(contents(fields), contents(answer.fields.clone()), "{shown}");
+    assert_eq!(body, answer.body, "{shown}");
     answer
+}
+
+/// The status, the fields and the body of the response to a request without a body over HTTP/2.
+fn over_http2(proxy: &Proxy, request: Builder) -> (u16, Fields, Bytes) {
+    let request = request.body(Full::<Bytes>::default()).unwrap();
+    http2(proxy, async |mut sender| {
+        let (head, body) = sender.send_request(request).await.unwrap().into_parts();
+        let fields = head.headers.iter();
+        let fields = fields.map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()));
+        let body = body.collect().await.unwrap().to_bytes();
+        (head.status.as_u16(), fields.collect(), body)
+    })
+}
+
+/// What does not depend on the version of HTTP, nor on the time, in the order of names.
+fn contents(mut fields: Fields) -> Fields {
+    fields.retain(|(name, _)| !["connection", "date", "transfer-encoding"].contains(&name.as_str()));
+    fields.sort_by(|first, second| first.0.cmp(&second.0));
+    fields
 }
 
 fn legacy_parser(protocol: &mut Protocol) {
@@ -125,4 +141,68 @@ fn requests_are_never_read_leniently() {
         assert_eq!(Client::of(&proxy).send(request).response().status, 400, "{request:?}");
     }
     assert_eq!(upstream.connections(), 0);
+}
+
+/// Latin-1, as applications wrote it before there was UTF-8: J\u{e4}ger.
+const HUNTER: &[u8] = b"J\xe4ger";
+
+#[test]
+fn values_that_are_no_utf_8_come_back_byte_by_byte() {
+    const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nX-Name: J\xe4ger\r\nX-Bytes: \x80\xff\t\xc3\x28\r\n\
+        Content-Disposition: attachment; filename=\"J\xe4ger.txt\"\r\nContent-Length: 2\r\n\r\nok";
+    for configure in [(|_: &mut Protocol| ()) as fn(&mut Protocol), legacy_parser] {
+        let answer = answer(RESPONSE, configure);
+        assert_eq!(answer.status, 200);
+        for (name, value) in [
+            ("x-name", HUNTER),
+            ("x-bytes", b"\x80\xff\t\xc3\x28"),
+            ("content-disposition", b"attachment; filename=\"J\xe4ger.txt\""),
+        ] {
+            assert!(answer.fields.contains(&(name.to_owned(), value.to_vec())), "{answer:?}");
+        }
+    }
+}
+
+#[test]
+fn values_that_are_no_utf_8_reach_the_backend_byte_by_byte() {
+    let upstream = Upstream::answering("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    // A connection each.
+    let proxies = [(); 2].map(|()| Proxy::of(&upstream));
+    let request = [
+        b"GET / HTTP/1.1\r\nHost: a.test\r\nX-Name: ",
+        HUNTER,
+        b"\r\nCookie: name=",
+        HUNTER,
+    ];
+    let request = [&request.concat()[..], b"\r\n\r\n"].concat();
+    assert_eq!(Client::of(&proxies[0]).send(request).response().status, 200);
+    let cookie = HeaderValue::from_bytes(&[b"name=", HUNTER].concat()).unwrap();
+    let request = Request::get("https://a.test/")
+        .header("x-name", HUNTER)
+        .header("cookie", &cookie);
+    assert_eq!(over_http2(&proxies[1], request).0, 200);
+    for connection in [0, 1] {
+        let fields = fields(&upstream.bytes(connection));
+        for (name, value) in [("x-name", HUNTER), ("cookie", cookie.as_bytes())] {
+            assert!(fields.contains(&(name.to_owned(), value.to_vec())), "{fields:?}");
+        }
+    }
+}
+
+#[test]
+fn values_that_are_no_utf_8_pass_a_backend_of_http_2_both_ways() {
+    let upstream = HyperUpstream::start(Speech::h2c(), |seen| async move {
+        let mut response = http::Response::new(full("ok"));
+        response.headers_mut().insert("x-name", seen.headers["x-name"].clone());
+        response
+    });
+    let proxy = Proxy::with(&[upstream.address], |settings| {
+        settings.backends[0].protocol.http = HttpVersion::Http2;
+    });
+    let expected = ("x-name".to_owned(), HUNTER.to_vec());
+    let request = [b"GET / HTTP/1.1\r\nHost: a.test\r\nX-Name: ", HUNTER, b"\r\n\r\n"].concat();
+    let response = Client::of(&proxy).send(request).response();
+    assert!(response.fields.contains(&expected), "{response:?}");
+    let (status, fields, _) = over_http2(&proxy, Request::get("https://a.test/").header("x-name", HUNTER));
+    assert!(status == 200 && fields.contains(&expected), "{fields:?}");
 }

@@ -26,11 +26,17 @@ pub(crate) struct Client {
 #[derive(Debug)]
 pub(crate) struct Response {
     pub(crate) status: u16,
+    /// As text, in which what is no UTF-8 is replaced.
     pub(crate) head: String,
+    /// Names in lower case, and values byte by byte, in the order they came.
+    pub(crate) fields: Fields,
     pub(crate) body: Vec<u8>,
     /// Whether the body ended as its framing says.
     pub(crate) complete: bool,
 }
+
+/// Names and values of fields.
+pub(crate) type Fields = Vec<(String, Vec<u8>)>;
 
 /// How the other side ended the connection.
 #[derive(Debug, PartialEq, Eq)]
@@ -130,10 +136,10 @@ impl Client {
     }
 
     fn read_response(&mut self, without_body: bool) -> Response {
-        let head = self.until(b"\r\n\r\n").unwrap_or_else(|| {
+        let bytes = self.until(b"\r\n\r\n").unwrap_or_else(|| {
             panic!("no response but {:?}", String::from_utf8_lossy(&self.unread));
         });
-        let head = String::from_utf8(head).unwrap();
+        let head = String::from_utf8_lossy(&bytes).into_owned();
         // Anything else belongs to a response that was taken for over.
         assert!(head.starts_with("HTTP/1."), "no response: {head:?}");
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
@@ -145,6 +151,7 @@ impl Client {
         Response {
             status,
             head,
+            fields: fields(&bytes),
             body,
             complete,
         }
@@ -228,6 +235,17 @@ impl Response {
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
+}
+
+/// The fields of a head in HTTP/1.
+pub(crate) fn fields(head: &[u8]) -> Fields {
+    let lines = head.split(|byte| *byte == b'\n').skip(1).map(<[u8]>::trim_ascii);
+    let fields = lines.filter_map(|line| {
+        let colon = line.iter().position(|byte| *byte == b':')?;
+        let (name, value) = (line[..colon].to_ascii_lowercase(), &line[colon + 1..]);
+        Some((String::from_utf8(name).unwrap(), value.trim_ascii().to_vec()))
+    });
+    fields.collect()
 }
 
 /// Runs `exchange` on an HTTP/2 connection to `proxy`.

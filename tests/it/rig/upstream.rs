@@ -160,10 +160,15 @@ impl Upstream {
         self.received.lock().unwrap().len()
     }
 
-    /// What was received on connection `number`.
+    /// What was received on connection `number`, as text.
     pub(crate) fn received(&self, number: usize) -> String {
+        String::from_utf8_lossy(&self.bytes(number)).into_owned()
+    }
+
+    /// What was received on connection `number`.
+    pub(crate) fn bytes(&self, number: usize) -> Vec<u8> {
         let received = self.received.lock().unwrap();
-        String::from_utf8_lossy(received.get(number).map_or(&[], Vec::as_slice)).into_owned()
+        received.get(number).cloned().unwrap_or_default()
     }
 
     /// Whether the first head received has this line, whatever its case.
