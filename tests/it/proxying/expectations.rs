@@ -1,11 +1,17 @@
 //! `Expect: 100-continue`: who is asked, who answers, and when.
 
+use std::sync::Mutex;
+use std::sync::mpsc::channel;
+use std::time::{Duration, Instant};
+
 use fullchain::proxy::{Delivery, Expect};
 
 use crate::rig::client::{Client, End};
+use crate::rig::frames::{DATA, END_STREAM, Fate, Frames};
 use crate::rig::proxy::Proxy;
 use crate::rig::strict::{self, Fault};
 use crate::rig::upstream::{Upstream, absent};
+use crate::rig::{PATIENCE, eventually};
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const ASK: &str = "PUT /up HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n";
@@ -171,4 +177,112 @@ fn a_backend_that_does_not_answer_an_expectation_gets_the_body_after_a_while() {
     assert_eq!(client.send(ASK).head().status, 100);
     assert_eq!(client.send("hello").response().status, 200);
     assert!(upstream.received(0).contains("\r\nExpect: 100-continue\r\n"));
+}
+
+/// The head of [`ASK`] over HTTP/2.
+const ASK_OVER_HTTP2: [(&[u8], &[u8]); 6] = [
+    (b":method", b"PUT"),
+    (b":scheme", b"https"),
+    (b":authority", b"a.test"),
+    (b":path", b"/up"),
+    (b"content-length", b"5"),
+    (b"expect", b"100-continue"),
+];
+
+#[test]
+fn over_http_2_clients_go_on_by_themselves_and_an_expectation_that_is_met_here_goes_no_further() {
+    let upstream = Upstream::answering(OK);
+    let proxy = Proxy::of(&upstream);
+    let mut frames = Frames::of(&proxy);
+    frames
+        .open(1, &ASK_OVER_HTTP2, false)
+        .send(DATA, END_STREAM, 1, b"hello");
+    assert_eq!(frames.fate(1), Fate::Answered(200, None));
+    let (requests, fault) = strict::requests(upstream.received(0).as_bytes());
+    assert_eq!((requests.len(), fault), (1, None));
+    assert_eq!(
+        (requests[0].field("expect"), requests[0].body.as_slice()),
+        (None, &b"hello"[..])
+    );
+}
+
+#[test]
+fn over_http_2_expectations_that_are_not_quite_the_known_one_are_a_417() {
+    let upstream = Upstream::answering(OK);
+    let proxy = forwarding(&upstream);
+    let mut frames = Frames::of(&proxy);
+    for (stream, value) in [(1, &b"100-continu"[..]), (3, b"x 100-continue"), (5, b"")] {
+        let mut head = ASK_OVER_HTTP2;
+        head[5].1 = value;
+        frames.open(stream, &head, false);
+        assert_eq!(frames.status(stream), 417, "{value:?}");
+    }
+    assert_eq!(upstream.connections(), 0);
+}
+
+#[test]
+fn over_http_2_the_backend_is_asked_before_it_is_sent_anything_of_the_body() {
+    let (refuse, refused) = channel::<()>();
+    let refused = Mutex::new(refused);
+    let upstream = Upstream::scripted(move |connection| {
+        let head = connection.head().unwrap();
+        assert!(head.contains("\r\nExpect: 100-continue\r\n") && head.contains("\r\nContent-Length: 5\r\n"));
+        refused.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        connection.send("HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 3\r\n\r\nbig");
+        connection.end();
+        connection.rest();
+    });
+    let proxy = forwarding(&upstream);
+    let mut frames = Frames::of(&proxy);
+    frames
+        .open(1, &ASK_OVER_HTTP2, false)
+        .send(DATA, END_STREAM, 1, b"hello")
+        .settle();
+    eventually("the backend is asked", || upstream.received(0).contains("\r\n\r\n"));
+    refuse.send(()).unwrap();
+    assert_eq!(frames.fate(1), Fate::Answered(413, None));
+    assert!(upstream.received(0).ends_with("\r\n\r\n"), "{}", upstream.received(0));
+}
+
+#[test]
+fn over_http_2_the_100_of_the_backend_lets_the_body_go_at_once() {
+    let (took, taken) = channel();
+    let upstream = Upstream::scripted(move |connection| {
+        while connection.head().is_some() {
+            let asked = Instant::now();
+            connection.send("HTTP/1.1 100 Continue\r\n\r\n");
+            assert_eq!(connection.bytes(5).unwrap(), b"hello");
+            took.send(asked.elapsed()).unwrap();
+            connection.send(OK);
+        }
+    });
+    let proxy = forwarding(&upstream);
+    let mut frames = Frames::of(&proxy);
+    // Without it the body would go after a second; a busy machine may need a second attempt.
+    let mut streams = (1..).step_by(2);
+    eventually("the body comes within half a second", || {
+        let stream = streams.next().unwrap();
+        frames
+            .open(stream, &ASK_OVER_HTTP2, false)
+            .send(DATA, END_STREAM, stream, b"hello");
+        assert_eq!(frames.fate(stream), Fate::Answered(200, None));
+        taken.recv().unwrap() < Duration::from_millis(500)
+    });
+}
+
+#[test]
+fn over_http_2_a_backend_that_knows_no_expectation_is_sent_the_request_without() {
+    let upstream = knowing_no_expectation();
+    let proxy = forwarding(&upstream);
+    let mut frames = Frames::of(&proxy);
+    frames
+        .open(1, &ASK_OVER_HTTP2, false)
+        .send(DATA, END_STREAM, 1, b"hello");
+    assert_eq!(frames.fate(1), Fate::Answered(200, None));
+    let (requests, fault) = strict::requests(upstream.received(upstream.connections() - 1).as_bytes());
+    assert_eq!((requests.len(), fault), (1, None));
+    assert_eq!(
+        (requests[0].field("expect"), requests[0].body.as_slice()),
+        (None, &b"hello"[..])
+    );
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::rig::PATIENCE;
 use crate::rig::client::Client;
+use crate::rig::frames::{DATA, END_STREAM, Frames};
 use crate::rig::ntlm::kerberos;
 use crate::rig::proxy::Proxy;
 use crate::rig::upstream::{Connection, Upstream};
@@ -43,6 +44,22 @@ fn proxy(upstream: &Upstream) -> Proxy {
     Proxy::with(&[upstream.address], |settings| settings.routes[0].rpc_over_http = true)
 }
 
+/// The same, where what is silent does not last.
+fn impatient_proxy(upstream: &Upstream) -> Proxy {
+    Proxy::with(&[upstream.address], |settings| {
+        settings.routes[0].rpc_over_http = true;
+        settings.timeouts.idle = Duration::from_millis(50);
+        settings.backends[0].timeouts.progress = Duration::from_millis(50);
+    })
+}
+
+/// Waits until another connection shows that the timeout has passed.
+fn outlast_an_idle_connection(proxy: &Proxy) {
+    let mut other = Client::of(proxy);
+    other.send("OPTIONS * HTTP/1.1\r\nHost: a.test\r\n\r\n").response();
+    other.end();
+}
+
 #[test]
 fn both_channels_are_passed_on_piece_by_piece() {
     let upstream = echo();
@@ -67,21 +84,64 @@ fn both_channels_are_passed_on_piece_by_piece() {
 #[test]
 fn a_channel_may_be_silent_for_longer_than_a_request() {
     let upstream = echo();
-    let proxy = Proxy::with(&[upstream.address], |settings| {
-        settings.routes[0].rpc_over_http = true;
-        settings.timeouts.idle = Duration::from_millis(50);
-        settings.backends[0].timeouts.progress = Duration::from_millis(50);
-    });
+    let proxy = impatient_proxy(&upstream);
     let (mut inward, mut outward) = (Client::of(&proxy), Client::of(&proxy));
     outward.send(head("RPC_OUT_DATA", "Content-Length: 76")).send([7; 76]);
     inward.send(head("RPC_IN_DATA", &format!("Content-Length: {GIGABYTE}")));
     assert_eq!(outward.head().status, 200);
-    // Another connection shows that the timeout has passed.
-    let mut other = Client::of(&proxy);
-    other.send("OPTIONS * HTTP/1.1\r\nHost: a.test\r\n\r\n").response();
-    other.end();
+    outlast_an_idle_connection(&proxy);
     inward.send("ping");
     assert_eq!(outward.bytes(4), b"ping");
+}
+
+/// Opens both channels as streams of one connection of HTTP/2: outward on stream 1, inward on stream 3.
+fn channels_over_http2(proxy: &Proxy) -> Frames {
+    let gigabyte = GIGABYTE.to_string();
+    let head = |method: &'static [u8], length| {
+        [
+            (&b":method"[..], method),
+            (b":scheme", b"https"),
+            (b":authority", b"a.test"),
+            (b":path", b"/rpc/rpcproxy.dll?mail:6001"),
+            (b"user-agent", b"MSRPC"),
+            (b"content-length", length),
+        ]
+    };
+    let mut frames = Frames::of(proxy);
+    frames
+        .open(1, &head(b"RPC_OUT_DATA", b"76"), false)
+        .send(DATA, END_STREAM, 1, &[7; 76])
+        .open(3, &head(b"RPC_IN_DATA", gigabyte.as_bytes()), false);
+    frames
+}
+
+#[test]
+fn both_channels_are_passed_on_piece_by_piece_over_http_2() {
+    let upstream = echo();
+    let proxy = proxy(&upstream);
+    let mut frames = channels_over_http2(&proxy);
+    assert_eq!(frames.status(1), 200);
+    for piece in [b"bind", b"ping", b"call"] {
+        frames.send(DATA, 0, 3, piece);
+        assert_eq!(frames.piece(1, 4), piece);
+    }
+    let heads = [upstream.received(0), upstream.received(1)];
+    let inward = heads
+        .iter()
+        .find(|head| head.starts_with("RPC_IN_DATA /rpc/rpcproxy.dll?mail:6001 HTTP/1.1\r\n"))
+        .unwrap();
+    assert!(inward.contains(&format!("Content-Length: {GIGABYTE}\r\n")) && inward.contains("User-Agent: MSRPC\r\n"));
+}
+
+#[test]
+fn a_channel_may_be_silent_for_longer_than_a_request_over_http_2() {
+    let upstream = echo();
+    let proxy = impatient_proxy(&upstream);
+    let mut frames = channels_over_http2(&proxy);
+    assert_eq!(frames.status(1), 200);
+    outlast_an_idle_connection(&proxy);
+    frames.send(DATA, 0, 3, b"ping");
+    assert_eq!(frames.piece(1, 4), b"ping");
 }
 
 #[test]

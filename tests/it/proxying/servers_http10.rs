@@ -7,6 +7,7 @@ use http::Request;
 use http_body_util::{BodyExt, Full};
 
 use crate::rig::client::{Client, http2};
+use crate::rig::frames::{DATA, END_STREAM, Fate, Frames, POST};
 use crate::rig::proxy::Proxy;
 use crate::rig::upstream::Upstream;
 
@@ -66,6 +67,35 @@ fn a_body_has_a_length_or_the_client_is_asked_for_one() {
         settings.backends[0].delivery.buffering = Buffering::Off;
     });
     assert_eq!(Client::of(&proxy).send(chunked).response().status, 411);
+    assert_eq!(upstream.connections(), 0);
+}
+
+#[test]
+fn over_http_2_a_body_has_a_length_too_or_the_client_is_asked_for_one() {
+    let upstream = Upstream::answering("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    let proxy = Proxy::with(&[upstream.address], http10);
+    let mut frames = Frames::of(&proxy);
+    frames
+        .open(1, &POST, false)
+        .send(DATA, 0, 1, b"bo")
+        .send(DATA, END_STREAM, 1, b"dy");
+    assert_eq!(frames.fate(1), Fate::Answered(200, None));
+    let received = upstream.received(0);
+    assert!(
+        received.starts_with("POST / HTTP/1.0\r\n")
+            && received.contains("\r\nContent-Length: 4\r\n")
+            && received.ends_with("\r\n\r\nbody")
+            && !received.contains("Transfer-Encoding"),
+        "{received}"
+    );
+    let upstream = Upstream::answering("HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    let proxy = Proxy::with(&[upstream.address], |settings| {
+        http10(settings);
+        settings.backends[0].delivery.buffering = Buffering::Off;
+    });
+    let mut frames = Frames::of(&proxy);
+    frames.open(1, &POST, false).send(DATA, 0, 1, b"bo");
+    assert_eq!(frames.status(1), 411);
     assert_eq!(upstream.connections(), 0);
 }
 

@@ -54,6 +54,13 @@ fn request(upstream: &Upstream, number: usize) -> strict::Request {
     requests.remove(0)
 }
 
+fn lengths_and_bodies(requests: &[strict::Request]) -> Vec<(Option<&str>, &[u8])> {
+    let requests = requests.iter();
+    requests
+        .map(|request| (request.field("content-length"), request.body.as_slice()))
+        .collect()
+}
+
 #[test]
 fn a_request_that_is_refused_for_its_missing_length_is_sent_again_with_it_and_so_is_the_next() {
     let upstream = wanting_lengths(0);
@@ -69,11 +76,31 @@ fn a_request_that_is_refused_for_its_missing_length_is_sent_again_with_it_and_so
     assert_eq!(upstream.connections(), 2);
     let (requests, fault) = strict::requests(upstream.received(1).as_bytes());
     assert_eq!(fault, None);
-    let bodies: Vec<_> = requests
-        .iter()
-        .map(|request| (request.field("content-length"), request.body.as_slice()))
-        .collect();
-    assert_eq!(bodies, [(Some("6"), &b"hello!"[..]), (Some("3"), b"bye")]);
+    assert_eq!(
+        lengths_and_bodies(&requests),
+        [(Some("6"), &b"hello!"[..]), (Some("3"), b"bye")]
+    );
+}
+
+#[test]
+fn over_http_2_a_request_that_is_refused_for_its_missing_length_is_sent_again_with_it_and_so_is_the_next() {
+    let upstream = wanting_lengths(0);
+    let proxy = Proxy::of(&upstream);
+    let mut frames = Frames::of(&proxy);
+    frames.open(1, &POST, false).send(DATA, 0, 1, b"hello");
+    eventually("the backend has refused it", || upstream.connections() == 1);
+    frames.send(DATA, END_STREAM, 1, b"!");
+    assert_eq!(frames.fate(1), Fate::Answered(200, None));
+    frames.open(3, &POST, false).send(DATA, END_STREAM, 3, b"bye");
+    assert_eq!(frames.fate(3), Fate::Answered(200, None));
+    assert!(upstream.received(0).contains("\r\nTransfer-Encoding: chunked\r\n"));
+    assert_eq!(upstream.connections(), 2);
+    let (requests, fault) = strict::requests(upstream.received(1).as_bytes());
+    assert_eq!(fault, None);
+    assert_eq!(
+        lengths_and_bodies(&requests),
+        [(Some("6"), &b"hello!"[..]), (Some("3"), b"bye")]
+    );
 }
 
 #[test]

@@ -99,24 +99,72 @@ impl Frames {
         self.send(HEADERS, flags, stream, &block(fields))
     }
 
+    /// Waits until the proxy has read all that was sent. Nothing else may come meanwhile.
+    pub(crate) fn settle(&mut self) -> &mut Self {
+        self.send(PING, 0, 0, b"settling");
+        loop {
+            let frame = self.frame().expect("the connection goes on");
+            if frame.kind == PING && frame.flags & ACK != 0 {
+                return self;
+            }
+            assert!(!matches!(frame.kind, DATA | HEADERS | RST_STREAM | GOAWAY), "{frame:?}");
+            self.answer(&frame);
+        }
+    }
+
     /// The next frame; `None` at the end of the connection. Settings and pings are answered on the way.
     pub(crate) fn next(&mut self) -> Option<Frame> {
         loop {
-            let head = self.bytes(9)?;
-            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
-            let frame = Frame {
-                kind: head[3],
-                flags: head[4],
-                stream: u32::from_be_bytes([head[5], head[6], head[7], head[8]]),
-                payload: self.bytes(usize::try_from(length).unwrap())?,
-            };
-            match frame.kind {
-                SETTINGS if frame.flags & ACK == 0 => self.send(SETTINGS, ACK, 0, &[]),
-                PING if frame.flags & ACK == 0 => self.send(PING, ACK, 0, &frame.payload.clone()),
-                DATA | HEADERS | RST_STREAM | GOAWAY | CONTINUATION => return Some(frame),
-                _ => self,
-            };
+            let frame = self.frame()?;
+            if matches!(frame.kind, DATA | HEADERS | RST_STREAM | GOAWAY | CONTINUATION) {
+                return Some(frame);
+            }
+            self.answer(&frame);
         }
+    }
+
+    fn frame(&mut self) -> Option<Frame> {
+        let head = self.bytes(9)?;
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        Some(Frame {
+            kind: head[3],
+            flags: head[4],
+            stream: u32::from_be_bytes([head[5], head[6], head[7], head[8]]),
+            payload: self.bytes(usize::try_from(length).unwrap())?,
+        })
+    }
+
+    /// Answers settings and pings.
+    fn answer(&mut self, frame: &Frame) {
+        if frame.flags & ACK == 0 && matches!(frame.kind, SETTINGS | PING) {
+            let payload = if frame.kind == PING { &frame.payload[..] } else { &[] };
+            self.send(frame.kind, ACK, 0, payload);
+        }
+    }
+
+    /// The status of the response that begins on `stream`.
+    pub(crate) fn status(&mut self, stream: u32) -> u16 {
+        loop {
+            let frame = self.next().expect("the connection goes on");
+            if frame.stream == stream {
+                assert_eq!(frame.kind, HEADERS, "{frame:?}");
+                return status(&frame.payload);
+            }
+        }
+    }
+
+    /// The next `count` bytes of the response's body on `stream`, which has begun.
+    pub(crate) fn piece(&mut self, stream: u32, count: usize) -> Vec<u8> {
+        let mut piece = Vec::new();
+        while piece.len() < count {
+            let frame = self.next().expect("the connection goes on");
+            if frame.stream == stream {
+                assert_eq!(frame.kind, DATA, "{frame:?}");
+                piece.extend(frame.payload);
+            }
+        }
+        assert_eq!(piece.len(), count, "{piece:?}");
+        piece
     }
 
     /// The body of the response on `stream`, as far as it comes.
@@ -158,13 +206,11 @@ impl Frames {
     fn reset_after(&mut self, stream: u32) -> Option<u32> {
         self.send(PING, 0, 0, b"ordering");
         loop {
-            let head = self.bytes(9)?;
-            let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
-            let payload = self.bytes(usize::try_from(length).unwrap())?;
-            match (head[3], head[8]) {
-                (RST_STREAM, number) if u32::from(number) == stream => return Some(code(&payload)),
-                (PING, _) if payload == b"ordering" => return None,
-                (GOAWAY, _) => return None,
+            let frame = self.frame()?;
+            match frame.kind {
+                RST_STREAM if frame.stream == stream => return Some(code(&frame.payload)),
+                PING if frame.payload == b"ordering" => return None,
+                GOAWAY => return None,
                 _ => {}
             }
         }
