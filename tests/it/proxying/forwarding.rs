@@ -103,37 +103,72 @@ fn a_trusted_proxy_speaks_for_its_client() {
     }
 }
 
+/// The names of what says who the client is, what it asked for and what the request is called, on its way to the backend.
+const OURS: &str = "X-Forwarded-For, X-Forwarded-Proto, X-Forwarded-Host, X-Forwarded-Port, X-Real-IP, Forwarded, Via, \
+    X-Request-ID, Front-End-Https, X-Url-Scheme, Host";
+
+/// All of them are sent.
+fn all_of_ours(settings: &mut Settings) {
+    rules(settings).app = Some(App::Exchange);
+    rules(settings).forwarding = Forwarding {
+        forwarded: true,
+        via: Some("edge".parse().unwrap()),
+        request_id: RequestId::Both,
+    };
+}
+
 #[test]
 fn what_connection_lists_does_not_take_ours_away_nor_those_of_a_trusted_proxy() {
+    let request = format!(
+        "GET / HTTP/1.1\r\nHost: a.test\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: https\r\n\
+         X-Forwarded-Host: b.test\r\nX-Forwarded-Port: 8080\r\nX-Real-IP: 192.0.2.1\r\nForwarded: for=192.0.2.1\r\n\
+         Via: 1.0 before\r\nX-Request-ID: abc\r\nX-Hop: 1\r\nConnection: {OURS}, X-Hop\r\n\r\n"
+    );
     for trusted in [false, true] {
         let upstream = Upstream::answering(Exchange::GET.response);
         let proxy = Proxy::with(&[upstream.address], |settings| {
+            all_of_ours(settings);
             if trusted {
                 trust(settings);
             }
-            rules(settings).app = Some(App::Exchange);
         });
-        Client::of(&proxy)
-            .send(
-                "GET / HTTP/1.1\r\nHost: a.test\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: https\r\n\
-                 Connection: X-Forwarded-For, X-Forwarded-Proto, X-Real-IP, Front-End-Https, Host, X-Forwarded-Host\r\n\r\n",
-            )
-            .response();
-        let head = upstream.first_head();
-        for name in [
-            "Front-End-Https: on",
-            "Host: a.test",
-            "X-Forwarded-Proto: https",
-            "X-Forwarded-Host: a.test",
-        ] {
-            assert!(head.contains(&name.to_owned()), "{name}: {head:?}");
-        }
-        let (client, chain) = match trusted {
-            true => ("192.0.2.1", "192.0.2.1, 127.0.0.1"),
-            false => ("127.0.0.1", "127.0.0.1"),
+        let response = Client::of(&proxy).send(&request).response();
+        let name = response.fields.iter().find(|(name, _)| name == "x-request-id").unwrap();
+        let name = str::from_utf8(&name.1).unwrap();
+        assert_eq!(name == "abc", trusted, "{name}");
+        let [forwarded, chain, host, port, client] = match trusted {
+            true => [
+                "for=192.0.2.1, for=127.0.0.1;host=a.test;proto=https",
+                "192.0.2.1, 127.0.0.1",
+                "b.test",
+                "8080",
+                "192.0.2.1",
+            ],
+            false => [
+                "for=127.0.0.1;host=a.test;proto=https",
+                "127.0.0.1",
+                "a.test",
+                "443",
+                "127.0.0.1",
+            ],
         };
-        assert!(head.contains(&format!("X-Real-Ip: {client}")), "{head:?}");
-        assert!(head.contains(&format!("X-Forwarded-For: {chain}")), "{head:?}");
+        assert_eq!(
+            upstream.first_head(),
+            [
+                "GET / HTTP/1.1".to_owned(),
+                format!("Forwarded: {forwarded}"),
+                "Front-End-Https: on".to_owned(),
+                "Host: a.test".to_owned(),
+                "Via: 1.1 edge".to_owned(),
+                format!("X-Forwarded-For: {chain}"),
+                format!("X-Forwarded-Host: {host}"),
+                format!("X-Forwarded-Port: {port}"),
+                "X-Forwarded-Proto: https".to_owned(),
+                format!("X-Real-Ip: {client}"),
+                format!("X-Request-Id: {name}"),
+                "X-Url-Scheme: https".to_owned(),
+            ]
+        );
     }
 }
 
