@@ -138,6 +138,30 @@ fn what_the_system_does_not_trust_is_a_502() {
 }
 
 #[test]
+fn a_server_that_the_system_trusts_is_trusted_unless_others_are_named() {
+    let family = Family::new();
+    let (own, other) = (Estate::new(), Estate::of("Other Root"));
+    for (system, named, status) in [
+        (&own, None, 200),
+        (&own, Some("system".to_owned()), 200),
+        (&other, None, 502),
+        (&own, Some(other.directory.text("root.pem")), 502),
+    ] {
+        let upstream = own.server(&["http/1.1"]);
+        let mut house = House::of(&family, &family.leaf())
+            .variable("SSL_CERT_FILE", &system.directory.text("root.pem"))
+            .flag("--upstream", &format!("https://localhost:{}", upstream.address.port()));
+        if let Some(named) = &named {
+            house = house.flag("--backend-tls-roots", named);
+        }
+        let running = house.start();
+        let config = running.client_config(rustls::ALL_VERSIONS);
+        let response = Client::at(running.address, config).send(GET).response();
+        assert_eq!(response.status, status, "{named:?}: {}", response.text());
+    }
+}
+
+#[test]
 fn a_server_with_another_name_is_refused_unless_that_is_the_name_it_should_have() {
     let estate = Estate::new();
     let upstream = estate.server(&[]);

@@ -28,6 +28,7 @@ const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 pub(crate) struct House {
     pub(crate) directory: Directory,
     arguments: Vec<String>,
+    variables: Vec<(String, String)>,
     default_admin: bool,
     root: Entity,
     upstream: Upstream,
@@ -66,6 +67,7 @@ impl House {
                 .into_iter()
                 .flat_map(|(flag, value)| [flag.to_owned(), value])
                 .collect(),
+            variables: Vec::new(),
             directory,
             default_admin: false,
             root: family.root.clone(),
@@ -93,6 +95,12 @@ impl House {
     pub(crate) fn file(self, flag: &str, name: &str) -> Self {
         let path = self.directory.text(name);
         self.flag(flag, &path)
+    }
+
+    /// One more environment variable.
+    pub(crate) fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
     }
 
     /// Another backend.
@@ -152,6 +160,7 @@ impl House {
         let mut child = command
             .arg("serve")
             .args(self.arguments())
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
