@@ -209,7 +209,7 @@ mod tests {
             assert!(!key.value_name.is_empty(), "{}", key.dotted());
             // What marks a comment in the source is none in a manual.
             let manual = format!("{} {}", key.summary, key.details.as_deref().unwrap_or_default());
-            assert!(!manual.contains("//"), "{}: {manual}", key.dotted());
+            assert!(!manual.contains("///"), "{}: {manual}", key.dotted());
         }
         for (name, entry) in properties(schema().as_value()) {
             assert!(entry["description"].is_string(), "{name}");

@@ -169,7 +169,7 @@ mod tests {
     fn methods_targets_expectations_and_codings_that_are_refused() {
         let get = |target: &str| Request::get(target);
         for (request, refusal) in [
-            (Request::connect("a.test:443"), Refusal::Method),
+            (Request::connect("a.test:443"), Refusal::Target),
             (Request::trace("/"), Refusal::Method),
             (get("*"), Refusal::Target),
             (get("a.test:443"), Refusal::Target),
@@ -180,6 +180,7 @@ mod tests {
                 get("/").header(CONTENT_LENGTH, "5").header(CONTENT_LENGTH, "5"),
                 Refusal::Ambiguous,
             ),
+            (Request::post("/").version(Version::HTTP_10), Refusal::Ambiguous),
             (get("/").header(EXPECT, "banana"), Refusal::Expectation),
             (
                 get("/").header(EXPECT, "100-continue").header(EXPECT, "x"),
@@ -214,7 +215,10 @@ mod tests {
             Request::options("*"),
             Request::put("/").header(TRANSFER_ENCODING, "Chunked"),
             Request::put("/").header(EXPECT, "100-Continue"),
-            Request::put("/").version(Version::HTTP_10).header(EXPECT, "banana"),
+            Request::put("/")
+                .version(Version::HTTP_10)
+                .header(CONTENT_LENGTH, "0")
+                .header(EXPECT, "banana"),
         ] {
             assert_eq!(checked(request), Ok(()));
         }
