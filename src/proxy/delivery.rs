@@ -212,6 +212,8 @@ async fn pass(
 /// Puts the client's question to the backend.
 fn ask(mut head: Parts, opens: Continue) -> Parts {
     head.headers.insert(EXPECT, HeaderValue::from_static("100-continue"));
+    // For whoever finds that nothing will be heard.
+    head.extensions.insert(opens.clone());
     let mut request = Request::from_parts(head, ());
     hyper::ext::on_informational(&mut request, move |response| {
         if response.status() == StatusCode::CONTINUE {

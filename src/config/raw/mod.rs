@@ -279,7 +279,9 @@ pub(in crate::config) struct Timeouts {
     #[schemars(extend("default" = "10s"))]
     pub(in crate::config) header: Setting<Duration>,
 
-    /// How long a client connection without progress is kept: between requests, and while the client takes nothing.
+    /// How long a client connection without progress is kept.
+    ///
+    /// Between requests, and while the client takes nothing of a response.
     #[schemars(extend("default" = "60s"))]
     pub(in crate::config) idle: Setting<Duration>,
 

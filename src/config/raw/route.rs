@@ -174,7 +174,7 @@ pub(in crate::config) struct Route {
     #[schemars(extend("default" = "auto"))]
     pub(in crate::config) windows_auth: Setting<WindowsAuth>,
 
-    /// Outlook Anywhere and RD Gateway (RPC over HTTP): requests that are channels for as long as a session.
+    /// Outlook Anywhere and RD Gateway: requests that are channels, open for as long as a session.
     ///
     /// Those of RPC_IN_DATA, RPC_OUT_DATA, RDG_IN_DATA and RDG_OUT_DATA may be silent for four hours, have no size, and
     /// are never received whole first. Elsewhere they are requests like any other.

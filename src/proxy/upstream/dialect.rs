@@ -9,6 +9,7 @@ use http::{Extensions, HeaderValue, Request, Uri, Version};
 use hyper::client::conn::http1;
 
 use super::spelling;
+use crate::proxy::body::Continue;
 use crate::proxy::settings::{HeaderCase, HttpVersion, Protocol};
 
 /// Bytes of a response's header section. nginx and HAProxy refuse above 4 and 16 KiB by default, clients above 100 to
@@ -81,6 +82,10 @@ impl Dialect {
     /// section 8.2.2).
     pub(super) fn http2<B>(&self, request: &mut Request<B>, is_tls: bool) {
         *request.version_mut() = Version::HTTP_2;
+        // hyper hears no 100 there: nothing would come of waiting for it.
+        if let Some(opens) = request.extensions_mut().remove::<Continue>() {
+            opens.open();
+        }
         let headers = request.headers_mut();
         for name in [CONNECTION, UPGRADE, TRANSFER_ENCODING] {
             headers.remove(name);
