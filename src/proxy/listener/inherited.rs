@@ -6,6 +6,7 @@ use listenfd::ListenFd;
 use socket2::SockRef;
 
 use super::ListeningSocket;
+use crate::proxy::socket::probe_silent_peer;
 
 /// The sockets this process was started with, by their names.
 #[derive(Debug, Default)]
@@ -67,7 +68,7 @@ fn take(descriptors: &mut ListenFd, number: usize) -> io::Result<ListeningSocket
         ListeningSocket::Tcp(socket) => {
             socket.set_nonblocking(true)?;
             // As for sockets of our own.
-            SockRef::from(socket).set_keepalive(true)?;
+            probe_silent_peer(SockRef::from(socket))?;
             SockRef::from(socket).is_listener()?
         }
         ListeningSocket::Unix(socket) => {

@@ -3,9 +3,10 @@
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener};
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::{BACKLOG, Binding, ListeningSocket};
+use crate::proxy::socket::probe_silent_peer;
 
 /// Binds `address` once for each worker.
 ///
@@ -39,7 +40,7 @@ fn listen(address: SocketAddr, only_v6: bool, shared: bool) -> io::Result<TcpLis
         socket.set_only_v6(only_v6)?;
     }
     // Accepted sockets inherit it: clients that vanish while a tunnel is silent are found in the end.
-    socket.set_keepalive(true)?;
+    probe_silent_peer(SockRef::from(&socket))?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;

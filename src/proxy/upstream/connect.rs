@@ -18,7 +18,7 @@ use tokio_util::either::Either;
 use super::names::Names;
 use crate::proxy::cause;
 use crate::proxy::settings::{Endpoint, Protocol, ServerAddress};
-use crate::proxy::socket::Socket;
+use crate::proxy::socket::{Socket, probe_silent_peer};
 use crate::tls::{self, ApplicationProtocol, Connector};
 
 /// How long one address has before the next is tried beside it: the Connection Attempt Delay of RFC 8305 section 5.
@@ -180,7 +180,7 @@ impl Target {
         let stream = first_that_accepts(addresses.into_iter()).await?;
         // Neither changes what is sent; a socket without them is slower and forgets dead tunnels later.
         let _ = stream.set_nodelay(true);
-        let _ = SockRef::from(&stream).set_keepalive(true);
+        let _ = probe_silent_peer(SockRef::from(&stream));
         Ok(Socket::Left(stream))
     }
 }

@@ -149,6 +149,11 @@ impl Connection {
         }
     }
 
+    /// Whether it is one of HTTP/2.
+    pub(super) fn is_http2(&self) -> bool {
+        matches!(self.kind, Kind::Http2(_))
+    }
+
     /// Sends a request and waits for the head of its response, at most `first_byte` after the request's end. Dropping
     /// the future closes the connection or resets the stream, so that a server stops working for a client that left.
     pub(super) async fn send(

@@ -105,7 +105,7 @@ impl Turn {
             return Sent::Gone(self, request);
         }
         by_server::address(&mut request, &origin.site);
-        let again = (!has_credentials).then(|| Again::of(&request));
+        let again = (!has_credentials).then(|| Again::of(&request, connection.is_http2()));
         match connection.send(request, origin.first_byte).await {
             Ok(response) => Sent::Answered(Answer {
                 response,

@@ -51,9 +51,14 @@ pub(super) struct Again {
 }
 
 impl Again {
-    /// That of `request`.
-    pub(super) fn of(request: &Request<RequestBody>) -> Self {
-        let copy = request.body().is_empty().then(|| {
+    /// That of `request`, which is sent over HTTP/2 or not: only there a server can tell that it did nothing with it.
+    pub(super) fn of(request: &Request<RequestBody>, http2: bool) -> Self {
+        let is_idempotent = matches!(
+            *request.method(),
+            Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE
+        );
+        let useful = request.body().is_empty() && (is_idempotent || http2);
+        let copy = useful.then(|| {
             let mut copy = Request::new(RequestBody::empty());
             *copy.method_mut() = request.method().clone();
             *copy.uri_mut() = request.uri().clone();
@@ -62,10 +67,6 @@ impl Again {
             *copy.extensions_mut() = request.extensions().clone();
             copy
         });
-        let is_idempotent = matches!(
-            *request.method(),
-            Method::GET | Method::HEAD | Method::OPTIONS | Method::PUT | Method::DELETE
-        );
         Self { copy, is_idempotent }
     }
 
@@ -126,8 +127,10 @@ mod tests {
                 .uri("/")
                 .body(RequestBody::empty())
                 .unwrap();
-            let copy = Again::of(&request);
-            assert_eq!((copy.copy.is_some(), copy.is_idempotent), (true, again), "{method}");
+            let copy = |http2| Again::of(&request, http2);
+            assert_eq!(copy(true).is_idempotent, again, "{method}");
+            // What would not be sent again is not copied either.
+            assert_eq!((copy(false).copy.is_some(), copy(true).copy.is_some()), (again, true));
         }
     }
 }

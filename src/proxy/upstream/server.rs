@@ -112,7 +112,9 @@ impl Server {
     ) -> Result<Answer, Unanswered> {
         by_server::address(&mut request, &self.origin.site);
         while let Some(mut lease) = self.reused(sharing, introduction) {
-            let again = attempts.is_left().then(|| Again::of(&request));
+            let again = attempts
+                .is_left()
+                .then(|| Again::of(&request, lease.connection().is_http2()));
             match lease.connection().send(request, self.origin.first_byte).await {
                 Ok(response) => return Ok(self.answer(response, lease, slot)),
                 Err(Failure::Unsent(unsent)) => request = *unsent,
@@ -147,7 +149,9 @@ impl Server {
             Sharing::Alone => Lease::alone(connection, Rc::clone(&self.origin)),
         };
         let may = sharing == Sharing::Pooled && attempts.is_left();
-        let again = may.then(|| Again::of(&request));
+        // It goes to another server if at all, unless nothing was done with it, which only HTTP/2 can tell.
+        let may = may && (has_alternative || lease.connection().is_http2());
+        let again = may.then(|| Again::of(&request, lease.connection().is_http2()));
         match lease.connection().send(request, self.origin.first_byte).await {
             Ok(response) => Ok(self.answer(response, lease, slot)),
             Err(Failure::Unsent(unsent)) => {

@@ -58,7 +58,10 @@ impl Balancer {
             Self::Weighted(turns) => turns.borrow_mut().next(eligible),
             Self::LeastConnections(turns) => {
                 let least = (0..count).filter(|index| eligible(*index)).map(&load).min()?;
-                turns.next(count, |index| eligible(index) && load(index) <= least)
+                // Meanwhile another worker may have sent requests to it.
+                turns
+                    .next(count, |index| eligible(index) && load(index) <= least)
+                    .or_else(|| turns.next(count, eligible))
             }
             Self::RandomTwo(lots) => {
                 let mut drawn = lots.take();
@@ -87,8 +90,11 @@ fn better_of_two(
     // One fewer to draw from, and the first is stepped over: both are never the same.
     let second = draw(number - 1);
     let second = if second >= first { second + 1 } else { second };
-    let (first, second) = (among().nth(first)?, among().nth(second)?);
-    Some(if load(second) < load(first) { second } else { first })
+    // Meanwhile there may be fewer.
+    match (among().nth(first), among().nth(second)) {
+        (Some(first), Some(second)) if load(second) < load(first) => Some(second),
+        (first, second) => first.or(second).or_else(|| among().next()),
+    }
 }
 
 #[cfg(test)]
@@ -105,6 +111,24 @@ mod tests {
         assert_eq!(even, [0, 1, 0, 1]);
         assert_eq!(balancer.choose(3, |index| index == 0, |index| 9 - index), Some(0));
         assert_eq!(balancer.choose(3, |_| false, |_| 0), None);
+    }
+
+    #[test]
+    fn a_server_that_another_worker_makes_busy_meanwhile_is_still_one() {
+        let balancer = Balancer::new(&Balance::LeastConnections, 2, 0, 0);
+        let looks = Cell::new(0);
+        let busier_at_each_look = |_| {
+            looks.set(looks.get() + 1);
+            looks.get()
+        };
+        assert!(balancer.choose(2, |_| true, busier_at_each_look).is_some());
+        // Of three that there were only the last is left when it comes to choosing.
+        let asked = Cell::new(0);
+        let fewer = |index| {
+            asked.set(asked.get() + 1);
+            asked.get() <= 3 || index == 2
+        };
+        assert_eq!(better_of_two(3, fewer, |_| 0, |below| below - 1), Some(2));
     }
 
     #[test]
