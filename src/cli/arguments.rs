@@ -38,7 +38,7 @@ Exit codes: 0 well, 1 bad configuration or unreadable input, 2 wrong usage,
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Subcommand {
-    /// Terminate TLS and pass requests to the upstreams.
+    /// Terminate TLS and pass requests to the backends.
     Serve(ServeArguments),
     /// Check the configuration and show the chain that would be served for each certificate.
     Check(CheckArguments),

@@ -53,7 +53,7 @@ pub(super) fn of_body(error: &hyper::Error) -> &'static str {
     }
 }
 
-/// How the upstream's end of a tunnel broke.
+/// How the server's end of a tunnel broke.
 pub(super) fn of_tunnel(error: &io::Error) -> &'static str {
     if is_reset(error.kind()) { "reset" } else { "closed" }
 }

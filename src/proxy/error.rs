@@ -1,4 +1,4 @@
-//! Why a request was not answered by the upstream, and what the client is told instead.
+//! Why a request was not answered by the server, and what the client is told instead.
 
 use std::io::ErrorKind;
 use std::rc::Rc;
@@ -11,7 +11,7 @@ use super::cause;
 use super::headers::Refusal;
 use super::upstream::ConnectError;
 
-/// Why a request was not answered by the upstream.
+/// Why a request was not answered by the server.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
     /// The request's head is not one to pass on.
@@ -61,10 +61,10 @@ pub(super) enum Error {
     /// Every server had as much to do as it may for all that time.
     #[error("every server was busy for {0:?}")]
     QueueTimedOut(Duration),
-    /// The process has as many upstream connections as it may.
-    #[error("no room for another upstream connection")]
+    /// The process has as many connections to servers as it may.
+    #[error("no room for another connection to a server")]
     NoRoom,
-    /// No upstream accepted a connection; the last one tried is named.
+    /// No server accepted a connection; the last one tried is named.
     #[error("cannot connect to {server}")]
     Connect {
         /// Where.
@@ -72,7 +72,7 @@ pub(super) enum Error {
         /// Why not.
         source: ConnectError,
     },
-    /// The upstream ended the connection before it sent a byte of a response.
+    /// The server ended the connection before it sent a byte of a response.
     #[error("{server} closed the connection without a response")]
     Lost {
         /// Which.
@@ -80,13 +80,13 @@ pub(super) enum Error {
         /// How.
         source: hyper::Error,
     },
-    /// The upstream closed a new connection before anything of the request was sent.
+    /// The server closed a new connection before anything of the request was sent.
     #[error("{server} closed a new connection at once")]
     Unsent {
         /// Which.
         server: Rc<str>,
     },
-    /// The upstream says that it did nothing with the request.
+    /// The server says that it did nothing with the request.
     #[error("{server} refused the request before it did anything with it")]
     Unprocessed {
         /// Which.
@@ -97,7 +97,7 @@ pub(super) enum Error {
     /// A server of HTTP/1.0 has to be told a body's length first.
     #[error("the server speaks HTTP/1.0, and the request does not say how long its body is")]
     LengthRequired,
-    /// The upstream sent something that is no complete response head.
+    /// The server sent something that is no complete response head.
     #[error("{server} sent an invalid response")]
     InvalidResponse {
         /// Which.
@@ -105,7 +105,7 @@ pub(super) enum Error {
         /// What hyper makes of it.
         source: hyper::Error,
     },
-    /// The upstream's response head is well formed but must not be passed on.
+    /// The server's response head is well formed but must not be passed on.
     #[error("{server} sent a response that is not passed on: {reason}")]
     UnacceptableResponse {
         /// Which.
@@ -113,7 +113,7 @@ pub(super) enum Error {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// The upstream took the request and did not answer in time.
+    /// The server took the request and did not answer in time.
     #[error("{server} sent no response within {limit:?}")]
     Silent {
         /// Which.
@@ -145,11 +145,11 @@ impl Side {
 /// Whether the request may be sent again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Retry {
-    /// It never reached an upstream.
+    /// It never reached a server.
     Safe,
     /// It may have been acted on: only if doing it twice is doing it once (RFC 9110 section 9.2.2).
     IfIdempotent,
-    /// It would not help, or the upstream has begun to answer.
+    /// It would not help, or the server has begun to answer.
     Never,
 }
 

@@ -70,7 +70,7 @@ pub(super) fn redirect(status: StatusCode, location: HeaderValue) -> Response<Re
     response
 }
 
-/// Whether `method` is answered here and not by an upstream.
+/// Whether `method` is answered here and not by a server.
 pub(super) fn is_options_of_server(method: &Method, target: &str) -> bool {
     *method == Method::OPTIONS && target == "*"
 }

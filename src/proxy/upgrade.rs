@@ -1,6 +1,6 @@
 //! From HTTP/1.1 to another protocol: agreed by both ends, then a tunnel.
 //!
-//! Not a byte of the new protocol goes to the upstream before its 101 (Pingora CVE-2026-2833), and a 101 counts only
+//! Not a byte of the new protocol goes to the server before its 101 (Pingora CVE-2026-2833), and a 101 counts only
 //! where it names what the client asked for. A tunnel that is open both ways has no idle timeout: a WebSocket may be
 //! silent for hours, and a cut after 60 s is what users of proxies with one complain of. Dead peers are found by TCP
 //! keep-alive, those that take no bytes by the write timeout, and the rest ends with the process.
@@ -53,13 +53,13 @@ impl Wanted {
         (!plain_http2 && !value.is_empty()).then(|| Self(value.clone()))
     }
 
-    /// Puts the question to the upstream.
+    /// Puts the question to the server.
     pub(super) fn ask(&self, headers: &mut HeaderMap) {
         headers.insert(UPGRADE, self.0.clone());
         headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     }
 
-    /// What the upstream's 101 agrees to, where that was asked for. Its Connection field is not looked at: some
+    /// What the server's 101 agrees to, where that was asked for. Its Connection field is not looked at: some
     /// backends forget it.
     pub(super) fn agreed(&self, headers: &HeaderMap) -> Option<HeaderValue> {
         let mut values = headers.get_all(UPGRADE).iter();

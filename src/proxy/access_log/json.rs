@@ -32,9 +32,9 @@ pub(super) fn write(line: &mut Vec<u8>, of: &Line<'_>) {
         of.end.word()
     );
     text(line, "cause", of.cause.map(str::as_bytes));
-    text(line, "upstream", of.upstream.map(str::as_bytes));
-    if let Some(time) = of.upstream_time {
-        let _ = write!(line, ",\"upstream_ms\":{}", milliseconds(time));
+    text(line, "server", of.server.map(str::as_bytes));
+    if let Some(time) = of.server_time {
+        let _ = write!(line, ",\"server_ms\":{}", milliseconds(time));
     }
     text(line, "tls", of.tls.map(str::as_bytes));
     if let Some(resumed) = of.resumed {
@@ -82,8 +82,8 @@ mod tests {
             "bytes_in": 3,
             "duration_ms": 12,
             "end": "complete",
-            "upstream": "backend:80",
-            "upstream_ms": 9,
+            "server": "backend:80",
+            "server_ms": 9,
             "tls": "TLSv1.3",
             "resumed": false,
             "server_name": "a.test",
@@ -111,8 +111,8 @@ mod tests {
             "client",
             "host",
             "cause",
-            "upstream",
-            "upstream_ms",
+            "server",
+            "server_ms",
             "tls",
             "resumed",
             "server_name",

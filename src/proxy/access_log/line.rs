@@ -49,9 +49,9 @@ pub(super) struct Line<'a> {
     /// Why it failed, in a word.
     pub(super) cause: Option<&'static str>,
     /// The server that answered, or failed.
-    pub(super) upstream: Option<&'a str>,
+    pub(super) server: Option<&'a str>,
     /// From the end of the request's header section to that of the server's response.
-    pub(super) upstream_time: Option<Duration>,
+    pub(super) server_time: Option<Duration>,
     /// The request's X-Request-ID, as the server got it.
     pub(super) request_id: Option<&'a [u8]>,
     /// The User-Agent field.
@@ -65,7 +65,7 @@ pub(super) struct Line<'a> {
 pub(super) enum End {
     /// The client left, or was given up, before the whole response was handed over.
     Abandoned,
-    /// The upstream did not finish its response.
+    /// The server did not finish its response.
     Cut,
     /// As it should.
     Complete,
@@ -169,8 +169,8 @@ pub(super) mod tests {
             bytes: 512,
             end: End::Complete,
             cause: None,
-            upstream: Some("backend:80"),
-            upstream_time: Some(Duration::from_millis(9)),
+            server: Some("backend:80"),
+            server_time: Some(Duration::from_millis(9)),
             request_id: Some(b"0a1b"),
             user_agent: Some(b"Mozilla/5.0 (X11)"),
             referer: Some(b"https://b.test/start"),
@@ -196,8 +196,8 @@ pub(super) mod tests {
             bytes_in: 0,
             bytes: 0,
             end: End::Abandoned,
-            upstream: None,
-            upstream_time: None,
+            server: None,
+            server_time: None,
             request_id: None,
             user_agent: None,
             referer: Some(b""),

@@ -46,8 +46,8 @@ pub(in crate::proxy) struct Record {
     request_id: Option<HeaderValue>,
     status: Option<StatusCode>,
     cause: Option<&'static str>,
-    upstream: Option<Rc<str>>,
-    upstream_time: Option<Duration>,
+    server: Option<Rc<str>>,
+    server_time: Option<Duration>,
     received: Received,
     bytes: Cell<u64>,
     end: End,
@@ -90,8 +90,8 @@ impl Record {
             request_id: None,
             status: None,
             cause: None,
-            upstream: None,
-            upstream_time: None,
+            server: None,
+            server_time: None,
             received: Received::default(),
             bytes: Cell::new(0),
             end: End::Abandoned,
@@ -121,15 +121,15 @@ impl Record {
     /// It failed; the response will be ours.
     pub(in crate::proxy) fn failed(&mut self, error: &Error) {
         self.cause = Some(error.cause());
-        self.upstream = error.server().cloned();
+        self.server = error.server().cloned();
     }
 
-    /// The response has begun, that of `upstream` or ours.
-    pub(in crate::proxy) fn answered(&mut self, status: StatusCode, upstream: Option<Rc<str>>) {
+    /// The response has begun, that of `server` or ours.
+    pub(in crate::proxy) fn answered(&mut self, status: StatusCode, server: Option<Rc<str>>) {
         self.status = Some(status);
-        if upstream.is_some() {
-            self.upstream_time = Some(self.start.elapsed());
-            self.upstream = upstream;
+        if server.is_some() {
+            self.server_time = Some(self.start.elapsed());
+            self.server = server;
         }
         if self.method == Method::HEAD {
             // Its body is never asked for.
@@ -142,7 +142,7 @@ impl Record {
         self.bytes.set(self.bytes.get() + count as u64);
     }
 
-    /// The upstream did not finish.
+    /// The server did not finish.
     pub(in crate::proxy) fn cut(&mut self, cause: &'static str) {
         self.end = End::Cut;
         self.cause = Some(cause);
@@ -175,8 +175,8 @@ impl Record {
             bytes: self.bytes.get(),
             end: self.end,
             cause: self.cause,
-            upstream: self.upstream.as_deref(),
-            upstream_time: self.upstream_time,
+            server: self.server.as_deref(),
+            server_time: self.server_time,
             request_id: self.request_id.as_ref().map(HeaderValue::as_bytes),
             user_agent: self.user_agent.as_ref().map(HeaderValue::as_bytes),
             referer,
@@ -243,7 +243,7 @@ mod tests {
         for field in [
             "fullchain::access: request peer=192.0.2.1:4711 method=\"GET\" host=\"a.test\" path=/a?b&token=REDACTED",
             "protocol=\"HTTP/1.1\" scheme=\"http\" status=200 bytes=5 bytes_in=3",
-            "end=\"complete\" upstream=\"backend:80\" upstream_ms=",
+            "end=\"complete\" server=\"backend:80\" server_ms=",
             "user=\"Aladdin\" request_id=\"0a1b\" user_agent=\"x\\\\x9b[2J\" \
              referer=\"https://b.test/?token=REDACTED\"",
         ] {
@@ -269,7 +269,7 @@ mod tests {
             line.contains("status=499") && line.contains("end=\"abandoned\""),
             "{line}"
         );
-        assert!(!line.contains("upstream_ms"), "{line}");
+        assert!(!line.contains("server_ms"), "{line}");
     }
 
     #[test]
@@ -282,10 +282,7 @@ mod tests {
             record.complete();
         });
         assert!(line.contains("status=502"), "{line}");
-        assert!(
-            line.contains("cause=\"closed\" upstream=\"backend:80\" user="),
-            "{line}"
-        );
+        assert!(line.contains("cause=\"closed\" server=\"backend:80\" user="), "{line}");
         let line = logged(|head| begin(true, head).unwrap().cut("reset"));
         assert!(line.contains("end=\"cut\" cause=\"reset\""), "{line}");
     }

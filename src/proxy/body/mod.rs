@@ -43,11 +43,11 @@ pub(super) enum BodyError {
     /// The request is sent again on another connection.
     #[error("the request is sent again")]
     Recalled,
-    /// The upstream broke off, or its framing is malformed.
-    #[error("the upstream's body is malformed or incomplete")]
+    /// The server broke off, or its framing is malformed.
+    #[error("the server's body is malformed or incomplete")]
     Response(#[source] hyper::Error),
-    /// The upstream sent nothing for too long.
-    #[error("the upstream sent nothing for {0:?}")]
+    /// The server sent nothing for too long.
+    #[error("the server sent nothing for {0:?}")]
     ResponseStalled(Duration),
 }
 

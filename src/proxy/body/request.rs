@@ -1,4 +1,4 @@
-//! A request's body on its way to the upstream.
+//! A request's body on its way to the server.
 
 use std::cell::RefCell;
 use std::pin::Pin;
@@ -19,7 +19,7 @@ use crate::proxy::activity::InProgress;
 use crate::proxy::alarm::Alarm;
 use crate::proxy::headers::hop;
 
-/// A request's body on its way to the upstream. Trailers go with it to HTTP/2; hyper leaves them behind elsewhere, where
+/// A request's body on its way to the server. Trailers go with it to HTTP/2; hyper leaves them behind elsewhere, where
 /// no Trailer field announces them.
 #[derive(Debug)]
 pub(in crate::proxy) struct RequestBody(Content);
@@ -131,7 +131,7 @@ impl RequestBody {
         }
     }
 
-    /// Holds what comes from the client back until the upstream asks for it; `None` where there is nothing to hold.
+    /// Holds what comes from the client back until the server asks for it; `None` where there is nothing to hold.
     pub(in crate::proxy) fn hold(&mut self) -> Option<Continue> {
         let Content::Stream(stream) = &mut self.0 else {
             return None;

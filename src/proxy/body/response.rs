@@ -21,7 +21,7 @@ use crate::proxy::headers::hop;
 use crate::proxy::upstream::Lease;
 use crate::telemetry::Causes;
 
-/// A response's body. Its end gives the upstream's connection back and writes the access log.
+/// A response's body. Its end gives the server's connection back and writes the access log.
 #[derive(Debug)]
 pub(in crate::proxy) struct ResponseBody {
     content: Content,

@@ -1,6 +1,6 @@
 //! What the two ends of an exchange tell each other about the request's body.
 //!
-//! The body is read by the connection to the upstream, long after the request was handed over. Whoever waits for the
+//! The body is read by the connection to the server, long after the request was handed over. Whoever waits for the
 //! response wants to know when it has left; and the body wants to know when nobody needs the rest of it.
 
 use std::cell::{Cell, RefCell};
@@ -18,7 +18,7 @@ use crate::proxy::alarm::Alarm;
 /// only after they have sent everything.
 const LINGER: Duration = Duration::from_secs(30);
 
-/// How long an upstream that was asked whether it wants the body may take before it gets it anyway (RFC 9110 section
+/// How long a server that was asked whether it wants the body may take before it gets it anyway (RFC 9110 section
 /// 10.1.1): curl's and .NET's second.
 const CONTINUE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -36,9 +36,9 @@ struct State {
     complete: Cell<bool>,
     /// When its response was complete.
     answered: Cell<Option<Instant>>,
-    /// The upstream will not read the rest.
+    /// The server will not read the rest.
     unwanted: Cell<bool>,
-    /// What a final response said about a body that the upstream was asked about.
+    /// What a final response said about a body that the server was asked about.
     decided: Cell<Option<Decision>>,
     /// Why it ended early, if it did.
     failure: RefCell<Option<BodyError>>,
@@ -69,7 +69,7 @@ impl Upload {
         self.given_up();
     }
 
-    /// Nobody takes the rest any more: the upstream may have answered early and lost interest.
+    /// Nobody takes the rest any more: the server may have answered early and lost interest.
     pub(super) fn given_up(&self) {
         if self.0.sent.get().is_none() {
             self.0.sent.set(Some(Instant::now()));
@@ -86,7 +86,7 @@ impl Upload {
         self.0.failure.replace(Some(error.copy()));
     }
 
-    /// The head of a final response has come. `closing` tells that the upstream reads nothing after it, `lingering` that
+    /// The head of a final response has come. `closing` tells that the server reads nothing after it, `lingering` that
     /// the client may go on for a while all the same.
     ///
     /// Where it keeps its connection it has to be sent the body that it was told of, wanted or not (RFC 9110 section
@@ -146,7 +146,7 @@ impl Upload {
     }
 }
 
-/// Holds a body back until the upstream asks for it, answers without it, or takes too long.
+/// Holds a body back until the server asks for it, answers without it, or takes too long.
 #[derive(Debug)]
 pub(super) struct Gate {
     asked: UnboundedReceiver<()>,
@@ -154,7 +154,7 @@ pub(super) struct Gate {
     alarm: Alarm,
 }
 
-/// Opens a [`Gate`]: the upstream has sent 100 (Continue).
+/// Opens a [`Gate`]: the server has sent 100 (Continue).
 #[derive(Clone, Debug)]
 pub(in crate::proxy) struct Continue(UnboundedSender<()>);
 

@@ -34,7 +34,7 @@ pub(in crate::proxy) fn strip_request(headers: &mut HeaderMap) {
     join_cookies(headers);
 }
 
-/// Whether the upstream ends its connection after this response (RFC 9112 section 9.3).
+/// Whether the server ends its connection after this response (RFC 9112 section 9.3).
 pub(in crate::proxy) fn is_last<B>(response: &Response<B>) -> bool {
     let says = |word: &[u8]| {
         let mut tokens = response.headers().get_all(CONNECTION).iter().flat_map(tokens);
@@ -43,7 +43,7 @@ pub(in crate::proxy) fn is_last<B>(response: &Response<B>) -> bool {
     says(b"close") || response.version() == Version::HTTP_10 && !says(b"keep-alive")
 }
 
-/// Removes what concerned the upstream's connection.
+/// Removes what concerned the server's connection.
 pub(in crate::proxy) fn strip_response(headers: &mut HeaderMap) {
     strip(headers);
 }

@@ -1,7 +1,7 @@
 //! The PROXY protocol: a header in front of a connection that says who the client is, where another proxy stands in
 //! between.
 //!
-//! Read from balancers in front of us (versions 1 and 2), written to upstreams behind us (either). As specified in
+//! Read from balancers in front of us (versions 1 and 2), written to servers behind us (either). As specified in
 //! `doc/proxy-protocol.txt` of HAProxy, revision of 2020/03/05.
 
 mod read;

@@ -1,4 +1,4 @@
-//! Header -> bytes, for upstreams that want to know the client.
+//! Header -> bytes, for servers that want to know the client.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 

@@ -65,7 +65,7 @@ pub(super) struct Context {
     pub(super) pins: Pins,
 }
 
-/// Answers one request: with the upstream's response, or with our own where there is none to pass back.
+/// Answers one request: with the server's response, or with our own where there is none to pass back.
 ///
 /// `taken` is how the driver of an HTTP/2 stream follows the response's body.
 pub(super) async fn answer(

@@ -206,7 +206,7 @@ impl Lease {
     }
 
     /// Keeps the connection for the next request, if hyper has found both messages complete and nothing after them.
-    /// Where the upstream answered before it had the whole request, or sent more than its response, the connection
+    /// Where the server answered before it had the whole request, or sent more than its response, the connection
     /// closes.
     pub(in crate::proxy) fn release(self) {
         let Self {

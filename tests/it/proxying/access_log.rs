@@ -53,7 +53,7 @@ fn a_request_over_http_1_1_is_told_with_both_sides_and_both_directions() {
         ("bytes", json!(2)),
         ("bytes_in", json!(5)),
         ("end", json!("complete")),
-        ("upstream", json!(upstream.address.to_string())),
+        ("server", json!(upstream.address.to_string())),
         ("tls", json!("TLSv1.3")),
         ("resumed", json!(false)),
         ("server_name", json!("a.test")),
@@ -65,7 +65,7 @@ fn a_request_over_http_1_1_is_told_with_both_sides_and_both_directions() {
     ] {
         assert_eq!(line[name], value, "{name}: {line}");
     }
-    assert!(line["upstream_ms"].as_u64().unwrap() <= line["duration_ms"].as_u64().unwrap());
+    assert!(line["server_ms"].as_u64().unwrap() <= line["duration_ms"].as_u64().unwrap());
 }
 
 #[test]

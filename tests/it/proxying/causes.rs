@@ -211,7 +211,7 @@ fn a_request_that_is_refused() {
             (&json!(status), &json!(cause)),
             "{request}"
         );
-        assert_eq!(line["upstream"], Value::Null);
+        assert_eq!(line["server"], Value::Null);
     }
 }
 
