@@ -125,9 +125,6 @@ impl Activity {
 }
 
 impl Observer for Rc<Activity> {
-    // Encrypted bytes tell nothing: the first request may come with the end of the handshake.
-    fn has_read(&self) {}
-
     fn write_blocked(&self) {
         self.blocked.set(true);
     }

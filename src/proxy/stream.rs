@@ -13,10 +13,8 @@ use tokio::time::Instant;
 
 use super::alarm::Alarm;
 
-/// Hears of bytes that pass.
+/// Hears whether the peer takes bytes.
 pub(super) trait Observer {
-    /// Bytes have been read.
-    fn has_read(&self);
     /// The peer takes no bytes for now.
     fn write_blocked(&self) {}
     /// The peer takes bytes again, after it took none.
@@ -88,9 +86,7 @@ impl<IO: AsyncRead + Unpin, O: Observer + Unpin> AsyncRead for Stream<IO, O> {
         let this = self.get_mut();
         let before = buffer.filled().len();
         let outcome = Pin::new(&mut this.io).poll_read(context, buffer);
-        if buffer.filled().len() > before {
-            this.observer.has_read();
-        } else if outcome.is_ready() {
+        if outcome.is_ready() && buffer.filled().len() == before {
             // The end, or an error: there is nothing to keep writers waiting for.
             this.discarding = false;
         }
@@ -145,9 +141,7 @@ mod tests {
     #[derive(Debug)]
     struct Nobody;
 
-    impl Observer for Nobody {
-        fn has_read(&self) {}
-    }
+    impl Observer for Nobody {}
 
     #[test]
     fn a_peer_that_takes_no_bytes_is_given_up() {

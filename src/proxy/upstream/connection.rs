@@ -68,7 +68,7 @@ pub(super) enum Failure {
 }
 
 impl Connection {
-    /// An HTTP/1 connection over `io`.
+    /// An HTTP/1 connection over `io`, which `received` hears of.
     pub(super) async fn http1<IO>(
         io: IO,
         received: Received,
@@ -80,7 +80,7 @@ impl Connection {
     {
         let (sender, connection) = dialect
             .http1_builder()
-            .handshake(TokioIo::new(io))
+            .handshake(TokioIo::new(received.counting(io)))
             .await
             .map_err(|error| ConnectError::Broken(Arc::new(io::Error::other(error))))?;
         contain::spawn(None, async move {

@@ -1,7 +1,11 @@
-//! What is known of the bytes between a server and us.
+//! What is known of the bytes between a server and us: beneath TLS whether the server takes any, above it how often some
+//! have arrived. What TLS says for itself, be it a session ticket or that it ends, is no byte of a response.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use tokio::io::AsyncRead;
+use tokio_util::io::InspectReader;
 
 use super::room::Place;
 use super::roster::Slot;
@@ -35,6 +39,16 @@ impl Received {
         self.0.place.keep(slot);
     }
 
+    /// The same `io`, on which arriving bytes are counted.
+    pub(super) fn counting<IO: AsyncRead>(&self, io: IO) -> InspectReader<IO, impl FnMut(&[u8]) + Send + use<IO>> {
+        let Self(seen) = self.clone();
+        InspectReader::new(io, move |bytes| {
+            if !bytes.is_empty() {
+                seen.reads.fetch_add(1, Ordering::Relaxed);
+            }
+        })
+    }
+
     /// How often bytes have arrived.
     pub(super) fn count(&self) -> u64 {
         self.0.reads.load(Ordering::Relaxed)
@@ -47,10 +61,6 @@ impl Received {
 }
 
 impl Observer for Received {
-    fn has_read(&self) {
-        self.0.reads.fetch_add(1, Ordering::Relaxed);
-    }
-
     /// A server may answer before it has the whole request, and close: 413 is often sent so. Its answer is read
     /// before the loss is told (RFC 9112 section 9.5).
     fn write_refused(&self) -> bool {

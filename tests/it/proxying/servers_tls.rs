@@ -1,5 +1,6 @@
 //! Servers that speak TLS: whom the proxy trusts, what it shows and asks for, and what it says where that fails.
 
+use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use http::Version;
 use http::uri::PathAndQuery;
 use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
+use rustls::{RootCertStore, ServerConfig, ServerConnection};
 
 use crate::rig::client::Client;
 use crate::rig::command::fullchain;
@@ -284,6 +285,95 @@ fn sessions_are_resumed() {
     assert_eq!((get(&proxy), get(&proxy)), (200, 200));
     let resumed: Vec<bool> = upstream.hellos().iter().map(|hello| hello.resumed).collect();
     assert_eq!(resumed, [false, true]);
+}
+
+/// How a connection in TLS ends.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    /// TLS says so.
+    Notified,
+    /// The socket alone does.
+    Cut,
+    Reset,
+}
+
+/// A server whose first connection ends like this under the request after so many answers; on others it answers all.
+fn dying(estate: &Estate, answers: usize, end: End) -> Upstream {
+    let config = Arc::new(config(&[&estate.leaf("localhost")], &[], None));
+    Upstream::scripted(move |connection| {
+        let mut tls = ServerConnection::new(Arc::clone(&config)).unwrap();
+        let mut answered = 0;
+        while takes_request(&mut rustls::Stream::new(&mut tls, connection.stream())) {
+            if connection.number == 0 && answered == answers {
+                break;
+            }
+            answered += 1;
+            let ok = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+            tls.writer().write_all(ok).unwrap();
+            tls.write_tls(connection.stream()).unwrap();
+        }
+        match end {
+            End::Notified => {
+                tls.send_close_notify();
+                tls.write_tls(connection.stream()).unwrap();
+            }
+            End::Cut => {}
+            End::Reset => connection.reset(),
+        }
+    })
+}
+
+/// Whether another request comes, without a body.
+fn takes_request(stream: &mut impl Read) -> bool {
+    let (mut request, mut byte) = (Vec::new(), [0]);
+    while !request.ends_with(b"\r\n\r\n") {
+        match stream.read(&mut byte) {
+            Ok(1) => request.push(byte[0]),
+            _ => return false,
+        }
+    }
+    true
+}
+
+const ENDS: [End; 3] = [End::Notified, End::Cut, End::Reset];
+
+/// What TLS says for itself, such as the tickets after a handshake and that it ends, is no byte of a response.
+#[test]
+fn a_new_connection_that_dies_under_a_request_costs_only_what_cannot_be_said_twice() {
+    let estate = Estate::new();
+    for (method, status) in [("GET", 200), ("POST", 502)] {
+        for end in ENDS {
+            let (dying, well) = (dying(&estate, 0, end), estate.server(&[]));
+            let proxy = Proxy::with(&[], |settings| {
+                estate.trusting("localhost", &well)(settings);
+                let dying = ServerAddress::https("localhost", dying.address.port());
+                settings.backends[0].servers.insert(0, dying);
+            });
+            let mut client = Client::of(&proxy);
+            client.send(format!(
+                "{method} / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 0\r\n\r\n"
+            ));
+            assert_eq!(client.response().status, status, "{method} {end:?}");
+            assert_eq!(dying.connections(), 1);
+            assert_eq!(well.requests().len(), usize::from(status == 200), "{method} {end:?}");
+        }
+    }
+}
+
+/// RFC 9112 section 9.3.1: a server may close an idle connection at the moment at which a request is on its way.
+#[test]
+fn a_kept_connection_that_dies_under_a_request_is_replaced() {
+    let estate = Estate::new();
+    for end in ENDS {
+        let dying = dying(&estate, 1, end);
+        let proxy = Proxy::with(&[], |settings| {
+            settings.backends[0].servers = vec![ServerAddress::https("localhost", dying.address.port())];
+            let root = PathBuf::from(estate.directory.text("root.pem"));
+            settings.backends[0].protocol.tls.trust = Trust::Roots(Roots::Files(vec![root]));
+        });
+        assert_eq!((get(&proxy), get(&proxy)), (200, 200), "{end:?}");
+        assert_eq!(dying.connections(), 2, "{end:?}");
+    }
 }
 
 #[test]
