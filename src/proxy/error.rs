@@ -113,6 +113,14 @@ pub(super) enum Error {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// The server reads on and takes nothing of the request's body.
+    #[error("{server} took nothing of the request body for {limit:?}")]
+    Untaken {
+        /// Which.
+        server: Rc<str>,
+        /// The timeout.
+        limit: Duration,
+    },
     /// The server took the request and did not answer in time.
     #[error("{server} sent no response within {limit:?}")]
     Silent {
@@ -179,6 +187,7 @@ impl Error {
             | Self::Unprocessed { .. }
             | Self::InvalidResponse { .. }
             | Self::UnacceptableResponse { .. }
+            | Self::Untaken { .. }
             | Self::Silent { .. } => Side::Upstream,
         }
     }
@@ -234,6 +243,7 @@ impl Error {
             | Self::Unsent { .. }
             | Self::InvalidResponse { .. }
             | Self::HandshakeLost { .. }
+            | Self::Untaken { .. }
             | Self::UnacceptableResponse { .. } => StatusCode::BAD_GATEWAY,
         }
     }
@@ -272,6 +282,7 @@ impl Error {
             Self::Unprocessed { .. } => "unprocessed",
             Self::InvalidResponse { source, .. } => cause::of_response(source),
             Self::UnacceptableResponse { .. } => "invalid-response",
+            Self::Untaken { .. } => "write-timeout",
             Self::Silent { .. } => "first-byte-timeout",
         }
     }
@@ -286,6 +297,7 @@ impl Error {
             | Self::InvalidResponse { server, .. }
             | Self::UnacceptableResponse { server, .. }
             | Self::HandshakeLost { server }
+            | Self::Untaken { server, .. }
             | Self::Silent { server, .. } => Some(server),
             Self::Refused(_)
             | Self::RequestBody(_)
@@ -323,6 +335,7 @@ impl Error {
                 | Self::Lost { .. }
                 | Self::Unsent { .. }
                 | Self::InvalidResponse { .. }
+                | Self::Untaken { .. }
                 | Self::Silent { .. }
         )
     }

@@ -281,6 +281,10 @@ impl Body for RequestBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let this = self.get_mut();
+        let upload = this.upload();
+        if let Some(upload) = &upload {
+            upload.asked();
+        }
         let outcome = match &mut this.0 {
             Content::Empty => Poll::Ready(None),
             Content::Stream(stream) => stream.poll_frame(context),
@@ -291,8 +295,10 @@ impl Body for RequestBody {
             },
             Content::Spooled(spooled) => spooled.poll_frame(context),
         };
-        if let (Poll::Ready(Some(Err(error))), Some(upload)) = (&outcome, this.upload()) {
-            upload.failed(error);
+        match (&outcome, upload) {
+            (Poll::Ready(Some(Ok(_))), Some(upload)) => upload.offered(),
+            (Poll::Ready(Some(Err(error))), Some(upload)) => upload.failed(error),
+            _ => {}
         }
         outcome
     }

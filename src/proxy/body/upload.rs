@@ -30,6 +30,8 @@ pub(in crate::proxy) struct Upload(Rc<State>);
 struct State {
     /// When the client last sent some of it.
     progress: Cell<Option<Instant>>,
+    /// Since when the next of it waits for somebody to take it.
+    untaken: Cell<Option<Instant>>,
     /// When the last of it was handed over, or it was given up.
     sent: Cell<Option<Instant>>,
     /// All of it has been handed over.
@@ -117,6 +119,21 @@ impl Upload {
     /// When the client last sent some of it.
     pub(super) fn last_progress(&self) -> Option<Instant> {
         self.0.progress.get()
+    }
+
+    /// From now on the next of it waits for somebody to take it.
+    pub(in crate::proxy) fn offered(&self) {
+        self.0.untaken.set(Some(Instant::now()));
+    }
+
+    /// Somebody waits for the next of it.
+    pub(super) fn asked(&self) {
+        self.0.untaken.set(None);
+    }
+
+    /// Since when the next of it waits for somebody to take it; `None` where somebody waits for it.
+    pub(in crate::proxy) fn untaken_since(&self) -> Option<Instant> {
+        self.0.untaken.get()
     }
 
     /// Until when the client may go on with the body; `None` as long as its response is not complete.

@@ -37,7 +37,7 @@ pub(super) struct Connection {
 #[derive(Debug)]
 enum Kind {
     Http1(Http1),
-    Http2(Stream),
+    Http2(Http2),
 }
 
 #[derive(Debug)]
@@ -48,6 +48,14 @@ struct Http1 {
     introduction: Option<Introduction>,
     /// It serves no further request.
     is_last: bool,
+}
+
+#[derive(Debug)]
+struct Http2 {
+    stream: Stream,
+    /// For how long the server may take nothing of a request's body. Over HTTP/1 the socket sees to that; here the server
+    /// may go on reading, and only give this stream no window.
+    progress: Duration,
 }
 
 /// What can become of a request other than a response.
@@ -61,6 +69,8 @@ pub(super) enum Failure {
     Body(BodyError),
     /// No response in time.
     Silent,
+    /// The server took nothing of the client's body for that long.
+    Untaken(Duration),
     /// The connection ended without a byte of a response.
     Lost(hyper::Error),
     /// Something came that is no response.
@@ -96,9 +106,9 @@ impl Connection {
         Ok(Self::new(kind, dialect))
     }
 
-    /// A stream of an HTTP/2 connection.
-    pub(super) fn http2(stream: Stream, dialect: &Rc<Dialect>) -> Self {
-        Self::new(Kind::Http2(stream), dialect)
+    /// A stream of an HTTP/2 connection, whose server may take nothing of a body for as long as `progress`.
+    pub(super) fn http2(stream: Stream, progress: Duration, dialect: &Rc<Dialect>) -> Self {
+        Self::new(Kind::Http2(Http2 { stream, progress }), dialect)
     }
 
     fn new(kind: Kind, dialect: &Rc<Dialect>) -> Self {
@@ -165,7 +175,14 @@ impl Connection {
             upload: request.body().upload(),
             start: Instant::now(),
             first_byte,
+            progress: match &self.kind {
+                Kind::Http1(_) => None,
+                Kind::Http2(http2) => Some(http2.progress),
+            },
         };
+        if let Some(upload) = &patience.upload {
+            upload.offered();
+        }
         match &mut self.kind {
             Kind::Http1(http1) => {
                 self.dialect.http1(&mut request);
@@ -183,7 +200,7 @@ impl Connection {
                 http1.is_last |= response.version() < Version::HTTP_11;
                 Ok(response)
             }
-            Kind::Http2(stream) => {
+            Kind::Http2(Http2 { stream, .. }) => {
                 self.dialect.http2(&mut request, stream.is_tls());
                 let response = stream.send(request);
                 let outcome = patience.wait(response, &mut self.alarm, classify_http2).await;
@@ -204,9 +221,27 @@ struct Patience {
     upload: Option<Upload>,
     start: Instant,
     first_byte: Duration,
+    /// How long the body may go untaken meanwhile, where nobody else looks after it.
+    progress: Option<Duration>,
 }
 
 impl Patience {
+    /// Until when to wait, as things are, and what it is then.
+    fn limit(&self) -> (Instant, Failure) {
+        let Some(upload) = &self.upload else {
+            return (self.start + self.first_byte, Failure::Silent);
+        };
+        if let Some(sent) = upload.sent() {
+            return (sent + self.first_byte, Failure::Silent);
+        }
+        let Some(progress) = self.progress else {
+            return (Instant::now() + self.first_byte, Failure::Silent);
+        };
+        // As long as the client is waited for, the time of which the server has all has not begun.
+        let since = upload.untaken_since().unwrap_or_else(Instant::now);
+        (since + progress, Failure::Untaken(progress))
+    }
+
     async fn wait(
         &self,
         response: impl Future<Output = Result<Response<Incoming>, TrySendError<Request<RequestBody>>>>,
@@ -216,18 +251,16 @@ impl Patience {
         let mut response = pin!(response);
         let outcome = poll_fn(|context| {
             if let Poll::Ready(outcome) = response.as_mut().poll(context) {
-                return Poll::Ready(Some(outcome));
+                return Poll::Ready(Ok(outcome));
             }
-            let upload = self.upload.as_ref();
-            let since = upload.map_or(self.start, |upload| upload.sent().unwrap_or_else(Instant::now));
-            ready!(alarm.poll(context, since + self.first_byte));
-            Poll::Ready(None)
+            let (deadline, failure) = self.limit();
+            ready!(alarm.poll(context, deadline));
+            Poll::Ready(Err(failure))
         })
         .await;
-        let mut failure = match outcome {
-            None => return Err(Failure::Silent),
-            Some(Ok(response)) => return Ok(response),
-            Some(Err(failure)) => failure,
+        let mut failure = match outcome? {
+            Ok(response) => return Ok(response),
+            Err(failure) => failure,
         };
         if let Some(request) = failure.take_message() {
             return Err(Failure::Unsent(Box::new(request)));

@@ -11,7 +11,7 @@ use super::introduction::Introduction;
 use super::received::Received;
 use super::room::{Place, Room};
 use super::sockets::Sockets;
-use super::streams::{Opening, Shared, Streams};
+use super::streams::{self, Opening, Shared, Streams};
 use crate::proxy::settings::{self, BackendTimeouts, HttpVersion, ProxyProtocol, ServerAddress};
 use crate::proxy::stream::Stream;
 use crate::tls::{ApplicationProtocol, Connector};
@@ -75,9 +75,7 @@ impl Opener {
 
     /// A stream on a connection that is there.
     pub(super) fn shared(&self) -> Option<Connection> {
-        self.streams
-            .take()
-            .map(|stream| Connection::http2(stream, &self.dialect))
+        self.streams.take().map(|stream| self.on(stream))
     }
 
     /// A new connection, or a stream on one that is opened for all who wait.
@@ -108,7 +106,7 @@ impl Opener {
         }
         match self.connect(introduction, false).await? {
             Opened::Http1(connection) => Ok(connection),
-            Opened::Http2(connection) => Ok(Connection::http2(self.streams.share(connection), &self.dialect)),
+            Opened::Http2(connection) => Ok(self.on(self.streams.share(connection))),
         }
     }
 
@@ -121,8 +119,12 @@ impl Opener {
     pub(super) async fn open_alone(&self, introduction: Option<Introduction>) -> Result<Connection, ConnectError> {
         Ok(match self.connect(introduction, true).await? {
             Opened::Http1(connection) => connection,
-            Opened::Http2(connection) => Connection::http2(Rc::new(connection).stream(), &self.dialect),
+            Opened::Http2(connection) => self.on(Rc::new(connection).stream()),
         })
+    }
+
+    fn on(&self, stream: streams::Stream) -> Connection {
+        Connection::http2(stream, self.timeouts.progress, &self.dialect)
     }
 
     fn may_be_shared(&self) -> bool {

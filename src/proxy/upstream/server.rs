@@ -207,6 +207,7 @@ impl Origin {
                 server,
                 limit: self.first_byte,
             },
+            Failure::Untaken(limit) => Error::Untaken { server, limit },
             Failure::Lost(source) => Error::Lost { server, source },
             Failure::Invalid(source) => Error::InvalidResponse { server, source },
             Failure::Unsent(_) => Error::Unsent { server },

@@ -1,6 +1,8 @@
 //! Servers that speak HTTP/2.
 
 use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::time::Duration;
 
 use bytes::Bytes;
 use fullchain::proxy::Settings;
@@ -9,6 +11,7 @@ use http::{HeaderMap, Request, Response, Version};
 use http_body_util::{BodyExt, Full};
 use tokio::sync::Notify;
 
+use crate::rig::PATIENCE;
 use crate::rig::client::{Client, http2, http2_with};
 use crate::rig::eventually;
 use crate::rig::hyper_upstream::{HyperUpstream, Speech, full};
@@ -264,9 +267,45 @@ fn a_server_that_does_not_answer_is_a_504() {
     let upstream = HyperUpstream::start(Speech::h2c(), |_| std::future::pending());
     let proxy = Proxy::with(&[upstream.address], |settings| {
         h2(settings);
-        settings.backends[0].timeouts.first_byte = std::time::Duration::from_millis(50);
+        settings.backends[0].timeouts.first_byte = Duration::from_millis(50);
     });
     assert_eq!(Client::of(&proxy).send(GET).response().status, 504);
+}
+
+/// A server of HTTP/2 goes on reading when it does not take a body: it gives no window for it.
+#[test]
+fn a_server_that_takes_nothing_of_a_body_is_given_up_and_a_client_that_sends_nothing_is_not_its_fault() {
+    for (window, status) in [(0, 502), (60_000, 408)] {
+        let (told, heard) = channel();
+        let upstream = Upstream::scripted(move |connection| {
+            begin(connection);
+            const INITIAL_WINDOW_SIZE: u8 = 4;
+            let [_, _, high, low] = u32::to_be_bytes(window);
+            frame(connection, 4, 0, 0, &[0, INITIAL_WINDOW_SIZE, 0, 0, high, low]);
+            // After this one has been answered, the proxy knows.
+            let stream = next_request(connection);
+            no_content(connection, stream);
+            let stream = next_request(connection);
+            const RST_STREAM: u8 = 3;
+            while next_frame(connection) != (RST_STREAM, stream) {}
+            told.send(()).unwrap();
+            let stream = next_request(connection);
+            no_content(connection, stream);
+            connection.rest();
+        });
+        let proxy = Proxy::with(&[upstream.address], |settings| {
+            h2(settings);
+            settings.backends[0].timeouts.progress = Duration::from_millis(50);
+        });
+        let mut client = Client::of(&proxy);
+        assert_eq!(client.send(GET).response().status, 204);
+        client.send("PUT / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 10\r\n\r\nhalf");
+        assert_eq!(client.response().status, status, "a window of {window}");
+        heard.recv_timeout(PATIENCE).unwrap();
+        // Other requests go over the same connection as before.
+        assert_eq!(Client::of(&proxy).send(GET).response().status, 204);
+        assert_eq!(upstream.connections(), 1);
+    }
 }
 
 #[test]
@@ -288,14 +327,19 @@ fn begin(connection: &mut Connection) {
 /// The next request without a body or the beginning of one with: its stream, of which there are few.
 fn next_request(connection: &mut Connection) -> u8 {
     loop {
-        let head = connection.bytes(9).unwrap();
-        let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
-        connection.bytes(length).unwrap();
         const HEADERS: u8 = 1;
-        if head[3] == HEADERS {
-            return head[8];
+        if let (HEADERS, stream) = next_frame(connection) {
+            return stream;
         }
     }
+}
+
+/// The next frame: its kind and its stream.
+fn next_frame(connection: &mut Connection) -> (u8, u8) {
+    let head = connection.bytes(9).unwrap();
+    let length = usize::from(head[0]) << 16 | usize::from(head[1]) << 8 | usize::from(head[2]);
+    connection.bytes(length).unwrap();
+    (head[3], head[8])
 }
 
 /// Answers with 204 and the end of the stream.

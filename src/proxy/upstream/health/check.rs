@@ -67,8 +67,8 @@ impl Unwell {
         match failure {
             Failure::Silent => Self::TimedOut(limit),
             Failure::Lost(error) | Failure::Invalid(error) | Failure::Unprocessed(error) => Self::Exchange(error),
-            // A check has no body that could give out.
-            Failure::Unsent(_) | Failure::Body(_) => Self::Closed,
+            // A check has no body that could give out or stay behind.
+            Failure::Unsent(_) | Failure::Body(_) | Failure::Untaken(_) => Self::Closed,
         }
     }
 }
