@@ -1,7 +1,7 @@
 //! Opens connections to one server, and knows those that are shared.
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use super::connect::{ConnectError, Target};
@@ -31,9 +31,11 @@ pub(super) struct Opener {
     opening: Opening,
     /// What ALPN chose last, where it has a choice.
     chosen: Cell<Option<ApplicationProtocol>>,
-    /// A connection that turned out to be HTTP/1, for the first who waited for it.
-    unshared: RefCell<Option<Connection>>,
+    /// Where a connection that turns out to be HTTP/1 goes, for the first who waited for it: those who wait keep it.
+    unshared: RefCell<Weak<Unshared>>,
 }
+
+type Unshared = RefCell<Option<Connection>>;
 
 enum Opened {
     Http1(Connection),
@@ -88,17 +90,18 @@ impl Opener {
             if let Some(connection) = self.shared() {
                 return Ok(connection);
             }
+            let unshared = self.unshared();
             let opener = Rc::clone(self);
             self.opening
                 .opened(|| async move {
                     match opener.connect(None, false).await? {
-                        Opened::Http1(connection) => *opener.unshared.borrow_mut() = Some(connection),
+                        Opened::Http1(connection) => opener.leave(connection),
                         Opened::Http2(connection) => drop(opener.streams.share(connection)),
                     }
                     Ok(())
                 })
                 .await?;
-            let unshared = self.unshared.borrow_mut().take();
+            let unshared = unshared.take();
             if let Some(connection) = unshared.or_else(|| self.shared()) {
                 return Ok(connection);
             }
@@ -121,6 +124,23 @@ impl Opener {
             Opened::Http1(connection) => connection,
             Opened::Http2(connection) => self.on(Rc::new(connection).stream()),
         })
+    }
+
+    /// What all who wait now keep together.
+    fn unshared(&self) -> Rc<Unshared> {
+        let mut known = self.unshared.borrow_mut();
+        known.upgrade().unwrap_or_else(|| {
+            let unshared = Rc::default();
+            *known = Rc::downgrade(&unshared);
+            unshared
+        })
+    }
+
+    /// Leaves a connection of HTTP/1 to the first who waited. Where all have gone, it closes: nobody else looks for it.
+    fn leave(&self, connection: Connection) {
+        if let Some(unshared) = self.unshared.borrow().upgrade() {
+            unshared.replace(Some(connection));
+        }
     }
 
     fn on(&self, stream: streams::Stream) -> Connection {

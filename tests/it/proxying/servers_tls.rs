@@ -1,13 +1,16 @@
 //! Servers that speak TLS: whom the proxy trusts, what it shows and asks for, and what it says where that fails.
 
 use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fullchain::certs::Roots;
-use fullchain::proxy::Settings;
-use fullchain::proxy::settings::{HealthCheck, HttpVersion, ServerAddress};
+use fullchain::proxy::settings::{HealthCheck, HttpVersion, Limit, ServerAddress};
+use fullchain::proxy::{AccessFormat, Settings};
 use fullchain::tls::{ClientIdentity, Trust};
 use http::Version;
 use http::uri::PathAndQuery;
@@ -15,6 +18,8 @@ use rustls::pki_types::{PrivateKeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection};
 
+use crate::rig::PATIENCE;
+use crate::rig::access::AccessFile;
 use crate::rig::client::Client;
 use crate::rig::command::fullchain;
 use crate::rig::directory::Directory;
@@ -27,6 +32,8 @@ use crate::rig::proxy::Proxy;
 use crate::rig::upstream::Upstream;
 
 const GET: &str = "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n";
+
+const OK: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 /// A CA, and servers with certificates of it.
 struct Estate {
@@ -59,10 +66,19 @@ impl Estate {
 
     /// Servers are reached as `host`, and trusted if this estate's root vouches for them.
     fn trusting(&self, host: &str, upstream: &HyperUpstream) -> impl FnOnce(&mut Settings) + use<> {
-        let address = ServerAddress::https(host, upstream.address.port());
+        self.trusting_servers(vec![ServerAddress::https(host, upstream.address.port())])
+    }
+
+    /// The same for servers that are reached as `localhost`.
+    fn trusting_at(&self, addresses: &[SocketAddr]) -> impl FnOnce(&mut Settings) + use<> {
+        let server = |address: &SocketAddr| ServerAddress::https("localhost", address.port());
+        self.trusting_servers(addresses.iter().map(server).collect())
+    }
+
+    fn trusting_servers(&self, servers: Vec<ServerAddress>) -> impl FnOnce(&mut Settings) + use<> {
         let root = PathBuf::from(self.directory.text("root.pem"));
         move |settings| {
-            settings.backends[0].servers = vec![address];
+            settings.backends[0].servers = servers;
             settings.backends[0].protocol.tls.trust = Trust::Roots(Roots::Files(vec![root]));
         }
     }
@@ -308,8 +324,7 @@ fn dying(estate: &Estate, answers: usize, end: End) -> Upstream {
                 break;
             }
             answered += 1;
-            let ok = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-            tls.writer().write_all(ok).unwrap();
+            tls.writer().write_all(OK).unwrap();
             tls.write_tls(connection.stream()).unwrap();
         }
         match end {
@@ -344,11 +359,7 @@ fn a_new_connection_that_dies_under_a_request_costs_only_what_cannot_be_said_twi
     for (method, status) in [("GET", 200), ("POST", 502)] {
         for end in ENDS {
             let (dying, well) = (dying(&estate, 0, end), estate.server(&[]));
-            let proxy = Proxy::with(&[], |settings| {
-                estate.trusting("localhost", &well)(settings);
-                let dying = ServerAddress::https("localhost", dying.address.port());
-                settings.backends[0].servers.insert(0, dying);
-            });
+            let proxy = Proxy::with(&[], estate.trusting_at(&[dying.address, well.address]));
             let mut client = Client::of(&proxy);
             client.send(format!(
                 "{method} / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 0\r\n\r\n"
@@ -366,14 +377,56 @@ fn a_kept_connection_that_dies_under_a_request_is_replaced() {
     let estate = Estate::new();
     for end in ENDS {
         let dying = dying(&estate, 1, end);
-        let proxy = Proxy::with(&[], |settings| {
-            settings.backends[0].servers = vec![ServerAddress::https("localhost", dying.address.port())];
-            let root = PathBuf::from(estate.directory.text("root.pem"));
-            settings.backends[0].protocol.tls.trust = Trust::Roots(Roots::Files(vec![root]));
-        });
+        let proxy = Proxy::with(&[], estate.trusting_at(&[dying.address]));
         assert_eq!((get(&proxy), get(&proxy)), (200, 200), "{end:?}");
         assert_eq!(dying.connections(), 2, "{end:?}");
     }
+}
+
+#[test]
+fn a_connection_of_http_1_1_that_nobody_waits_for_any_more_is_closed() {
+    let estate = Estate::new();
+    let config = Arc::new(config(&[&estate.leaf("localhost")], &["http/1.1"], None));
+    let (accepted, is_accepted) = channel();
+    let (left, has_left) = channel();
+    let (closed, is_closed) = channel();
+    let has_left = Mutex::new(has_left);
+    let upstream = Upstream::scripted(move |connection| {
+        let mut tls = ServerConnection::new(Arc::clone(&config)).unwrap();
+        let is_first = connection.number == 0;
+        if is_first {
+            accepted.send(()).unwrap();
+            has_left.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        }
+        while takes_request(&mut rustls::Stream::new(&mut tls, connection.stream())) {
+            tls.writer().write_all(OK).unwrap();
+            tls.write_tls(connection.stream()).unwrap();
+        }
+        if is_first {
+            closed.send(tls.is_handshaking()).unwrap();
+        }
+    });
+    let file = AccessFile::new();
+    let proxy = Proxy::with(&[], |settings| {
+        estate.trusting_at(&[upstream.address])(settings);
+        settings.access_log = file.settings(AccessFormat::Json);
+        settings.backends[0].protocol.http = HttpVersion::Auto;
+        settings.backends[0].choice.limit = Some(Limit {
+            connections: NonZeroUsize::MIN,
+            queue: 1,
+            queue_timeout: PATIENCE,
+        });
+    });
+    let mut leaving = Client::of(&proxy);
+    leaving.send(GET);
+    is_accepted.recv_timeout(PATIENCE).unwrap();
+    drop(leaving);
+    file.wait_for(1);
+    left.send(()).unwrap();
+    // The handshake was done all the same, and then the only connection there may be.
+    assert!(!is_closed.recv_timeout(PATIENCE).unwrap());
+    assert_eq!(get(&proxy), 200);
+    assert_eq!(upstream.connections(), 2);
 }
 
 #[test]
