@@ -209,7 +209,7 @@ pub(in crate::config) struct Backend {
     #[schemars(extend("default" = "10s"))]
     pub(in crate::config) queue_timeout: Setting<Duration>,
 
-    /// Requests after which a connection of HTTP/1 to a server is closed; without it, never.
+    /// Requests after which a connection to a server is closed; without it, never.
     pub(in crate::config) requests_per_connection: Setting<Count>,
 
     /// Whether a request is tried again where that is safe.

@@ -53,7 +53,10 @@ impl Opener {
         sockets: Option<&Arc<Sockets>>,
         room: &Rc<Room>,
     ) -> Self {
-        let streams = Rc::new(Streams::new(backend.timeouts.idle));
+        let streams = Rc::new(Streams::new(
+            backend.timeouts.idle,
+            backend.choice.requests_per_connection,
+        ));
         room.enter(streams.clone());
         Self {
             target: Target::new(address, &backend.protocol, connector),
@@ -96,7 +99,7 @@ impl Opener {
                 .opened(|| async move {
                     match opener.connect(None, false).await? {
                         Opened::Http1(connection) => opener.leave(connection),
-                        Opened::Http2(connection) => drop(opener.streams.share(connection)),
+                        Opened::Http2(connection) => opener.streams.share(connection),
                     }
                     Ok(())
                 })
@@ -109,7 +112,7 @@ impl Opener {
         }
         match self.connect(introduction, false).await? {
             Opened::Http1(connection) => Ok(connection),
-            Opened::Http2(connection) => Ok(self.on(self.streams.share(connection))),
+            Opened::Http2(connection) => Ok(self.on(self.streams.first(connection))),
         }
     }
 

@@ -6,6 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
 use std::io;
+use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -38,6 +39,7 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 pub(super) struct Streams {
     connections: RefCell<Vec<Rc<Shared>>>,
     timeout: Duration,
+    most_requests: Option<NonZeroUsize>,
     /// How many streams the server last said that it takes at once.
     limit: Rc<Cell<Option<usize>>>,
 }
@@ -49,6 +51,8 @@ pub(super) struct Shared {
     received: Received,
     is_tls: bool,
     in_use: Cell<usize>,
+    /// How many streams there have been.
+    requests: Cell<usize>,
     /// How many streams the server takes at once, as far as it has said.
     limit: Rc<Cell<usize>>,
     idle_since: Cell<Instant>,
@@ -61,11 +65,13 @@ pub(super) struct Stream {
 }
 
 impl Streams {
-    /// No connection; one that carries nothing for `timeout` is closed.
-    pub(super) fn new(timeout: Duration) -> Self {
+    /// No connection; one that carries nothing for `timeout` is closed, and one that has carried so many requests when
+    /// the last of them has ended.
+    pub(super) fn new(timeout: Duration, most_requests: Option<NonZeroUsize>) -> Self {
         Self {
             connections: RefCell::default(),
             timeout,
+            most_requests,
             limit: Rc::default(),
         }
     }
@@ -80,19 +86,35 @@ impl Streams {
 
     /// A stream on a connection that is there.
     pub(super) fn take(&self) -> Option<Stream> {
-        let connections = self.connections.borrow();
-        connections
-            .iter()
-            .find(|connection| connection.has_room())
-            .map(Shared::stream)
+        let mut connections = self.connections.borrow_mut();
+        let found = connections.iter().position(|connection| connection.has_room())?;
+        let stream = connections.get(found)?.stream();
+        if self.is_worn(&stream.connection) {
+            connections.remove(found);
+        }
+        Some(stream)
     }
 
-    /// Has `connection` shared from now on, and takes the first stream on it.
-    pub(super) fn share(&self, connection: Shared) -> Stream {
+    /// Has `connection` shared from now on.
+    pub(super) fn share(&self, connection: Shared) {
+        self.connections.borrow_mut().push(Rc::new(connection));
+    }
+
+    /// The first stream on `connection`, which is shared from now on.
+    pub(super) fn first(&self, connection: Shared) -> Stream {
         let connection = Rc::new(connection);
         let stream = connection.stream();
-        self.connections.borrow_mut().push(connection);
+        if !self.is_worn(&connection) {
+            self.connections.borrow_mut().push(connection);
+        }
         stream
+    }
+
+    /// Whether there is to be no further request on it: where nobody looks for one any more, it closes after those that
+    /// are on it.
+    fn is_worn(&self, connection: &Shared) -> bool {
+        self.most_requests
+            .is_some_and(|most| connection.requests.get() >= most.get())
     }
 
     /// Forgets what has died, and closes what has carried nothing for too long at `now`. Streams on it go on.
@@ -151,6 +173,7 @@ impl Shared {
             received,
             is_tls,
             in_use: Cell::new(0),
+            requests: Cell::new(0),
             limit,
             idle_since: Cell::new(Instant::now()),
         })
@@ -163,6 +186,7 @@ impl Shared {
     /// A stream on it.
     pub(super) fn stream(self: &Rc<Self>) -> Stream {
         self.in_use.set(self.in_use.get() + 1);
+        self.requests.set(self.requests.get() + 1);
         Stream {
             connection: Rc::clone(self),
         }

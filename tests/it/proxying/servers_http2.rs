@@ -18,6 +18,8 @@ use crate::rig::hyper_upstream::{HyperUpstream, Speech, full};
 use crate::rig::proxy::Proxy;
 use crate::rig::upstream::{Connection, Upstream};
 
+const HEADERS: u8 = 1;
+
 const GET: &str = "GET /a?b HTTP/1.1\r\nHost: a.test\r\n\r\n";
 
 fn h2(settings: &mut Settings) {
@@ -133,6 +135,37 @@ fn another_connection_is_opened_where_the_server_takes_no_more_streams() {
         per_connection[request.connection] += 1;
     }
     assert_eq!(per_connection, [2, 2, 1]);
+}
+
+#[test]
+fn a_connection_is_closed_after_as_many_requests_as_it_may_carry() {
+    let (told, heard) = channel();
+    let upstream = Upstream::scripted(move |connection| {
+        begin(connection);
+        const GOAWAY: u8 = 7;
+        let (mut requests, mut next) = (0, next_frame(connection));
+        while next.0 != GOAWAY {
+            if next.0 == HEADERS {
+                requests += 1;
+                no_content(connection, next.1);
+            }
+            next = next_frame(connection);
+        }
+        told.send(requests).unwrap();
+    });
+    for most in [1, 2] {
+        let proxy = Proxy::with(&[upstream.address], |settings| {
+            h2(settings);
+            settings.backends[0].choice.requests_per_connection = most.try_into().ok();
+        });
+        let mut client = Client::of(&proxy);
+        for _ in 0..4 {
+            assert_eq!(client.send(GET).response().status, 204);
+        }
+        for _ in 0..4 / most {
+            assert_eq!(heard.recv_timeout(PATIENCE).unwrap(), most);
+        }
+    }
 }
 
 #[test]
@@ -327,7 +360,6 @@ fn begin(connection: &mut Connection) {
 /// The next request without a body or the beginning of one with: its stream, of which there are few.
 fn next_request(connection: &mut Connection) -> u8 {
     loop {
-        const HEADERS: u8 = 1;
         if let (HEADERS, stream) = next_frame(connection) {
             return stream;
         }
