@@ -61,6 +61,27 @@ pub(super) fn normalised(path: &str) -> Result<Cow<'_, str>, Refusal> {
     Ok(Cow::Owned(normalised))
 }
 
+/// The path as servers read it that take a backslash or an encoded slash for a slash (IIS) and leave parameters of
+/// segments out (Tomcat); `None` where that is the same. `normalised` is [normalised].
+pub(super) fn read_loosely(normalised: &str) -> Option<String> {
+    if !normalised.contains(['\\', ';']) && !normalised.contains("%2F") && !normalised.contains("%5C") {
+        return None;
+    }
+    let slashes = normalised.replace("%2F", "/").replace("%5C", "/").replace('\\', "/");
+    let segments = slashes
+        .split('/')
+        .map(|segment| segment.split_once(';').map_or(segment, |(name, _)| name));
+    let mut read = String::with_capacity(slashes.len());
+    for segment in segments.filter(|segment| !segment.is_empty()) {
+        read.push('/');
+        read.push_str(segment);
+    }
+    if read.is_empty() || slashes.ends_with('/') {
+        read.push('/');
+    }
+    Some(read)
+}
+
 /// The target that the backend of `route` is asked for: `target` without the `found` prefix and with that of the
 /// route, where it says so; `None` where it stays as it is.
 ///
@@ -139,6 +160,22 @@ mod tests {
             "/a%zz",
         ] {
             assert_eq!(normalised(path), Err(Refusal::Path), "{path}");
+        }
+    }
+
+    #[test]
+    fn some_servers_read_more_into_a_path() {
+        for (path, read) in [
+            ("/admin/x", None),
+            ("/admin\\x", Some("/admin/x")),
+            ("/admin%5Cx", Some("/admin/x")),
+            ("/admin%2Fx", Some("/admin/x")),
+            ("/admin;v=1/x", Some("/admin/x")),
+            ("/;/admin/;x", Some("/admin")),
+            ("/a;b/", Some("/a/")),
+            ("/;x", Some("/")),
+        ] {
+            assert_eq!(read_loosely(path).as_deref(), read, "{path}");
         }
     }
 

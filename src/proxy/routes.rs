@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::headers::Refusal;
-use super::path::normalised;
+use super::path::{normalised, read_loosely};
 use super::settings::{HostPattern, PathPrefix, Route};
 
 /// Every route, by host.
@@ -18,7 +18,7 @@ pub(super) struct Routes {
     exact: HashMap<Box<str>, ByPath>,
     under: HashMap<Box<str>, ByPath>,
     any: ByPath,
-    /// Whether any route asks for a path.
+    /// Whether the path matters: any route asks for one, or is put before one, which dot segments could climb out of.
     differ_by_path: bool,
     /// Whether any route is for HTTP/1.1 alone.
     any_without_http2: bool,
@@ -45,7 +45,9 @@ impl Routes {
             exact: HashMap::new(),
             under: HashMap::new(),
             any: ByPath::default(),
-            differ_by_path: routes.iter().any(|route| !route.paths.is_empty()),
+            differ_by_path: routes
+                .iter()
+                .any(|route| !route.paths.is_empty() || route.add_prefix.is_some()),
             any_without_http2: routes.iter().any(Route::is_without_http2),
         };
         for (index, route) in routes.iter().enumerate() {
@@ -73,16 +75,28 @@ impl Routes {
             true => normalised(path)?,
             false => Cow::Borrowed(path),
         };
-        let candidates = self.of_host(host).into_iter().flatten().chain([&self.any]);
-        let mut found = candidates.filter_map(|candidate| candidate.find(&path));
-        Ok(found.next().and_then(|(prefix, index)| {
-            let route = self.routes.get(*index)?;
+        let found = self.position(host, &path);
+        if self.differ_by_path
+            && let Some(loosely) = read_loosely(&path)
+            && self.position(host, &loosely).map(|(_, index)| index) != found.map(|(_, index)| index)
+        {
+            return Err(Refusal::Path);
+        }
+        Ok(found.and_then(|(prefix, index)| {
+            let route = self.routes.get(index)?;
             Some(Found {
                 route,
                 prefix,
-                position: Some(*index),
+                position: Some(index),
             })
         }))
+    }
+
+    /// Where the route stands that takes `path`, and by which prefix.
+    fn position(&self, host: Option<&[u8]>, path: &str) -> Option<(&PathPrefix, usize)> {
+        let candidates = self.of_host(host).into_iter().flatten().chain([&self.any]);
+        let mut found = candidates.filter_map(|candidate| candidate.find(path));
+        found.next().map(|(prefix, index)| (prefix, *index))
     }
 
     /// Whether a request to `host`, by whatever path, may take a route that is for HTTP/1.1 alone: then no client should
@@ -225,6 +239,35 @@ mod tests {
         let everywhere = Routes::new(&[route(&[], &[], http1), route(&["a.test"], &[], detect)]);
         assert!(everywhere.are_without_http2(None) && everywhere.are_without_http2(Some("b.test")));
         assert!(!everywhere.are_without_http2(Some("a.test")));
+    }
+
+    #[test]
+    fn a_path_that_some_servers_would_read_as_that_of_another_route_is_refused() {
+        let routes = table(&[(&[], &["/admin"]), (&[], &[])]);
+        for path in ["/admin\\x", "/admin%5Cx", "/admin%2Fx", "/admin;v=1/x", "/;a/admin"] {
+            assert_eq!(at(&routes, None, path), Err(Refusal::Path), "{path}");
+        }
+        // The same route, however it is read.
+        for (path, position) in [
+            ("/api/group%2Fproject", 1),
+            ("/admin/a;b/c%2Fd", 0),
+            ("/x;jsessionid=1", 1),
+        ] {
+            assert_eq!(at(&routes, None, path), Ok(Some(position)), "{path}");
+        }
+    }
+
+    #[test]
+    fn nothing_climbs_out_of_a_prefix_that_is_put_before_the_path() {
+        let prefixed = Route {
+            add_prefix: Some("/tenant1".parse().unwrap()),
+            ..Route::to(0)
+        };
+        let routes = Routes::new(&[prefixed]);
+        for path in ["/../tenant2/x", "/%2e%2e/tenant2/x", "/..;/tenant2/x"] {
+            assert_eq!(at(&routes, None, path), Err(Refusal::Path), "{path}");
+        }
+        assert_eq!(at(&routes, None, "/x"), Ok(Some(0)));
     }
 
     fn table(routes: &[(&[&str], &[&str])]) -> Routes {

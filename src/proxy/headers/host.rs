@@ -88,8 +88,7 @@ pub(super) fn split(value: &[u8]) -> Option<(usize, Option<u16>)> {
         }
         _ => {
             let length = value.iter().position(|byte| *byte == b':').unwrap_or(value.len());
-            let name = value.get(..length)?;
-            if name.is_empty() || !name.iter().all(is_name_byte) {
+            if !is_name(value.get(..length)?) {
                 return None;
             }
             length
@@ -107,10 +106,19 @@ pub(super) fn split(value: &[u8]) -> Option<(usize, Option<u16>)> {
     }
 }
 
+/// RFC 1035 section 2.3.4 in text: labels with dots between them, and at most one behind. A longer one, or one with an
+/// empty label, could be another name for whoever cuts it or takes it apart, and costs time for each of its labels.
+fn is_name(name: &[u8]) -> bool {
+    const LONGEST: usize = 253;
+    let name = name.strip_suffix(b".").unwrap_or(name);
+    let is_label = |label: &[u8]| !label.is_empty() && label.iter().all(is_label_byte);
+    name.len() <= LONGEST && name.split(|byte| *byte == b'.').all(is_label)
+}
+
 /// The unreserved characters of RFC 3986. Its sub-delims and percent-encodings are for name systems other than DNS, and
 /// are refused: a comma in a host has been read as two hosts (HAProxy, 2026), and `%` invites different decodings.
-fn is_name_byte(byte: &u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+fn is_label_byte(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~')
 }
 
 #[cfg(test)]
@@ -155,6 +163,13 @@ mod tests {
             "[zz]",
             "::1",
             "ex\u{e4}mple",
+            ".",
+            "..",
+            ".a.test",
+            "a..test",
+            "a.test..",
+            &format!("{}.b.test", "a".repeat(250)),
+            &"a.".repeat(60_000),
         ] {
             let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
             assert_eq!(Host::new(value.clone()), Err(Refusal::HostInvalid), "{value:?}");

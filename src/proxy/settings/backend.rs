@@ -8,7 +8,7 @@ use crate::proxy::Delivery;
 /// A named set of servers that requests of a route go to, and how they are spoken to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backend {
-    /// What routes and logs call it; empty for the default backend.
+    /// What routes call it; empty for the default backend.
     pub name: Box<str>,
     /// Where requests go.
     pub servers: Vec<ServerAddress>,
@@ -36,6 +36,11 @@ pub struct BackendTimeouts {
 }
 
 impl Backend {
+    /// What logs call it.
+    pub(in crate::proxy) fn log_name(&self) -> &str {
+        if self.name.is_empty() { "default" } else { &self.name }
+    }
+
     /// A backend with everything else at its default.
     pub fn new(name: impl Into<Box<str>>, servers: Vec<ServerAddress>, timeouts: BackendTimeouts) -> Self {
         Self {

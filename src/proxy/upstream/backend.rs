@@ -91,7 +91,7 @@ impl Backend {
             http: settings.protocol.http,
             header_case: settings.protocol.header_case,
             proxy_protocol: settings.protocol.proxy_protocol,
-            courier: Courier::new(&settings.name, &settings.delivery, roster.learnt()),
+            courier: Courier::new(settings.log_name(), &settings.delivery, roster.learnt()),
         }
     }
 

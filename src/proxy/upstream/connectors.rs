@@ -21,7 +21,7 @@ struct Named {
 
 /// Why the servers of a backend cannot be spoken to over TLS.
 #[derive(Debug, thiserror::Error)]
-#[error("the servers of {backend} cannot be spoken to over TLS")]
+#[error("the servers of the {backend} backend cannot be spoken to over TLS")]
 pub struct BackendError {
     /// Which.
     pub backend: String,
@@ -46,11 +46,11 @@ impl Connectors {
                 HttpVersion::Auto => Offered::Both,
             };
             let connector = Connector::new(&backend.protocol.tls, offered).map_err(|source| BackendError {
-                backend: called(&backend.name),
+                backend: backend.log_name().to_owned(),
                 source,
             })?;
             Ok(Some(Named {
-                name: backend.name.clone(),
+                name: backend.log_name().into(),
                 connector: Arc::new(connector),
             }))
         };
@@ -65,7 +65,7 @@ impl Connectors {
             let is_tls = backend.servers.iter().any(|server| server.tls);
             if is_tls && backend.protocol.tls.trust == Trust::Anyone {
                 tracing::warn!(
-                    backend = %called(&backend.name),
+                    backend = backend.log_name(),
                     "the certificates of servers are not verified (tls_verify = false): whoever sits between can read and change everything"
                 );
             }
@@ -81,13 +81,13 @@ impl Connectors {
     /// before; that is logged.
     pub fn read_again(&self) {
         for Named { name, connector } in self.backends.iter().flatten() {
-            let backend = called(name);
+            let backend = &**name;
             match connector.read_again() {
                 Ok(false) => {}
-                Ok(true) => tracing::info!(%backend, "roots or client certificate read again"),
+                Ok(true) => tracing::info!(backend, "roots or client certificate read again"),
                 Err(error) => {
                     let error = Causes(&error).to_string();
-                    tracing::error!(%backend, %error, "roots or client certificate cannot be read: those in use stay");
+                    tracing::error!(backend, %error, "roots or client certificate cannot be read: those in use stay");
                 }
             }
         }
@@ -96,13 +96,5 @@ impl Connectors {
     /// That of the backend at a position in the settings.
     pub(super) fn at(&self, index: usize) -> Option<&Arc<Connector>> {
         self.backends.get(index)?.as_ref().map(|named| &named.connector)
-    }
-}
-
-/// What logs call a backend.
-fn called(name: &str) -> String {
-    match name {
-        "" => "the default backend".to_owned(),
-        name => format!("the backend \"{name}\""),
     }
 }

@@ -63,7 +63,7 @@ impl Roster {
                 .map(|limit| Arc::new(Sockets::new(limit.connections.get()))),
         };
         Self {
-            backend: backend.name.clone(),
+            backend: backend.log_name().into(),
             servers: backend.servers.iter().map(entry).collect(),
             ejection: choice.ejection,
             queue: choice.limit.as_ref().map(Queue::new),
@@ -71,7 +71,7 @@ impl Roster {
             seal: choice.sticky.as_ref().and_then(|sticky| {
                 let seal = Seal::new(sticky.secret.as_ref(), &backend.name);
                 seal.map(Arc::new)
-                    .inspect_err(|_| tracing::error!(backend = &*backend.name, "no key for sticky cookies"))
+                    .inspect_err(|_| tracing::error!(backend = backend.log_name(), "no key for sticky cookies"))
                     .ok()
             }),
             learnt: Arc::default(),

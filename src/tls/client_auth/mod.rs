@@ -14,6 +14,8 @@ mod refused;
 use std::fmt;
 use std::sync::Arc;
 
+use super::names::MAX_NAME_BYTES;
+
 pub use certificates::ClientCertificates;
 pub(super) use examination::{Examination, Verdict};
 pub use examiner::{Examiner, ExaminerError, Revocation, RevocationDepth, RevocationPolicy};
@@ -96,8 +98,12 @@ impl ClientAuth {
             .map_or(&Demand::Nothing, |policy| &policy.demand)
     }
 
-    /// Whether what was asked of a client under the policy at `place` is what would be asked of it for `host`.
+    /// Whether what was asked of a client under the policy at `place` is what would be asked of it for `host`. Not for
+    /// what is too long to be looked for: whoever cuts it might find another host.
     pub(super) fn is_same_for(&self, place: usize, host: &str) -> bool {
+        if host.len() > MAX_NAME_BYTES {
+            return false;
+        }
         let other = self.place_for(Some(host));
         let asks_nothing = |place| matches!(self.demand(place), Demand::Nothing);
         place == other || asks_nothing(place) && asks_nothing(other)
@@ -196,6 +202,7 @@ mod tests {
         assert!(!is_same(Some("a.test"), "e.test"));
         assert!(!is_same(Some("e.test"), "a.test"));
         assert!(!is_same(None, "a.test"));
+        assert!(!is_same(Some("a.test"), &"a".repeat(256)));
         // Nothing is asked of either.
         assert!(is_same(Some("d.test"), "e.test") && is_same(None, "d.test"));
     }

@@ -39,6 +39,15 @@ fn nobody_gets_to_a_host_on_a_connection_to_another_that_asks_for_less() {
             let asked = scene.ask_on_connection_to(OFF, host, &[], version);
             assert_eq!(asked.unwrap(), misdirected, "{host}");
         }
+        // No names, and too long to be found among those with a policy.
+        for host in [
+            "required.test..",
+            ".required.test",
+            &format!("{}.required.test", "a".repeat(250)),
+        ] {
+            let asked = scene.ask_on_connection_to(OFF, host, &[], version);
+            assert_eq!(asked.unwrap(), "HTTP/1.1 400 Bad Request", "{host}");
+        }
     }
     assert_eq!(scene.upstream.connections(), 0);
     let root = scene.house.directory().text("root.pem");

@@ -100,7 +100,7 @@ impl Checked {
                 continue;
             };
             self.roster.set_up(self.server, up);
-            let (backend, server, took) = (&*self.backend.name, &self.address, begin.elapsed().as_secs_f32());
+            let (backend, server, took) = (self.backend.log_name(), &self.address, begin.elapsed().as_secs_f32());
             match outcome {
                 Ok(()) => tracing::info!(backend, %server, seconds = took, "server is up"),
                 Err(reason) => tracing::warn!(backend, %server, %reason, "server is down: it gets no requests"),
