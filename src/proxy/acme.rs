@@ -129,7 +129,11 @@ fn read(directory: &Path, Token(token): &Token) -> io::Result<Option<Bytes>> {
         let mut content = Vec::new();
         // It may grow meanwhile.
         file.take(LARGEST).read_to_end(&mut content)?;
-        return Ok(Some(content.into()));
+        // A key authorization begins with its token (RFC 8555 section 8.1); an account's key may lie beside it.
+        let rest = content.strip_prefix(token.as_bytes());
+        if rest.is_some_and(|rest| rest.starts_with(b".")) {
+            return Ok(Some(content.into()));
+        }
     }
     Ok(None)
 }
@@ -169,26 +173,27 @@ mod tests {
     #[test]
     fn a_token_is_found_in_its_directory_or_in_the_webroot() {
         let directory = tempfile::tempdir().unwrap();
-        fs::write(directory.path().join("beside"), "one").unwrap();
+        fs::write(directory.path().join("beside"), "beside.one").unwrap();
         let beneath = directory.path().join(".well-known/acme-challenge");
         fs::create_dir_all(&beneath).unwrap();
-        fs::write(beneath.join("beneath"), "two").unwrap();
-        assert_eq!(found(directory.path(), "beside").unwrap(), "one");
-        assert_eq!(found(directory.path(), "beneath").unwrap(), "two");
+        fs::write(beneath.join("beneath"), "beneath.two").unwrap();
+        assert_eq!(found(directory.path(), "beside").unwrap(), "beside.one");
+        assert_eq!(found(directory.path(), "beneath").unwrap(), "beneath.two");
         assert_eq!(found(directory.path(), "absent"), None);
         assert_eq!(found(&directory.path().join("nowhere"), "absent"), None);
     }
 
     #[test]
-    fn only_regular_files_of_the_size_of_a_token_are_read() {
+    fn only_regular_files_that_are_key_authorizations_are_sent() {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
         fs::write(at("large"), vec![b'x'; (64 << 10) + 1]).unwrap();
-        fs::write(at("secret"), "secret").unwrap();
+        fs::write(at("secret"), "link.secret").unwrap();
+        fs::write(at("account_key"), "-----BEGIN PRIVATE KEY-----").unwrap();
         symlink(at("secret"), at("link")).unwrap();
         fs::create_dir(at("directory")).unwrap();
         rustix::fs::mknodat(rustix::fs::CWD, at("pipe"), rustix::fs::FileType::Fifo, Mode::RUSR, 0).unwrap();
-        for name in ["large", "link", "directory", "pipe"] {
+        for name in ["large", "link", "directory", "pipe", "account_key"] {
             assert_eq!(found(directory.path(), name), None, "{name}");
         }
     }

@@ -19,14 +19,17 @@ const REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
 
 /// Names that some backend or other believes, besides all that begin with `x-forwarded`.
-const CLAIMS: [&str; 12] = [
+const CLAIMS: [&str; 15] = [
     "forwarded",
     "front-end-https",
+    "proxy-client-ip",
     "true-client-ip",
     "x-arr-ssl",
     "x-client-ip",
     "x-cluster-client-ip",
+    "x-original-for",
     "x-original-host",
+    "x-original-proto",
     "x-original-url",
     "x-real-ip",
     "x-rewrite-url",
@@ -114,7 +117,7 @@ fn chained(headers: &HeaderMap, name: &HeaderName, separator: &[u8], last: &[u8]
 fn is_claim(name: &str, trusted: bool) -> bool {
     const PREFIX: &str = "x-forwarded";
     let bytes = name.as_bytes();
-    if !matches!(bytes.first(), Some(b'f' | b't' | b'x')) {
+    if !matches!(bytes.first(), Some(b'f' | b'p' | b't' | b'x')) {
         return false;
     }
     let begins = bytes.get(..PREFIX.len()).is_some_and(|start| reads_as(start, PREFIX));

@@ -3,6 +3,7 @@
 use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, Version};
 
+use super::request_id::REQUEST_ID;
 use super::{forwarded, identity, reads_as, remove_where};
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -52,9 +53,18 @@ pub(in crate::proxy) fn strip_response(headers: &mut HeaderMap) {
 /// routing, and claims about the client, which a recipient that merges trailers into the header section would act on.
 pub(in crate::proxy) fn strip_trailers(headers: &mut HeaderMap) {
     strip(headers);
-    for name in [CONTENT_LENGTH, TRANSFER_ENCODING, TRAILER, HOST, EXPECT] {
+    for name in [
+        CONTENT_LENGTH,
+        TRANSFER_ENCODING,
+        TRAILER,
+        HOST,
+        EXPECT,
+        PROXY,
+        REQUEST_ID,
+    ] {
         headers.remove(name);
     }
+    remove_where(headers, |name| is_misspelt(name.as_str().as_bytes()));
     forwarded::remove_claims(headers);
     identity::remove(headers);
 }

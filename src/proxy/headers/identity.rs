@@ -9,19 +9,25 @@ use http::HeaderMap;
 use super::{reads_as, remove_where};
 
 /// How the names begin by which some backend or other is told of the client's certificate: RFC 9440, IIS, ASP.NET Core,
-/// nginx and HAProxy as they are commonly configured, ingress-nginx, AWS, Envoy, Traefik. What follows differs from one to
-/// the other.
-const BEGINNINGS: [&str; 10] = [
+/// nginx and HAProxy as they are commonly configured, ingress-nginx, AWS, Envoy, Traefik, the plug-ins of WebLogic and
+/// WebSphere. What follows differs from one to the other.
+const BEGINNINGS: [&str; 16] = [
+    "$ws",
     "client-cert",
     "ms-aspnetcore-clientcert",
     "ssl-client-",
+    "wl-proxy-",
     "x-amzn-mtls-",
     "x-arr-clientcert",
     "x-client-cert",
+    "x-client-dn",
+    "x-client-verify",
     "x-forwarded-client-cert",
     "x-forwarded-tls-client-cert",
     "x-ssl-cert",
     "x-ssl-client",
+    "x-ssl-issuer",
+    "x-ssl-subject",
 ];
 
 /// Removes what a request says about its sender under these names, whatever their spelling.
@@ -31,7 +37,7 @@ pub(in crate::proxy) fn remove(headers: &mut HeaderMap) {
 
 fn is_identity(name: &[u8]) -> bool {
     let begins = |start: &&str| name.get(..start.len()).is_some_and(|name| reads_as(name, start));
-    matches!(name.first(), Some(b'c' | b'm' | b's' | b'x')) && BEGINNINGS.iter().any(begins)
+    matches!(name.first(), Some(b'$' | b'c' | b'm' | b's' | b'w' | b'x')) && BEGINNINGS.iter().any(begins)
 }
 
 #[cfg(test)]
@@ -58,6 +64,12 @@ mod tests {
             "x-amzn-mtls-clientcert",
             "x-forwarded-client-cert",
             "x_forwarded_tls_client_cert_info",
+            "wl-proxy-client-cert",
+            "wl-proxy-ssl",
+            "$wscc",
+            "$wsra",
+            "x-ssl-subject",
+            "x-client-dn",
         ] {
             headers.append(name, HeaderValue::from_static("spoofed"));
         }

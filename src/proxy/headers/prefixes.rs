@@ -20,8 +20,13 @@ impl<'a> Prefixes<'a> {
         }
     }
 
-    /// A path of the backend as clients know it, in two parts; `None` where clients cannot reach it.
+    /// A path of the backend as clients know it, in two parts; `None` where clients cannot reach it, or where it is as
+    /// clients know it already: applications can be told of the prefix that is taken off (`root_url` of Grafana).
     pub(super) fn public_path<'p>(&self, path: &'p [u8]) -> Option<(&'a str, &'p [u8])> {
+        let begins = |prefix: &str| !prefix.is_empty() && exchanged(path, prefix, prefix).is_some();
+        if begins(self.public) && !begins(self.upstream) {
+            return None;
+        }
         exchanged(path, self.upstream, self.public)
     }
 
@@ -45,6 +50,23 @@ pub(super) fn exchanged<'t, 'p>(path: &'p [u8], from: &str, to: &'t str) -> Opti
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_that_has_the_prefix_of_clients_already_stays_as_it_is() {
+        for (public, upstream, path, expected) in [
+            ("/grafana", "", "/grafana/login", None),
+            ("/grafana", "", "/login", Some("/grafana/login")),
+            ("/grafana", "", "/grafanax", Some("/grafana/grafanax")),
+            ("/app", "/app/v2", "/app/v2/x", Some("/app/x")),
+            ("/app", "/app/v2", "/app/x", None),
+        ] {
+            let prefixes = Prefixes { public, upstream };
+            let seen = prefixes
+                .public_path(path.as_bytes())
+                .map(|(prefix, rest)| prefix.to_owned() + std::str::from_utf8(rest).unwrap());
+            assert_eq!(seen.as_deref(), expected, "{public} {upstream} {path}");
+        }
+    }
 
     #[test]
     fn whole_segments_are_exchanged() {
