@@ -21,6 +21,7 @@ pub(super) trait GivesWay: std::fmt::Debug {
 pub(super) struct Room {
     places: Arc<Semaphore>,
     pools: RefCell<Vec<Rc<dyn GivesWay>>>,
+    pins: RefCell<Vec<Rc<dyn GivesWay>>>,
 }
 
 /// What an open connection takes up, for as long as it is kept.
@@ -55,12 +56,18 @@ impl Room {
         Self {
             places,
             pools: RefCell::default(),
+            pins: RefCell::default(),
         }
     }
 
     /// From now on the idle connections of `pool` give way where there is no place.
     pub(super) fn enter(&self, pool: Rc<dyn GivesWay>) {
         self.pools.borrow_mut().push(pool);
+    }
+
+    /// From now on idle connections of `pins` do where none of a pool can.
+    pub(super) fn enter_pins(&self, pins: Rc<dyn GivesWay>) {
+        self.pins.borrow_mut().push(pins);
     }
 
     /// A place, where need be that of a connection of this worker that nobody uses; waited for at most for `limit`.
@@ -70,7 +77,7 @@ impl Room {
         }
         // No short cut: each has to be asked.
         let closed = self.pools.borrow().iter().filter(|pool| pool.clear()).count();
-        if closed == 0 {
+        if closed == 0 && !self.pins.borrow().iter().any(|pins| pins.clear()) {
             return None;
         }
         // Their sockets close when their drivers are polled.

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::connect::ConnectError;
@@ -14,6 +13,7 @@ use super::connection::Failure;
 use super::dialect::Dialect;
 use super::introduction::Introduction;
 use super::opener::Opener;
+use super::pin::IdlePins;
 use super::pool::{Lease, Pool};
 use super::retry::{Again, Attempts};
 use super::room::{GivesWay, Room};
@@ -44,6 +44,8 @@ pub(super) struct Origin {
     pub(super) site: Rc<ServerSite>,
     /// From the request sent to the response's header section.
     pub(super) first_byte: Duration,
+    /// The connections to it of this worker that clients have for themselves.
+    pub(super) pins: Rc<IdlePins>,
 }
 
 /// With whom a request may share its connection.
@@ -72,15 +74,18 @@ impl Server {
         let pool = Rc::new(Pool::new(backend.timeouts.idle, most_requests, sockets.cloned()));
         room.enter(pool.clone());
         let opener = Rc::new(Opener::new(address, backend, dialect, connector, sockets, room));
+        let pins = Rc::<IdlePins>::default();
+        room.enter_pins(pins.clone());
         if let Some(sockets) = sockets {
             let idle: [Rc<dyn GivesWay>; 2] = [pool.clone(), opener.streams().clone()];
-            contain::spawn(None, give_way(idle, sockets.crowded()));
+            contain::spawn(None, give_way(idle, pins.clone(), Arc::clone(sockets)));
         }
         Self {
             origin: Rc::new(Origin {
                 server: address.to_string().into(),
                 site: Rc::new(ServerSite::of(address)),
                 first_byte: backend.timeouts.first_byte,
+                pins,
             }),
             pool,
             opener,
@@ -216,11 +221,14 @@ impl Origin {
     }
 }
 
-/// Closes connections that are idle whenever they are in the way of others.
-async fn give_way(idle: [Rc<dyn GivesWay>; 2], mut crowded: watch::Receiver<()>) {
+/// Closes connections that are idle whenever they are in the way of others: those that anybody could have used at once,
+/// of those that are pinned one after the other where that was not enough.
+async fn give_way(idle: [Rc<dyn GivesWay>; 2], pins: Rc<IdlePins>, sockets: Arc<Sockets>) {
+    let mut crowded = sockets.crowded();
     while crowded.changed().await.is_ok() {
-        for idle in &idle {
-            idle.clear();
+        let closed = idle.iter().filter(|idle| idle.clear()).count();
+        if closed == 0 && sockets.is_still_crowded() {
+            pins.clear();
         }
     }
 }

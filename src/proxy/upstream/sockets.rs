@@ -19,6 +19,8 @@ const AGAIN: Duration = Duration::from_millis(50);
 pub(super) struct Sockets {
     places: Arc<Semaphore>,
     waiting: AtomicUsize,
+    /// How many of them have waited since they said so first.
+    still_waiting: AtomicUsize,
     crowded: watch::Sender<()>,
 }
 
@@ -32,6 +34,7 @@ impl Sockets {
             // tokio panics beyond its maximum.
             places: Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS))),
             waiting: AtomicUsize::new(0),
+            still_waiting: AtomicUsize::new(0),
             crowded: watch::Sender::new(()),
         }
     }
@@ -42,6 +45,7 @@ impl Sockets {
             return Some(place);
         }
         let _waiting = Waiting::new(&self.waiting);
+        let mut still = None;
         let mut place = pin!(Arc::clone(&self.places).acquire_owned());
         let deadline = Instant::now() + limit;
         loop {
@@ -53,12 +57,18 @@ impl Sockets {
             if again == deadline {
                 return None;
             }
+            still.get_or_insert_with(|| Waiting::new(&self.still_waiting));
         }
     }
 
     /// Whether an idle connection is in somebody's way.
     pub(super) fn is_crowded(&self) -> bool {
         self.waiting.load(Ordering::SeqCst) > 0
+    }
+
+    /// Whether it was not enough to close idle connections that anybody could have used.
+    pub(super) fn is_still_crowded(&self) -> bool {
+        self.still_waiting.load(Ordering::SeqCst) > 0
     }
 
     /// Hears of each moment at which idle connections are to be closed.

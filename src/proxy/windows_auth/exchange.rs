@@ -61,6 +61,7 @@ pub(in crate::proxy) async fn exchange(
         // connection before at all, and it is for the server to say what it thinks of that.
         (Some(_), _) => {
             let mut answer = backend.send(request, brought, Sharing::Alone).await?;
+            turn.answered(true, answer.response.status());
             answer.lease.pin(turn);
             Ok(answer)
         }

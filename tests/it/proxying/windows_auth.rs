@@ -1,17 +1,19 @@
 //! NTLM and Negotiate: a connection that is authenticated is its client's and nobody else's.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use fullchain::proxy::WindowsAuth;
-use fullchain::proxy::settings::Route;
+use fullchain::proxy::settings::{Limit, Route};
 use http::Request;
 use http_body_util::{BodyExt, Full};
 
 use crate::rig::browser::{Browser, PROTOCOLS, Protocol, browse};
 use crate::rig::client::{Client, connect};
-use crate::rig::eventually;
 use crate::rig::ntlm::{Ntlm, authenticate, kerberos, negotiate};
 use crate::rig::proxy::{Proxy, backend};
 use crate::rig::upstream::Upstream;
+use crate::rig::{PATIENCE, eventually};
 
 /// A proxy before a backend that authenticates connections.
 fn house() -> (Proxy, Ntlm) {
@@ -24,6 +26,20 @@ fn house_with(mode: WindowsAuth) -> (Proxy, Ntlm) {
     let backend = Ntlm::start();
     let proxy = Proxy::with(&[backend.upstream.address], |settings| {
         settings.routes[0].windows_auth = mode;
+    });
+    (proxy, backend)
+}
+
+/// A proxy before one that takes a connection at a time, and on which a place is waited for at most for `connect`.
+fn narrow_house(connect: Duration) -> (Proxy, Ntlm) {
+    let backend = Ntlm::start();
+    let proxy = Proxy::with(&[backend.upstream.address], |settings| {
+        settings.backends[0].timeouts.connect = connect;
+        settings.backends[0].choice.limit = Some(Limit {
+            connections: 1.try_into().unwrap(),
+            queue: 10,
+            queue_timeout: PATIENCE,
+        });
     });
     (proxy, backend)
 }
@@ -416,7 +432,7 @@ fn clients_that_a_trusted_proxy_puts_on_one_connection_are_kept_apart() {
 }
 
 #[test]
-fn each_backend_has_a_connection_of_its_own_that_holds_its_place() {
+fn each_backend_has_a_connection_of_its_own_and_an_idle_one_makes_room_for_the_next() {
     let backends = [Ntlm::start(), Ntlm::start(), Ntlm::start()];
     let proxy = Proxy::with(&[], |settings| {
         settings.backends = backends
@@ -432,22 +448,116 @@ fn each_backend_has_a_connection_of_its_own_that_holds_its_place() {
         settings.limits.connections = 2;
     });
     browse(async {
-        let mut alice = Browser::connect(&proxy, Protocol::Http1, "alice").await;
+        let mut alice = Browser::connect(&proxy, Protocol::Http2, "alice").await;
         for path in ["/0", "/1"] {
             assert_eq!(alice.get(path).await.status, 401);
             assert_eq!(alice.get_as(path, &kerberos("alice")).await.user(), "alice");
         }
-        assert_eq!(alice.get("/2").await.status, 503);
         assert_eq!(alice.get("/0").await.text, "alice 0 0");
-        assert_eq!(alice.get("/1").await.text, "alice 0 0");
+        assert_eq!(alice.get_as("/2", &kerberos("alice")).await.user(), "alice");
+        eventually("one of the others has ended", || {
+            backends[0].has_ended(0) != backends[1].has_ended(0)
+        });
+        // Those in use keep their places.
+        let mut held = Vec::new();
+        let [other, gone] = if backends[0].has_ended(0) {
+            ["/1", "/0"]
+        } else {
+            ["/0", "/1"]
+        };
+        for path in [other, "/2"] {
+            let hang = Request::get(path).header("x-backend", "hang").body(Full::default());
+            held.push(alice.begin(hang.unwrap()).await.unwrap());
+        }
+        assert_eq!(alice.get(gone).await.status, 503);
+        assert!(!(backends[0].has_ended(0) && backends[1].has_ended(0)) && !backends[2].has_ended(0));
     });
+}
+
+#[test]
+fn where_the_server_has_no_other_place_an_idle_connection_is_closed_and_its_client_begins_anew() {
+    for protocol in PROTOCOLS {
+        let (proxy, backend) = narrow_house(PATIENCE);
+        browse(async {
+            let mut alice = Browser::connect(&proxy, protocol, "alice").await;
+            let mut bob = Browser::connect(&proxy, protocol, "bob").await;
+            for _ in 0..2 {
+                let of_alice = alice.sign_in("NTLM").await;
+                assert_eq!(of_alice.user(), "alice");
+                let to_bob = bob.get("/open").await;
+                assert_eq!(to_bob.user(), "-");
+                assert_ne!(to_bob.connection(), of_alice.connection());
+                eventually("the connection of the one is closed for the other", || {
+                    backend.has_ended(of_alice.connection())
+                });
+                // Nobody again, and not whoever has a connection meanwhile.
+                assert_eq!(bob.sign_in("NTLM").await.user(), "bob");
+                let reply = alice.get("/").await;
+                assert_eq!((reply.status, alice.get("/open").await.user()), (401, "-"));
+            }
+        });
+        backend.assert_nobody_shares();
+    }
+}
+
+#[test]
+fn an_offer_that_nobody_takes_up_keeps_nobody_out() {
+    let (proxy, backend) = narrow_house(PATIENCE);
+    browse(async {
+        let mut idle = Vec::new();
+        for number in 0..5 {
+            let mut client = Browser::connect(&proxy, PROTOCOLS[number % 2], format!("client.{number}")).await;
+            assert_eq!(client.get("/").await.status, 401);
+            idle.push(client);
+        }
+        // Nor does a handshake that is never ended.
+        let mut alice = Browser::connect(&proxy, Protocol::Http1, "alice").await;
+        assert_eq!(alice.get_as("/", &negotiate("NTLM")).await.status, 401);
+        let mut bob = Browser::connect(&proxy, Protocol::Http1, "bob").await;
+        assert_eq!(bob.get("/open").await.user(), "-");
+    });
+    backend.assert_nobody_shares();
+}
+
+#[test]
+fn half_a_handshake_has_time_for_its_other_half_before_it_makes_room() {
+    let (proxy, backend) = narrow_house(PATIENCE);
+    browse(async {
+        let mut alice = Browser::connect(&proxy, Protocol::Http1, "alice").await;
+        let mut bob = Browser::connect(&proxy, Protocol::Http1, "bob").await;
+        let challenged = alice.get_as("/", &negotiate("NTLM")).await;
+        let mut to_bob = Box::pin(bob.get("/open"));
+        let meanwhile = tokio::time::timeout(Duration::from_millis(300), &mut to_bob).await;
+        assert!(meanwhile.is_err(), "{meanwhile:?}");
+        let credentials = authenticate(challenged.offers(), "alice");
+        assert_eq!(alice.get_as("/", &credentials).await.user(), "alice");
+        assert_eq!(to_bob.await.user(), "-");
+    });
+    backend.assert_nobody_shares();
+}
+
+#[test]
+fn a_connection_in_use_makes_no_room_for_anybody() {
+    for protocol in PROTOCOLS {
+        let (proxy, backend) = narrow_house(Duration::from_millis(300));
+        browse(async {
+            let mut alice = Browser::connect(&proxy, protocol, "alice").await;
+            let pinned = alice.sign_in("NTLM").await.connection();
+            let hang = Request::get("/").header("x-backend", "hang").body(Full::default());
+            let _response = alice.begin(hang.unwrap()).await.unwrap();
+            let mut bob = Browser::connect(&proxy, protocol, "bob").await;
+            assert_eq!(bob.get("/open").await.status, 503);
+            assert!(!backend.has_ended(pinned));
+        });
+        backend.assert_nobody_shares();
+    }
 }
 
 #[test]
 fn a_stream_does_not_wait_for_its_turn_for_ever() {
     let ntlm = Ntlm::start();
     let proxy = Proxy::with(&[ntlm.upstream.address], |settings| {
-        settings.backends[0].timeouts.first_byte = std::time::Duration::from_millis(200);
+        settings.backends[0].timeouts.first_byte = Duration::from_millis(200);
     });
     browse(async {
         let mut alice = Browser::connect(&proxy, Protocol::Http2, "alice").await;
