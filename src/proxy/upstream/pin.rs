@@ -48,6 +48,7 @@ pub(in crate::proxy) struct Pin {
 struct Idle {
     connection: Connection,
     origin: Rc<Origin>,
+    since: Instant,
     _entry: Entry,
 }
 
@@ -149,6 +150,13 @@ impl IdlePins {
             number,
         }
     }
+
+    fn first_to_give_way(&self) -> Option<Rc<Pin>> {
+        let (pins, now) = (self.pins.borrow(), Instant::now());
+        pins.values()
+            .filter_map(Weak::upgrade)
+            .find(|pin| pin.may_give_way(now))
+    }
 }
 
 impl Drop for Entry {
@@ -158,16 +166,17 @@ impl Drop for Entry {
 }
 
 impl GivesWay for IdlePins {
-    /// Closes the one alone that has been idle for longest: its client has to authenticate anew.
-    fn clear(&self) -> bool {
-        let now = Instant::now();
-        let oldest = {
-            let pins = self.pins.borrow();
-            pins.values()
-                .filter_map(Weak::upgrade)
-                .find(|pin| pin.may_give_way(now))
-        };
-        oldest.is_some_and(|pin| pin.idle.take().is_some())
+    fn oldest(&self) -> Option<Instant> {
+        let oldest = self.first_to_give_way()?;
+        let idle = oldest.idle.borrow();
+        idle.as_ref().map(|idle| idle.since)
+    }
+
+    /// Its client has to authenticate anew.
+    fn close_oldest(&self) {
+        if let Some(oldest) = self.first_to_give_way() {
+            oldest.idle.take();
+        }
     }
 }
 
@@ -245,6 +254,7 @@ impl Turn {
             self.pin.idle.replace(Some(Idle {
                 connection,
                 origin,
+                since: Instant::now(),
                 _entry,
             }));
         }

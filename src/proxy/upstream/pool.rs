@@ -36,6 +36,7 @@ pub(super) struct Pool {
 struct Idle {
     connection: Connection,
     requests: usize,
+    since: Instant,
     until: Instant,
 }
 
@@ -103,7 +104,8 @@ impl Pool {
 
     /// Keeps a connection that has carried so many requests, and that the server keeps until then.
     fn keep(&self, connection: Connection, requests: usize, said: Option<Instant>) {
-        let until = self.keeps(requests, said, Instant::now());
+        let since = Instant::now();
+        let until = self.keeps(requests, said, since);
         let mut idle = self.idle.borrow_mut();
         if let Some(until) = until
             && connection.is_ready()
@@ -112,6 +114,7 @@ impl Pool {
             idle.push(Idle {
                 connection,
                 requests,
+                since,
                 until,
             });
         }
@@ -120,10 +123,10 @@ impl Pool {
     /// Until when a connection may wait that is given back at `now`, if it may.
     fn keeps(&self, requests: usize, said: Option<Instant>, now: Instant) -> Option<Instant> {
         let is_worn = self.most_requests.is_some_and(|most| requests >= most.get());
-        let is_crowded = self.sockets.as_ref().is_some_and(|sockets| sockets.is_crowded());
+        let gives_way = self.sockets.as_ref().is_some_and(|sockets| sockets.claim());
         let until = now + self.timeout;
         let until = said.map_or(until, |said| said.min(until));
-        (!is_worn && !is_crowded && until > now).then_some(until)
+        (!is_worn && !gives_way && until > now).then_some(until)
     }
 }
 
@@ -134,8 +137,15 @@ impl Idle {
 }
 
 impl GivesWay for Pool {
-    fn clear(&self) -> bool {
-        !std::mem::take(&mut *self.idle.borrow_mut()).is_empty()
+    fn oldest(&self) -> Option<Instant> {
+        self.idle.borrow().first().map(|oldest| oldest.since)
+    }
+
+    fn close_oldest(&self) {
+        let mut idle = self.idle.borrow_mut();
+        if !idle.is_empty() {
+            idle.remove(0);
+        }
     }
 }
 

@@ -6,13 +6,24 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 use super::roster::Slot;
 
 /// Connections that may be closed because nobody uses them.
 pub(super) trait GivesWay: std::fmt::Debug {
-    /// Closes them; whether there were any. Their sockets close a moment later.
-    fn clear(&self) -> bool;
+    /// Since when nobody has used the one that has been idle for longest, if any is.
+    fn oldest(&self) -> Option<Instant>;
+
+    /// Closes that one. Its socket closes a moment later.
+    fn close_oldest(&self);
+}
+
+/// Of all these, those whose oldest has been idle for longest.
+pub(super) fn oldest(all: &[Rc<dyn GivesWay>]) -> Option<&dyn GivesWay> {
+    let since = all.iter().filter_map(|idle| Some((idle.oldest()?, idle)));
+    let (_, oldest) = since.min_by_key(|(since, _)| *since)?;
+    Some(&**oldest)
 }
 
 /// The places for connections to servers: those of the process, and the idle connections of this worker that could be
@@ -70,18 +81,21 @@ impl Room {
         self.pins.borrow_mut().push(pins);
     }
 
-    /// A place, where need be that of a connection of this worker that nobody uses; waited for at most for `limit`.
+    /// A place, where need be that of a connection of this worker that nobody uses, of the one idle for longest; waited for
+    /// at most for `limit`.
     pub(super) async fn place(&self, limit: Duration) -> Option<OwnedSemaphorePermit> {
         if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
             return Some(place);
         }
-        // No short cut: each has to be asked.
-        let closed = self.pools.borrow().iter().filter(|pool| pool.clear()).count();
-        if closed == 0 && !self.pins.borrow().iter().any(|pins| pins.clear()) {
-            return None;
-        }
-        // Their sockets close when their drivers are polled.
+        self.close_oldest()?;
+        // Its socket closes when its driver is polled.
         let place = Arc::clone(&self.places).acquire_owned();
         tokio::time::timeout(limit, place).await.ok()?.ok()
+    }
+
+    fn close_oldest(&self) -> Option<()> {
+        let (pools, pins) = (self.pools.borrow(), self.pins.borrow());
+        oldest(&pools).or_else(|| oldest(&pins))?.close_oldest();
+        Some(())
     }
 }

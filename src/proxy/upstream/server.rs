@@ -16,7 +16,7 @@ use super::opener::Opener;
 use super::pin::IdlePins;
 use super::pool::{Lease, Pool};
 use super::retry::{Again, Attempts};
-use super::room::{GivesWay, Room};
+use super::room::{GivesWay, Room, oldest};
 use super::roster::Slot;
 use super::sockets::Sockets;
 use super::{Answer, keep_alive};
@@ -77,8 +77,8 @@ impl Server {
         let pins = Rc::<IdlePins>::default();
         room.enter_pins(pins.clone());
         if let Some(sockets) = sockets {
-            let idle: [Rc<dyn GivesWay>; 2] = [pool.clone(), opener.streams().clone()];
-            contain::spawn(None, give_way(idle, pins.clone(), Arc::clone(sockets)));
+            let pools: [Rc<dyn GivesWay>; 2] = [pool.clone(), opener.streams().clone()];
+            contain::spawn(None, give_way(pools, [pins.clone()], Arc::clone(sockets)));
         }
         Self {
             origin: Rc::new(Origin {
@@ -221,14 +221,16 @@ impl Origin {
     }
 }
 
-/// Closes connections that are idle whenever they are in the way of others: those that anybody could have used at once,
-/// of those that are pinned one after the other where that was not enough.
-async fn give_way(idle: [Rc<dyn GivesWay>; 2], pins: Rc<IdlePins>, sockets: Arc<Sockets>) {
+/// Closes connections that are idle whenever they are in the way of others, as many as those: first what anybody could
+/// have used, and what is pinned where that was not enough.
+async fn give_way(pools: [Rc<dyn GivesWay>; 2], pins: [Rc<dyn GivesWay>; 1], sockets: Arc<Sockets>) {
     let mut crowded = sockets.crowded();
     while crowded.changed().await.is_ok() {
-        let closed = idle.iter().filter(|idle| idle.clear()).count();
-        if closed == 0 && sockets.is_still_crowded() {
-            pins.clear();
+        let pinned = || oldest(&pins).filter(|_| sockets.is_still_crowded());
+        while let Some(idle) = oldest(&pools).or_else(pinned)
+            && sockets.claim()
+        {
+            idle.close_oldest();
         }
     }
 }

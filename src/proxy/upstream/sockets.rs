@@ -1,7 +1,7 @@
 //! How many connections to one server the whole process has open, idle ones included, where that is limited.
 //!
 //! A server that takes one connection at a time does not care which of our workers keeps it open for nothing. So whoever
-//! may send a request and has no connection for it tells all workers to close theirs that are idle.
+//! may send a request and has no connection for it asks all workers for one that is idle, and one of them closes it.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -21,6 +21,8 @@ pub(super) struct Sockets {
     waiting: AtomicUsize,
     /// How many of them have waited since they said so first.
     still_waiting: AtomicUsize,
+    /// How many connections they have asked for that nobody has closed yet.
+    asked_for: AtomicUsize,
     crowded: watch::Sender<()>,
 }
 
@@ -35,6 +37,7 @@ impl Sockets {
             places: Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS))),
             waiting: AtomicUsize::new(0),
             still_waiting: AtomicUsize::new(0),
+            asked_for: AtomicUsize::new(0),
             crowded: watch::Sender::new(()),
         }
     }
@@ -49,7 +52,7 @@ impl Sockets {
         let mut place = pin!(Arc::clone(&self.places).acquire_owned());
         let deadline = Instant::now() + limit;
         loop {
-            self.crowded.send_replace(());
+            self.ask();
             let again = (Instant::now() + AGAIN).min(deadline);
             if let Ok(place) = tokio::time::timeout_at(again, &mut place).await {
                 return place.ok();
@@ -61,9 +64,27 @@ impl Sockets {
         }
     }
 
-    /// Whether an idle connection is in somebody's way.
-    pub(super) fn is_crowded(&self) -> bool {
-        self.waiting.load(Ordering::SeqCst) > 0
+    fn ask(&self) {
+        let one_more = |asked: usize| Some((asked + 1).min(self.waiting()));
+        let _ = self
+            .asked_for
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_more);
+        // Told after that: who comes back with a connection either sees it or hears of this.
+        self.crowded.send_replace(());
+    }
+
+    /// Whether an idle connection is in somebody's way. Where one is, who asks has to close it: it is asked for once.
+    pub(super) fn claim(&self) -> bool {
+        // Some may have got a place otherwise, or have given up.
+        let one_less = |asked: usize| asked.min(self.waiting()).checked_sub(1);
+        let claimed = self
+            .asked_for
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less);
+        claimed.is_ok()
+    }
+
+    fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst)
     }
 
     /// Whether it was not enough to close idle connections that anybody could have used.
@@ -79,7 +100,6 @@ impl Sockets {
 
 impl<'a> Waiting<'a> {
     fn new(count: &'a AtomicUsize) -> Self {
-        // Told before `crowded`: who comes back with a connection either sees this or hears of that.
         count.fetch_add(1, Ordering::SeqCst);
         Self(count)
     }
@@ -105,17 +125,18 @@ mod tests {
             let sockets = Sockets::new(1);
             let mut crowded = sockets.crowded();
             let first = sockets.place(Duration::ZERO).await.unwrap();
-            assert!(!sockets.is_crowded() && !crowded.has_changed().unwrap());
+            assert!(!sockets.claim() && !crowded.has_changed().unwrap());
             assert!(sockets.place(Duration::ZERO).await.is_none());
-            assert!(!sockets.is_crowded());
+            assert!(!sockets.claim());
             crowded.mark_unchanged();
             let gives_way = async {
                 crowded.changed().await.unwrap();
-                assert!(sockets.is_crowded());
+                // One for one who waits, however many workers hear of it.
+                assert!(sockets.claim() && !sockets.claim());
                 drop(first);
             };
             let (second, ()) = tokio::join!(sockets.place(Duration::from_secs(10)), gives_way);
-            assert!(second.is_some() && !sockets.is_crowded());
+            assert!(second.is_some() && !sockets.claim());
         });
     }
 }

@@ -125,14 +125,28 @@ impl Streams {
             connection.sender.is_ready() && (is_in_use || is_young)
         });
     }
+
+    /// Closes those that carry nothing.
+    pub(super) fn clear(&self) {
+        let mut connections = self.connections.borrow_mut();
+        connections.retain(|connection| connection.in_use.get() > 0);
+    }
 }
 
 impl GivesWay for Streams {
-    fn clear(&self) -> bool {
+    fn oldest(&self) -> Option<Instant> {
+        let connections = self.connections.borrow();
+        let idle = connections.iter().filter(|connection| connection.in_use.get() == 0);
+        idle.map(|connection| connection.idle_since.get()).min()
+    }
+
+    fn close_oldest(&self) {
+        let Some(oldest) = self.oldest() else { return };
         let mut connections = self.connections.borrow_mut();
-        let before = connections.len();
-        connections.retain(|connection| connection.in_use.get() > 0);
-        connections.len() < before
+        let is_it = |connection: &Rc<Shared>| connection.in_use.get() == 0 && connection.idle_since.get() == oldest;
+        if let Some(at) = connections.iter().position(is_it) {
+            connections.remove(at);
+        }
     }
 }
 

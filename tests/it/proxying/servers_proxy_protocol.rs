@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use fullchain::proxy::settings::ProxyProtocol;
+use fullchain::proxy::settings::{Limit, ProxyProtocol};
 use http::Request;
 use http_body_util::Full;
 
+use crate::rig::PATIENCE;
 use crate::rig::client::{Client, http2};
 use crate::rig::proxy::Proxy;
 use crate::rig::upstream::Upstream;
@@ -84,4 +85,28 @@ fn version_2_says_what_is_known_of_the_clients_tls() {
             assert!(block.contains(known), "{known} in {block:?}");
         }
     }
+}
+
+#[test]
+fn for_one_that_finds_no_place_at_the_server_one_idle_connection_is_closed_the_oldest() {
+    let upstream = told_by_line();
+    let proxy = Proxy::with(&[upstream.address], |settings| {
+        settings.backends[0].protocol.proxy_protocol = Some(ProxyProtocol::Version1);
+        settings.backends[0].choice.limit = Some(Limit {
+            connections: 3.try_into().unwrap(),
+            queue: 10,
+            queue_timeout: PATIENCE,
+        });
+    });
+    let mut clients = [(); 4].map(|()| Client::of(&proxy));
+    for client in &mut clients {
+        assert_eq!(client.send(GET).response().text(), "ok");
+    }
+    // The first has made room for the last, and the others are where they were.
+    for client in &mut clients[1..] {
+        assert_eq!(client.send(GET).response().text(), "ok");
+    }
+    assert_eq!(upstream.connections(), 4);
+    assert_eq!(clients[0].send(GET).response().text(), "ok");
+    assert_eq!(upstream.connections(), 5);
 }

@@ -12,7 +12,6 @@ use crate::proxy::body::RequestBody;
 use crate::proxy::upstream::connect::ConnectError;
 use crate::proxy::upstream::connection::Failure;
 use crate::proxy::upstream::opener::Opener;
-use crate::proxy::upstream::room::GivesWay as _;
 use crate::proxy::upstream::settings::HealthCheck;
 use crate::telemetry::Causes;
 
