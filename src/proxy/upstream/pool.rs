@@ -109,8 +109,11 @@ impl Pool {
         let mut idle = self.idle.borrow_mut();
         if let Some(until) = until
             && connection.is_ready()
-            && idle.len() < MAX_IDLE
         {
+            // Not the newcomer: of the oldest, the client that it is for may have gone.
+            if idle.len() == MAX_IDLE {
+                idle.remove(0);
+            }
             idle.push(Idle {
                 connection,
                 requests,

@@ -88,6 +88,23 @@ fn version_2_says_what_is_known_of_the_clients_tls() {
 }
 
 #[test]
+fn connections_of_clients_that_have_gone_keep_no_other_from_being_kept() {
+    let upstream = told_by_line();
+    let proxy = Proxy::with(&[upstream.address], |settings| {
+        settings.backends[0].protocol.proxy_protocol = Some(ProxyProtocol::Version1);
+    });
+    // As many as are kept.
+    for _ in 0..256 {
+        assert_eq!(Client::of(&proxy).send(GET).response().text(), "ok");
+    }
+    let mut client = Client::of(&proxy);
+    for _ in 0..3 {
+        assert_eq!(client.send(GET).response().text(), "ok");
+    }
+    assert_eq!(upstream.connections(), 257);
+}
+
+#[test]
 fn for_one_that_finds_no_place_at_the_server_one_idle_connection_is_closed_the_oldest() {
     let upstream = told_by_line();
     let proxy = Proxy::with(&[upstream.address], |settings| {
