@@ -1,8 +1,10 @@
 //! What is accepted on, and from whom.
 
+use fullchain::admin;
+use fullchain::config::{self, Flags};
 use fullchain::proxy::settings::{Acme, Listener, Service};
 
-use super::{LEAST, faults, load};
+use super::{LEAST, environment, faults, load};
 
 #[test]
 fn a_listener_may_be_a_path_or_a_name_and_a_relative_path_starts_at_the_file() {
@@ -102,5 +104,59 @@ fn http_01_has_one_answer() {
     assert_eq!(
         faults(&text),
         "fullchain.toml:2:16: acme_backend: an acme_directory is given too\n  hint: one of the two answers; leave one out"
+    );
+}
+
+#[test]
+fn two_listeners_on_one_address_are_a_fault_whichever_they_are() {
+    let told = faults(&format!(
+        "redirect_from = \"0.0.0.0:8443\"\nadmin = \"127.0.0.1:1\"\n{LEAST}"
+    ));
+    assert_eq!(
+        told,
+        "fullchain.toml:1:17: redirect_from: 0.0.0.0:8443 is taken already, by listen"
+    );
+    assert!(load(&format!("listen = [\"127.0.0.1:0\", \"127.0.0.1:0\"]\n{LEAST}")).is_ok());
+}
+
+#[test]
+fn the_admin_listener_is_default_asked_for_or_off() {
+    assert!(matches!(load(LEAST).unwrap().admin, admin::Settings::Default(_)));
+    let at = |text: &str| load(&format!("admin = {text}\n{LEAST}"));
+    assert_eq!(
+        at("\"[::1]:1\"").unwrap().admin,
+        admin::Settings::Asked("[::1]:1".parse().unwrap())
+    );
+    assert_eq!(at("\"off\"").unwrap().admin, admin::Settings::Off);
+    assert!(at("false").unwrap_err().contains("write \"off\""));
+}
+
+#[test]
+fn the_admin_address_alone_needs_neither_certificate_nor_upstream() {
+    let environment = environment(&[("FULLCHAIN_ADMIN", "127.0.0.1:7")]);
+    let admin = config::load_admin(&Flags::default(), &environment).unwrap();
+    assert_eq!(admin, admin::Settings::Asked("127.0.0.1:7".parse().unwrap()));
+}
+
+#[test]
+fn a_listener_of_its_own_table_takes_the_place_of_the_default_one() {
+    let text = format!(
+        "{LEAST}[[listener]]\naddress = \"127.0.0.1:1\"\n[[listener]]\naddress = \"127.0.0.1:2\"\nservice = \"redirect\"\nredirect_status = 301\n"
+    );
+    let proxy = load(&text).unwrap().proxy;
+    let addresses: Vec<_> = proxy
+        .listeners
+        .iter()
+        .map(|listener| listener.address.to_string())
+        .collect();
+    assert_eq!(addresses, ["127.0.0.1:1", "127.0.0.1:2"]);
+    let text = format!("{LEAST}[[listener]]\naddress = \"0.0.0.0:8443\"\n").replacen(
+        "upstream",
+        "listen = \"0.0.0.0:8443\"\nupstream",
+        1,
+    );
+    assert_eq!(
+        faults(&text),
+        "fullchain.toml:7:11: listener.address: 0.0.0.0:8443 is taken already, by fullchain.toml:1:10: listen"
     );
 }

@@ -1,0 +1,68 @@
+//! The files that are shipped are what they say.
+
+use std::path::Path;
+
+use fullchain::admin;
+use fullchain::config::{self, keys};
+
+use super::shipped;
+
+#[test]
+fn the_shipped_files_are_valid() {
+    for name in ["minimal.toml", "fullchain.toml"] {
+        let (_, config) = shipped(name);
+        let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+        assert_eq!(config.certs.bundles[0].certificate, directory.join("tls.crt"), "{name}");
+    }
+}
+
+#[test]
+fn the_full_file_says_nothing_but_the_defaults_of_the_code() {
+    let (_, mut full) = shipped("fullchain.toml");
+    let (_, mut minimal) = shipped("minimal.toml");
+    // The one difference there should be: an address that is given must be bound.
+    let admin::Settings::Default(address) = minimal.admin else {
+        panic!("{:?}", minimal.admin)
+    };
+    assert_eq!(full.admin, admin::Settings::Asked(address));
+    minimal.admin = full.admin;
+    // The store is a sample in the minimal file.
+    full.certs.intermediates.clear();
+    minimal.certs.intermediates.clear();
+    assert_eq!(full, minimal);
+}
+
+#[test]
+fn the_full_file_has_every_key_in_its_table_with_the_default_of_the_manual_and_a_comment() {
+    let (text, _) = shipped("fullchain.toml");
+    let mut table = "";
+    let mut found = Vec::new();
+    let lines: Vec<&str> = text.lines().collect();
+    for (index, line) in lines.iter().enumerate() {
+        // A table that there is none of by default stands there as a comment, header and all.
+        if line.trim_start_matches("# ").starts_with('[') && line.ends_with(']') {
+            table = line.trim_start_matches("# ").trim_matches(['[', ']']);
+        } else if let Some((key, value)) = line.trim_start_matches("# ").split_once(" = ") {
+            let dotted = if table.is_empty() {
+                key.to_owned()
+            } else {
+                format!("{table}.{key}")
+            };
+            assert!(lines[index - 1].starts_with("# "), "{dotted} has no comment");
+            found.push((
+                dotted,
+                value.trim_matches(['[', ']']).replace('"', "").replace(", ", ","),
+            ));
+        }
+    }
+    let known: Vec<_> = keys().iter().map(config::Key::dotted).collect();
+    assert_eq!(
+        found.iter().map(|(dotted, _)| dotted.clone()).collect::<Vec<_>>(),
+        known
+    );
+    for (key, (dotted, value)) in keys().iter().zip(&found) {
+        if let Some(default) = &key.default {
+            assert_eq!(value, default, "{dotted}");
+        }
+    }
+}
