@@ -7,26 +7,10 @@ use schemars::{Schema, json_schema};
 use super::error::Problem;
 use super::layer::Given;
 use super::value::Value;
+use super::words::words;
 use crate::proxy::AccessFormat;
 
-impl Value for AccessFormat {
-    const NAME: &'static str = "auto|json|combined|w3c";
-    const EXPECTED: &'static str = "\"auto\", \"json\", \"combined\" or \"w3c\"";
-
-    fn parse(text: &str) -> Result<Self, Problem> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "json" => Ok(Self::Json),
-            "combined" => Ok(Self::Combined),
-            "w3c" => Ok(Self::W3c),
-            _ => Err(Self::mismatch(text)),
-        }
-    }
-
-    fn schema() -> Schema {
-        json_schema!({ "enum": ["auto", "json", "combined", "w3c"] })
-    }
-}
+words!(AccessFormat: "auto" => Self::Auto, "json" => Self::Json, "combined" => Self::Combined; "w3c" => Self::W3c);
 
 /// A file that lines are appended to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,13 +72,6 @@ impl Value for Parameter {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_format_is_one_of_four() {
-        assert_eq!(AccessFormat::parse("w3c"), Ok(AccessFormat::W3c));
-        assert_eq!(AccessFormat::parse("combined"), Ok(AccessFormat::Combined));
-        assert!(AccessFormat::parse("common").is_err());
-    }
 
     #[test]
     fn a_parameter_is_a_name_or_all_of_them() {

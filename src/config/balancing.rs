@@ -8,6 +8,7 @@ use schemars::{Schema, json_schema};
 
 use super::error::Problem;
 use super::value::Value;
+use super::words::words;
 use crate::proxy::settings::Statuses;
 
 /// What `balance` says; the weights stand elsewhere.
@@ -23,24 +24,12 @@ pub(super) enum BalanceKind {
     RandomTwo,
 }
 
-impl Value for BalanceKind {
-    const NAME: &'static str = "round-robin|weighted|least-connections|random-two";
-    const EXPECTED: &'static str = "\"round-robin\", \"weighted\", \"least-connections\" or \"random-two\"";
-
-    fn parse(text: &str) -> Result<Self, Problem> {
-        match text {
-            "round-robin" => Ok(Self::RoundRobin),
-            "weighted" => Ok(Self::Weighted),
-            "least-connections" => Ok(Self::LeastConnections),
-            "random-two" => Ok(Self::RandomTwo),
-            _ => Err(Self::mismatch(text)),
-        }
-    }
-
-    fn schema() -> Schema {
-        json_schema!({ "enum": ["round-robin", "weighted", "least-connections", "random-two"] })
-    }
-}
+words!(BalanceKind:
+    "round-robin" => Self::RoundRobin,
+    "weighted" => Self::Weighted,
+    "least-connections" => Self::LeastConnections;
+    "random-two" => Self::RandomTwo
+);
 
 /// How often a server is taken in comparison with the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,22 +89,7 @@ pub(super) enum StickyKind {
     Cookie,
 }
 
-impl Value for StickyKind {
-    const NAME: &'static str = "off|cookie";
-    const EXPECTED: &'static str = "\"off\" or \"cookie\"";
-
-    fn parse(text: &str) -> Result<Self, Problem> {
-        match text {
-            "off" => Ok(Self::Off),
-            "cookie" => Ok(Self::Cookie),
-            _ => Err(Self::mismatch(text)),
-        }
-    }
-
-    fn schema() -> Schema {
-        json_schema!({ "enum": ["off", "cookie"] })
-    }
-}
+words!(StickyKind: "off" => Self::Off; "cookie" => Self::Cookie);
 
 /// The name of a cookie: a token (RFC 6265 section 4.1.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -227,43 +201,11 @@ pub(super) enum RetryKind {
     Off,
 }
 
-impl Value for RetryKind {
-    const NAME: &'static str = "safe|off";
-    const EXPECTED: &'static str = "\"safe\" or \"off\"";
-
-    fn parse(text: &str) -> Result<Self, Problem> {
-        match text {
-            "safe" => Ok(Self::Safe),
-            "off" => Ok(Self::Off),
-            _ => Err(Self::mismatch(text)),
-        }
-    }
-
-    fn schema() -> Schema {
-        json_schema!({ "enum": ["safe", "off"] })
-    }
-}
+words!(RetryKind: "safe" => Self::Safe; "off" => Self::Off);
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_word_is_read_and_no_other() {
-        for (text, expected) in [
-            ("round-robin", Some(BalanceKind::RoundRobin)),
-            ("weighted", Some(BalanceKind::Weighted)),
-            ("least-connections", Some(BalanceKind::LeastConnections)),
-            ("random-two", Some(BalanceKind::RandomTwo)),
-            ("least_conn", None),
-        ] {
-            assert_eq!(BalanceKind::parse(text).ok(), expected, "{text}");
-        }
-        assert_eq!(StickyKind::parse("cookie"), Ok(StickyKind::Cookie));
-        assert!(StickyKind::parse("ip").is_err());
-        assert_eq!(RetryKind::parse("off"), Ok(RetryKind::Off));
-        assert!(RetryKind::parse("always").is_err());
-    }
 
     #[test]
     fn numbers_are_within_their_ranges() {

@@ -8,6 +8,7 @@ use schemars::{Schema, json_schema};
 
 use super::error::Problem;
 use super::value::Value;
+use super::words::words;
 use crate::chain::{Policy, Sha256};
 use crate::fetch::{Aia, Ocsp};
 use crate::proxy::WindowsAuth;
@@ -15,53 +16,11 @@ use crate::proxy::settings::{HeaderCase, HeaderSpelling, HttpVersion, ProxyProto
 use crate::telemetry::log::{Filter, Format};
 use crate::tls::{ClientAuthMode, RevocationDepth, RevocationPolicy};
 
-impl Value for Policy {
-    const NAME: &'static str = "short|compat";
-    const EXPECTED: &'static str = "\"short\" or \"compat\"";
+words!(Policy: "short" => Self::Short; "compat" => Self::Compat);
 
-    fn parse(text: &str) -> Result<Self, Problem> {
-        [Self::Short, Self::Compat]
-            .into_iter()
-            .find(|policy| policy.to_string() == text)
-            .ok_or_else(|| Self::mismatch(text))
-    }
+words!(Aia: "off" => Self::Off; "missing" => Self::Missing);
 
-    fn schema() -> Schema {
-        json_schema!({ "enum": ["short", "compat"] })
-    }
-}
-
-impl Value for Aia {
-    const NAME: &'static str = "off|missing";
-    const EXPECTED: &'static str = "\"off\" or \"missing\"";
-
-    fn parse(text: &str) -> Result<Self, Problem> {
-        [Self::Off, Self::Missing]
-            .into_iter()
-            .find(|aia| aia.to_string() == text)
-            .ok_or_else(|| Self::mismatch(text))
-    }
-
-    fn schema() -> Schema {
-        json_schema!({ "enum": ["off", "missing"] })
-    }
-}
-
-impl Value for Ocsp {
-    const NAME: &'static str = "staple|off";
-    const EXPECTED: &'static str = "\"staple\" or \"off\"";
-
-    fn parse(text: &str) -> Result<Self, Problem> {
-        [Self::Staple, Self::Off]
-            .into_iter()
-            .find(|ocsp| ocsp.to_string() == text)
-            .ok_or_else(|| Self::mismatch(text))
-    }
-
-    fn schema() -> Schema {
-        json_schema!({ "enum": ["staple", "off"] })
-    }
-}
+words!(Ocsp: "staple" => Self::Staple; "off" => Self::Off);
 
 impl Value for WindowsAuth {
     const NAME: &'static str = "auto|true|false";
@@ -85,23 +44,7 @@ impl Value for WindowsAuth {
     }
 }
 
-impl Value for Format {
-    const NAME: &'static str = "auto|human|json";
-    const EXPECTED: &'static str = "\"auto\", \"human\" or \"json\"";
-
-    fn parse(text: &str) -> Result<Self, Problem> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "human" => Ok(Self::Human),
-            "json" => Ok(Self::Json),
-            _ => Err(Self::mismatch(text)),
-        }
-    }
-
-    fn schema() -> Schema {
-        json_schema!({ "enum": ["auto", "human", "json"] })
-    }
-}
+words!(Format: "auto" => Self::Auto, "human" => Self::Human; "json" => Self::Json);
 
 /// What a listener does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,23 +57,7 @@ pub(super) enum ServiceKind {
     Redirect,
 }
 
-impl Value for ServiceKind {
-    const NAME: &'static str = "tls|redirect|http";
-    const EXPECTED: &'static str = "\"tls\", \"redirect\" or \"http\"";
-
-    fn parse(text: &str) -> Result<Self, Problem> {
-        match text {
-            "tls" => Ok(Self::Tls),
-            "redirect" => Ok(Self::Redirect),
-            "http" => Ok(Self::Http),
-            _ => Err(Self::mismatch(text)),
-        }
-    }
-
-    fn schema() -> Schema {
-        json_schema!({ "enum": ["tls", "redirect", "http"] })
-    }
-}
+words!(ServiceKind: "tls" => Self::Tls, "redirect" => Self::Redirect; "http" => Self::Http);
 
 /// The status of a redirect to https.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -163,53 +90,11 @@ impl Value for RedirectStatus {
     }
 }
 
-impl Value for ClientAuthMode {
-    const NAME: &'static str = "off|optional|required";
-    const EXPECTED: &'static str = "\"off\", \"optional\" or \"required\"";
+words!(ClientAuthMode: "off" => Self::Off, "optional" => Self::Optional; "required" => Self::Required);
 
-    fn parse(text: &str) -> Result<Self, Problem> {
-        [Self::Off, Self::Optional, Self::Required]
-            .into_iter()
-            .find(|mode| mode.to_string() == text)
-            .ok_or_else(|| Self::mismatch(text))
-    }
+words!(RevocationPolicy: "strict" => Self::Strict, "stale" => Self::Stale; "lenient" => Self::Lenient);
 
-    fn schema() -> Schema {
-        json_schema!({ "enum": ["off", "optional", "required"] })
-    }
-}
-
-impl Value for RevocationPolicy {
-    const NAME: &'static str = "strict|stale|lenient";
-    const EXPECTED: &'static str = "\"strict\", \"stale\" or \"lenient\"";
-
-    fn parse(text: &str) -> Result<Self, Problem> {
-        [Self::Strict, Self::Stale, Self::Lenient]
-            .into_iter()
-            .find(|policy| policy.to_string() == text)
-            .ok_or_else(|| Self::mismatch(text))
-    }
-
-    fn schema() -> Schema {
-        json_schema!({ "enum": ["strict", "stale", "lenient"] })
-    }
-}
-
-impl Value for RevocationDepth {
-    const NAME: &'static str = "chain|leaf";
-    const EXPECTED: &'static str = "\"chain\" or \"leaf\"";
-
-    fn parse(text: &str) -> Result<Self, Problem> {
-        [Self::Chain, Self::Leaf]
-            .into_iter()
-            .find(|depth| depth.to_string() == text)
-            .ok_or_else(|| Self::mismatch(text))
-    }
-
-    fn schema() -> Schema {
-        json_schema!({ "enum": ["chain", "leaf"] })
-    }
-}
+words!(RevocationDepth: "chain" => Self::Chain; "leaf" => Self::Leaf);
 
 /// One way to tell the backend about the client's certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -224,50 +109,21 @@ pub(super) enum ClientCertHeaders {
     Ssl,
 }
 
-impl Value for ClientCertHeaders {
-    const NAME: &'static str = "rfc9440|rfc9440-chain|arr|ssl";
-    const EXPECTED: &'static str = "\"rfc9440\", \"rfc9440-chain\", \"arr\" or \"ssl\"";
+words!(ClientCertHeaders:
+    "rfc9440" => Self::Rfc9440,
+    "rfc9440-chain" => Self::Rfc9440Chain,
+    "arr" => Self::Arr;
+    "ssl" => Self::Ssl
+);
 
-    fn parse(text: &str) -> Result<Self, Problem> {
-        match text {
-            "rfc9440" => Ok(Self::Rfc9440),
-            "rfc9440-chain" => Ok(Self::Rfc9440Chain),
-            "arr" => Ok(Self::Arr),
-            "ssl" => Ok(Self::Ssl),
-            _ => Err(Self::mismatch(text)),
-        }
-    }
-
-    fn schema() -> Schema {
-        json_schema!({ "enum": ["rfc9440", "rfc9440-chain", "arr", "ssl"] })
-    }
-}
-
-impl Value for HttpVersion {
-    const NAME: &'static str = "1.0|1.1|2|auto";
-    const EXPECTED: &'static str = "\"1.0\", \"1.1\", \"2\" or \"auto\"";
-
-    fn parse(text: &str) -> Result<Self, Problem> {
-        match text {
-            "1.0" => Ok(Self::Http10),
-            "1.1" => Ok(Self::Http11),
-            "2" => Ok(Self::Http2),
-            "auto" => Ok(Self::Auto),
-            _ => Err(Self::mismatch(text)),
-        }
-    }
-
+words!(HttpVersion: "1.0" => Self::Http10, "1.1" => Self::Http11, "2" => Self::Http2; "auto" => Self::Auto, {
     fn of_number(number: i64) -> Result<Self, Problem> {
         match number {
             2 => Ok(Self::Http2),
             _ => Err(Problem::mismatch(Self::EXPECTED, number)),
         }
     }
-
-    fn schema() -> Schema {
-        json_schema!({ "enum": ["1.0", "1.1", "2", "auto"] })
-    }
-}
+});
 
 /// Defaults that suit servers of a kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -279,40 +135,9 @@ pub(super) enum Profile {
     Legacy,
 }
 
-impl Value for Profile {
-    const NAME: &'static str = "standard|legacy";
-    const EXPECTED: &'static str = "\"standard\" or \"legacy\"";
+words!(Profile: "standard" => Self::Standard; "legacy" => Self::Legacy);
 
-    fn parse(text: &str) -> Result<Self, Problem> {
-        match text {
-            "standard" => Ok(Self::Standard),
-            "legacy" => Ok(Self::Legacy),
-            _ => Err(Self::mismatch(text)),
-        }
-    }
-
-    fn schema() -> Schema {
-        json_schema!({ "enum": ["standard", "legacy"] })
-    }
-}
-
-impl Value for HeaderCase {
-    const NAME: &'static str = "title|preserve|lower";
-    const EXPECTED: &'static str = "\"title\", \"preserve\" or \"lower\"";
-
-    fn parse(text: &str) -> Result<Self, Problem> {
-        match text {
-            "title" => Ok(Self::Title),
-            "preserve" => Ok(Self::Preserve),
-            "lower" => Ok(Self::Lower),
-            _ => Err(Self::mismatch(text)),
-        }
-    }
-
-    fn schema() -> Schema {
-        json_schema!({ "enum": ["title", "preserve", "lower"] })
-    }
-}
+words!(HeaderCase: "title" => Self::Title, "preserve" => Self::Preserve; "lower" => Self::Lower);
 
 impl Value for HeaderSpelling {
     const NAME: &'static str = "FIELD";
@@ -331,27 +156,14 @@ impl Value for HeaderSpelling {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ProxyProtocolOut(pub(super) Option<ProxyProtocol>);
 
-impl Value for ProxyProtocolOut {
-    const NAME: &'static str = "off|v1|v2";
-    const EXPECTED: &'static str = "\"off\", \"v1\" or \"v2\"";
-
-    fn parse(text: &str) -> Result<Self, Problem> {
-        match text {
-            "off" => Ok(Self(None)),
-            "v1" => Ok(Self(Some(ProxyProtocol::Version1))),
-            "v2" => Ok(Self(Some(ProxyProtocol::Version2))),
-            _ => Err(Self::mismatch(text)),
-        }
-    }
-
+words!(ProxyProtocolOut:
+    "off" => Self(None),
+    "v1" => Self(Some(ProxyProtocol::Version1));
+    "v2" => Self(Some(ProxyProtocol::Version2)), {
     fn of_switch(on: bool) -> Result<Self, Problem> {
         Err(Problem::mismatch(Self::EXPECTED, on).hint("write \"off\" for no PROXY protocol"))
     }
-
-    fn schema() -> Schema {
-        json_schema!({ "enum": ["off", "v1", "v2"] })
-    }
-}
+});
 
 /// The name that a certificate has to be for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -460,39 +272,48 @@ impl Value for Filter {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::{Debug, Display};
+
     use super::*;
 
     #[test]
-    fn every_word_of_a_choice_is_read_and_no_other() {
-        assert_eq!(Policy::parse("compat"), Ok(Policy::Compat));
-        assert!(Policy::parse("Short").is_err());
-        assert_eq!(Ocsp::parse("off"), Ok(Ocsp::Off));
-        assert_eq!(Aia::parse("missing"), Ok(Aia::Missing));
-        assert!(Aia::parse("on").is_err());
+    fn what_logs_say_of_a_choice_is_the_word_it_was_made_with() {
+        fn check<T: Value + Debug + Display>() {
+            for word in T::NAME.split('|') {
+                assert_eq!(T::parse(word).unwrap().to_string(), word);
+            }
+        }
+        check::<Policy>();
+        check::<Aia>();
+        check::<Ocsp>();
+        check::<ClientAuthMode>();
+        check::<RevocationPolicy>();
+        check::<RevocationDepth>();
+    }
+
+    #[test]
+    fn windows_authentication_is_a_word_or_a_truth_value() {
+        assert_eq!(WindowsAuth::parse("auto"), Ok(WindowsAuth::Detect));
         assert_eq!(WindowsAuth::parse("true"), Ok(WindowsAuth::Http1));
+        assert_eq!(WindowsAuth::parse("false"), Ok(WindowsAuth::Remove));
+        assert_eq!(WindowsAuth::of_switch(true), Ok(WindowsAuth::Http1));
         assert_eq!(WindowsAuth::of_switch(false), Ok(WindowsAuth::Remove));
         assert!(WindowsAuth::parse("ntlm").is_err());
+    }
+
+    #[test]
+    fn the_one_whole_version_of_http_may_be_a_number() {
+        assert_eq!(HttpVersion::of_number(2), Ok(HttpVersion::Http2));
+        assert!(HttpVersion::of_number(1).is_err());
+    }
+
+    #[test]
+    fn whatever_is_no_word_is_read_as_what_else_it_may_be() {
         assert_eq!(CacheDirectory::parse("off"), Ok(CacheDirectory::Off));
-        assert_eq!(ClientAuthMode::parse("optional"), Ok(ClientAuthMode::Optional));
-        assert_eq!(RevocationPolicy::parse("stale"), Ok(RevocationPolicy::Stale));
-        assert_eq!(RevocationDepth::parse("leaf"), Ok(RevocationDepth::Leaf));
-        assert_eq!(
-            ClientCertHeaders::parse("rfc9440-chain"),
-            Ok(ClientCertHeaders::Rfc9440Chain)
-        );
-        assert!(ClientCertHeaders::parse("rfc").is_err());
-        assert_eq!(Format::parse("json"), Ok(Format::Json));
-        assert!(Format::parse("logfmt").is_err());
+        assert_eq!(CacheDirectory::parse("cache"), Ok(CacheDirectory::At("cache".into())));
+        assert_eq!(Root::parse("roots.pem"), Ok(Root::File("roots.pem".into())));
         assert_eq!(Filter::parse("info"), Ok(Filter::default()));
         assert!(Filter::parse("inof").is_err());
-        assert_eq!(HttpVersion::parse("1.0"), Ok(HttpVersion::Http10));
-        assert_eq!(HttpVersion::of_number(2), Ok(HttpVersion::Http2));
-        assert!(HttpVersion::parse("3").is_err() && HttpVersion::of_number(1).is_err());
-        assert_eq!(HeaderCase::parse("lower"), Ok(HeaderCase::Lower));
-        assert_eq!(Profile::parse("legacy"), Ok(Profile::Legacy));
-        assert_eq!(ProxyProtocolOut::parse("off"), Ok(ProxyProtocolOut(None)));
-        assert!(ProxyProtocolOut::parse("v3").is_err());
         assert!(TlsName::parse("a b").is_err() && TlsName::parse("[::1]").is_ok());
-        assert_eq!(Root::parse("roots.pem"), Ok(Root::File("roots.pem".into())));
     }
 }

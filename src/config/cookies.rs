@@ -4,25 +4,10 @@ use schemars::{Schema, json_schema};
 
 use super::error::Problem;
 use super::value::Value;
+use super::words::words;
 use crate::proxy::settings::{SameSite, Translation};
 
-impl Value for SameSite {
-    const NAME: &'static str = "lax|strict|none";
-    const EXPECTED: &'static str = "\"lax\", \"strict\" or \"none\"";
-
-    fn parse(text: &str) -> Result<Self, Problem> {
-        match text {
-            "lax" => Ok(Self::Lax),
-            "strict" => Ok(Self::Strict),
-            "none" => Ok(Self::None),
-            _ => Err(Self::mismatch(text)),
-        }
-    }
-
-    fn schema() -> Schema {
-        json_schema!({ "enum": ["lax", "strict", "none"] })
-    }
-}
+words!(SameSite: "lax" => Self::Lax, "strict" => Self::Strict; "none" => Self::None);
 
 /// Which cookies are meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,6 +134,5 @@ mod tests {
             assert!(CookieName::parse(text).is_err(), "{text}");
         }
         assert_eq!(CookieName::of_switch(true).unwrap_err().hint.unwrap(), "write \"all\"");
-        assert!(SameSite::parse("Lax").is_err());
     }
 }

@@ -7,42 +7,12 @@ use schemars::{Schema, json_schema};
 use super::error::Problem;
 use super::layer::Given;
 use super::value::Value;
+use super::words::words;
 use crate::proxy::{Buffering, Expect};
 
-impl Value for Buffering {
-    const NAME: &'static str = "auto|on|off";
-    const EXPECTED: &'static str = "\"auto\", \"on\" or \"off\"";
+words!(Buffering: "auto" => Self::Auto, "on" => Self::On; "off" => Self::Off);
 
-    fn parse(text: &str) -> Result<Self, Problem> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "on" => Ok(Self::On),
-            "off" => Ok(Self::Off),
-            _ => Err(Self::mismatch(text)),
-        }
-    }
-
-    fn schema() -> Schema {
-        json_schema!({ "enum": ["auto", "on", "off"] })
-    }
-}
-
-impl Value for Expect {
-    const NAME: &'static str = "answer|forward";
-    const EXPECTED: &'static str = "\"answer\" or \"forward\"";
-
-    fn parse(text: &str) -> Result<Self, Problem> {
-        match text {
-            "answer" => Ok(Self::Answer),
-            "forward" => Ok(Self::Forward),
-            _ => Err(Self::mismatch(text)),
-        }
-    }
-
-    fn schema() -> Schema {
-        json_schema!({ "enum": ["answer", "forward"] })
-    }
-}
+words!(Expect: "answer" => Self::Answer; "forward" => Self::Forward);
 
 /// A directory for files that live as long as a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,11 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_word_of_a_choice_is_read_and_no_other() {
-        assert_eq!(Buffering::parse("on"), Ok(Buffering::On));
-        assert!(Buffering::parse("yes").is_err());
-        assert_eq!(Expect::parse("forward"), Ok(Expect::Forward));
-        assert!(Expect::parse("off").is_err());
+    fn a_spool_directory_has_a_name() {
         assert!(SpoolDirectory::parse("").is_err() && SpoolDirectory::parse("/var/tmp").is_ok());
     }
 }

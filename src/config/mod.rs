@@ -29,6 +29,7 @@ mod sieve;
 mod tables;
 mod units;
 mod value;
+mod words;
 
 use std::num::NonZeroUsize;
 use std::time::Duration;

@@ -5,43 +5,12 @@ use schemars::{Schema, json_schema};
 use super::cookies::pair;
 use super::error::Problem;
 use super::value::Value;
+use super::words::words;
 use crate::proxy::settings::{App, HostName, Hsts, HstsError, RedirectPair, RequestId, UpstreamHost, ViaName};
 
-impl Value for App {
-    const NAME: &'static str = "exchange|sharepoint|aspnet";
-    const EXPECTED: &'static str = "\"exchange\", \"sharepoint\" or \"aspnet\"";
+words!(App: "exchange" => Self::Exchange, "sharepoint" => Self::SharePoint; "aspnet" => Self::AspNet);
 
-    fn parse(text: &str) -> Result<Self, Problem> {
-        match text {
-            "exchange" => Ok(Self::Exchange),
-            "sharepoint" => Ok(Self::SharePoint),
-            "aspnet" => Ok(Self::AspNet),
-            _ => Err(Self::mismatch(text)),
-        }
-    }
-
-    fn schema() -> Schema {
-        json_schema!({ "enum": ["exchange", "sharepoint", "aspnet"] })
-    }
-}
-
-impl Value for RequestId {
-    const NAME: &'static str = "upstream|both|off";
-    const EXPECTED: &'static str = "\"upstream\", \"both\" or \"off\"";
-
-    fn parse(text: &str) -> Result<Self, Problem> {
-        match text {
-            "upstream" => Ok(Self::Upstream),
-            "both" => Ok(Self::Both),
-            "off" => Ok(Self::Off),
-            _ => Err(Self::mismatch(text)),
-        }
-    }
-
-    fn schema() -> Schema {
-        json_schema!({ "enum": ["upstream", "both", "off"] })
-    }
-}
+words!(RequestId: "upstream" => Self::Upstream, "both" => Self::Both; "off" => Self::Off);
 
 impl Value for UpstreamHost {
     const NAME: &'static str = "preserve|upstream|HOST";
@@ -135,22 +104,7 @@ pub(super) enum RedirectMode {
     Off,
 }
 
-impl Value for RedirectMode {
-    const NAME: &'static str = "auto|off";
-    const EXPECTED: &'static str = "\"auto\" or \"off\"";
-
-    fn parse(text: &str) -> Result<Self, Problem> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "off" => Ok(Self::Off),
-            _ => Err(Self::mismatch(text)),
-        }
-    }
-
-    fn schema() -> Schema {
-        json_schema!({ "enum": ["auto", "off"] })
-    }
-}
+words!(RedirectMode: "auto" => Self::Auto; "off" => Self::Off);
 
 impl Value for RedirectPair {
     const NAME: &'static str = "FROM TO";
@@ -171,19 +125,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_word_is_read_and_no_other() {
-        assert_eq!(App::parse("exchange"), Ok(App::Exchange));
-        assert!(App::parse("iis").is_err());
-        assert_eq!(RequestId::parse("both"), Ok(RequestId::Both));
-        assert!(RequestId::parse("on").is_err());
+    fn a_host_is_kept_chosen_or_named() {
         assert_eq!(UpstreamHost::parse("upstream"), Ok(UpstreamHost::Upstream));
         assert!(matches!(
             UpstreamHost::parse("intranet:81"),
             Ok(UpstreamHost::Literal(_))
         ));
         assert!(UpstreamHost::parse("http://intranet").is_err());
-        assert_eq!(RedirectMode::parse("off"), Ok(RedirectMode::Off));
-        assert!(RedirectMode::parse("on").is_err());
         assert!(HostName::parse("a b").is_err() && ViaName::parse("a b").is_err());
     }
 
