@@ -1,6 +1,6 @@
 //! How servers are chosen, as it is written: words, weights, cookies and checks.
 
-use std::num::{NonZeroU16, NonZeroU32};
+use std::num::NonZeroU16;
 
 use http::HeaderValue;
 use http::uri::{Authority, PathAndQuery};
@@ -59,27 +59,6 @@ impl Value for Weight {
     }
 }
 
-/// How many of something; none is no answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Count(pub(super) NonZeroU32);
-
-impl Value for Count {
-    const NAME: &'static str = "NUMBER";
-    const EXPECTED: &'static str = "a number from 1";
-
-    fn parse(text: &str) -> Result<Self, Problem> {
-        text.parse().map(Self).map_err(|_| Self::mismatch(text))
-    }
-
-    fn of_number(number: i64) -> Result<Self, Problem> {
-        Self::parse(&number.to_string()).map_err(|_| Problem::mismatch(Self::EXPECTED, number))
-    }
-
-    fn schema() -> Schema {
-        json_schema!({ "type": "integer", "minimum": 1 })
-    }
-}
-
 /// Whether clients stay with their server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StickyKind {
@@ -91,11 +70,11 @@ pub(super) enum StickyKind {
 
 words!(StickyKind: "off" => Self::Off; "cookie" => Self::Cookie);
 
-/// The name of a cookie: a token (RFC 6265 section 4.1.1).
+/// The name of the cookie that says which server a client stays with: a token (RFC 6265 section 4.1.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct CookieName(pub(super) Box<str>);
+pub(super) struct StickyCookie(pub(super) Box<str>);
 
-impl Value for CookieName {
+impl Value for StickyCookie {
     const NAME: &'static str = "NAME";
     const EXPECTED: &'static str = "the name of a cookie, such as \"server\"";
 
@@ -211,7 +190,6 @@ mod tests {
     fn numbers_are_within_their_ranges() {
         assert!(Weight::of_number(1).is_ok() && Weight::of_number(1000).is_ok());
         assert!(Weight::of_number(0).is_err() && Weight::of_number(1001).is_err() && Weight::of_number(-1).is_err());
-        assert!(Count::of_number(1).is_ok() && Count::of_number(0).is_err());
         assert!(Statuses::of_number(204).is_ok() && Statuses::of_number(20).is_err());
     }
 
@@ -235,9 +213,9 @@ mod tests {
 
     #[test]
     fn a_cookie_has_the_name_of_one() {
-        assert!(CookieName::parse("__Host-server").is_ok());
+        assert!(StickyCookie::parse("__Host-server").is_ok());
         for text in ["", "a b", "a=b", "a;b", "ä"] {
-            assert!(CookieName::parse(text).is_err(), "{text}");
+            assert!(StickyCookie::parse(text).is_err(), "{text}");
         }
     }
 }

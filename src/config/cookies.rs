@@ -11,14 +11,14 @@ words!(SameSite: "lax" => Self::Lax, "strict" => Self::Strict; "none" => Self::N
 
 /// Which cookies are meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum CookieName {
+pub(super) enum CookiePick {
     /// Every one.
     All,
     /// The one of this name.
     Named(Box<str>),
 }
 
-impl Value for CookieName {
+impl Value for CookiePick {
     const NAME: &'static str = "all|NAME";
     const EXPECTED: &'static str = "\"all\" or the name of a cookie";
 
@@ -125,14 +125,14 @@ mod tests {
 
     #[test]
     fn cookies_are_all_or_named() {
-        assert_eq!(CookieName::parse("all"), Ok(CookieName::All));
+        assert_eq!(CookiePick::parse("all"), Ok(CookiePick::All));
         assert_eq!(
-            CookieName::parse("ASP.NET_SessionId"),
-            Ok(CookieName::Named("ASP.NET_SessionId".into()))
+            CookiePick::parse("ASP.NET_SessionId"),
+            Ok(CookiePick::Named("ASP.NET_SessionId".into()))
         );
         for text in ["", "a b", "a=b", "a;", "\0"] {
-            assert!(CookieName::parse(text).is_err(), "{text}");
+            assert!(CookiePick::parse(text).is_err(), "{text}");
         }
-        assert_eq!(CookieName::of_switch(true).unwrap_err().hint.unwrap(), "write \"all\"");
+        assert_eq!(CookiePick::of_switch(true).unwrap_err().hint.unwrap(), "write \"all\"");
     }
 }

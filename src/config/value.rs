@@ -262,6 +262,17 @@ mod tests {
     }
 
     #[test]
+    fn a_number_that_has_to_be_is_never_zero() {
+        assert_eq!(NonZeroU32::of_number(1), Ok(NonZeroU32::MIN));
+        for number in [0, -1, 4_294_967_296] {
+            assert_eq!(
+                NonZeroU32::of_number(number).unwrap_err().message,
+                format!("expected a number from 1, found {number}")
+            );
+        }
+    }
+
+    #[test]
     fn only_true_and_false_are_truth_values() {
         assert_eq!(bool::parse("true"), Ok(true));
         assert_eq!(

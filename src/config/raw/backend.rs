@@ -1,5 +1,6 @@
 //! `[[backend]]` as it is written.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::balancing::{
-    BalanceKind, CookieName, Count, HealthHost, HealthPath, RetryKind, StickyKind, Text, Weight,
+    BalanceKind, HealthHost, HealthPath, RetryKind, StickyCookie, StickyKind, Text, Weight,
 };
 use crate::config::choices::{Profile, ProxyProtocolOut, Root, TlsName};
 use crate::config::delivery::SpoolDirectory;
@@ -138,7 +139,7 @@ pub(in crate::config) struct Backend {
 
     /// The name of that cookie.
     #[schemars(extend("default" = "fullchain_server"))]
-    pub(in crate::config) sticky_cookie: Setting<CookieName>,
+    pub(in crate::config) sticky_cookie: Setting<StickyCookie>,
 
     /// File with a secret that cookies are sealed with, the same for all replicas.
     ///
@@ -174,11 +175,11 @@ pub(in crate::config) struct Backend {
 
     /// Checks in a row that a server must pass to be up again.
     #[schemars(extend("default" = 2))]
-    pub(in crate::config) health_rise: Setting<Count>,
+    pub(in crate::config) health_rise: Setting<NonZeroU32>,
 
     /// Checks in a row that a server must fail to be down; the first check of all decides alone.
     #[schemars(extend("default" = 3))]
-    pub(in crate::config) health_fall: Setting<Count>,
+    pub(in crate::config) health_fall: Setting<NonZeroU32>,
 
     /// Requests in a row that fail before a server is left alone for a while; 0 for never.
     ///
@@ -199,7 +200,7 @@ pub(in crate::config) struct Backend {
     ///
     /// Without it, no limit. Above it requests wait in the queue. Idle connections count, and give way. Over HTTP/2 it is
     /// the number of requests at a time.
-    pub(in crate::config) connections: Setting<Count>,
+    pub(in crate::config) connections: Setting<NonZeroU32>,
 
     /// Requests that wait for a server at most; those above it get a 503 at once.
     #[schemars(extend("default" = 100))]
@@ -210,7 +211,7 @@ pub(in crate::config) struct Backend {
     pub(in crate::config) queue_timeout: Setting<Duration>,
 
     /// Requests after which a connection to a server is closed; without it, never.
-    pub(in crate::config) requests_per_connection: Setting<Count>,
+    pub(in crate::config) requests_per_connection: Setting<NonZeroU32>,
 
     /// Whether a request is tried again where that is safe.
     ///

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::config::choices::ClientCertHeaders;
-use crate::config::cookies::{CookieName, DomainPair, PathPair};
+use crate::config::cookies::{CookiePick, DomainPair, PathPair};
 use crate::config::fields::{FieldName, Header, Request, Response};
 use crate::config::rewriting::RedirectMode;
 use crate::config::setting::{List, Setting};
@@ -109,7 +109,7 @@ pub(in crate::config) struct Route {
 
     /// Add HttpOnly to cookies that come without: "all", or their names.
     #[schemars(extend("default" = []))]
-    pub(in crate::config) cookie_http_only: List<CookieName>,
+    pub(in crate::config) cookie_http_only: List<CookiePick>,
 
     /// Set SameSite of every cookie to "lax", "strict" or "none", whatever the backend says.
     ///

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{MOST_CONNECTIONS, SHORTEST_TIMEOUT};
-use crate::config::balancing::{BalanceKind, Count, RetryKind, StickyKind};
+use crate::config::balancing::{BalanceKind, RetryKind, StickyKind};
 use crate::config::error::{Fault, Place, Problem};
 use crate::config::layer::Given;
 use crate::config::raw::Backend;
@@ -178,8 +178,8 @@ fn health(table: &Said<'_>, faults: &mut Vec<Fault>) -> Option<HealthCheck> {
         status: status.map_or(default.status, |given| given.value),
         body: body.map(|given| given.value.0),
         host: host.map(|given| given.value.0),
-        rise: rise.map_or(default.rise, |given| given.value.0),
-        fall: fall.map_or(default.fall, |given| given.value.0),
+        rise: rise.map_or(default.rise, |given| given.value),
+        fall: fall.map_or(default.fall, |given| given.value),
         path: default.path,
     })
 }
@@ -256,8 +256,8 @@ fn at_most(most: usize, given: Option<Given<usize>>, default: usize, faults: &mu
     given.value
 }
 
-fn many(given: Given<Count>) -> NonZeroUsize {
-    NonZeroUsize::try_from(given.value.0).unwrap_or(NonZeroUsize::MAX)
+fn many(given: Given<NonZeroU32>) -> NonZeroUsize {
+    NonZeroUsize::try_from(given.value).unwrap_or(NonZeroUsize::MAX)
 }
 
 /// Keys that say more about something that nobody asked for.

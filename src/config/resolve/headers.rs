@@ -1,7 +1,7 @@
 //! What a route says about header fields.
 
 use crate::config::choices::ClientCertHeaders;
-use crate::config::cookies::CookieName;
+use crate::config::cookies::CookiePick;
 use crate::config::error::{Fault, Problem};
 use crate::config::fields::{FieldName, Header};
 use crate::config::layer::Given;
@@ -137,15 +137,15 @@ impl Said<'_, '_> {
     }
 }
 
-fn http_only(names: Vec<CookieName>) -> HttpOnly {
-    if names.contains(&CookieName::All) {
+fn http_only(names: Vec<CookiePick>) -> HttpOnly {
+    if names.contains(&CookiePick::All) {
         return HttpOnly::All;
     }
     let names: Vec<_> = names
         .into_iter()
         .filter_map(|name| match name {
-            CookieName::Named(name) => Some(name),
-            CookieName::All => None,
+            CookiePick::Named(name) => Some(name),
+            CookiePick::All => None,
         })
         .collect();
     match names.is_empty() {
