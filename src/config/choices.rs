@@ -203,8 +203,7 @@ impl Value for Root {
         match text {
             "system" => Ok(Self::System),
             "none" => Ok(Self::None),
-            "" => Err(Self::mismatch(text)),
-            _ => Ok(Self::File(PathBuf::from(text))),
+            _ => PathBuf::parse(text).map(Self::File).map_err(|_| Self::mismatch(text)),
         }
     }
 
@@ -232,9 +231,7 @@ impl Value for CacheDirectory {
         match text {
             "auto" => Ok(Self::Auto),
             "off" => Ok(Self::Off),
-            // No file system has a name with a zero byte in it.
-            _ if text.is_empty() || text.contains('\0') => Err(Self::mismatch(text)),
-            _ => Ok(Self::At(PathBuf::from(text))),
+            _ => PathBuf::parse(text).map(Self::At).map_err(|_| Self::mismatch(text)),
         }
     }
 
@@ -312,6 +309,12 @@ mod tests {
         assert_eq!(CacheDirectory::parse("off"), Ok(CacheDirectory::Off));
         assert_eq!(CacheDirectory::parse("cache"), Ok(CacheDirectory::At("cache".into())));
         assert_eq!(Root::parse("roots.pem"), Ok(Root::File("roots.pem".into())));
+        for text in ["", "a\0b"] {
+            assert!(
+                CacheDirectory::parse(text).is_err() && Root::parse(text).is_err(),
+                "{text:?}"
+            );
+        }
         assert_eq!(Filter::parse("info"), Ok(Filter::default()));
         assert!(Filter::parse("inof").is_err());
         assert!(TlsName::parse("a b").is_err() && TlsName::parse("[::1]").is_ok());

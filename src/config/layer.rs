@@ -66,17 +66,6 @@ pub(super) struct Given<T> {
     directory: PathBuf,
 }
 
-impl<T> Given<T> {
-    /// The same place with another value.
-    pub(super) fn map<U>(self, convert: impl FnOnce(T) -> U) -> Given<U> {
-        Given {
-            value: convert(self.value),
-            place: self.place,
-            directory: self.directory,
-        }
-    }
-}
-
 impl Given<PathBuf> {
     /// The path, from the directory it starts at: that of the config file, or the current one.
     pub(super) fn path(self) -> PathBuf {

@@ -17,7 +17,7 @@ impl Value for ListenAddress {
     fn parse(text: &str) -> Result<Self, Problem> {
         match text.split_once(':') {
             Some(("unix", "")) => Err(Self::mismatch(text).hint("the path is missing: \"unix:/run/fullchain/http\"")),
-            Some(("unix", path)) => Ok(Self::Unix(PathBuf::from(path))),
+            Some(("unix", path)) => PathBuf::parse(path).map(Self::Unix).map_err(|_| Self::mismatch(text)),
             Some(("systemd", name)) if is_descriptor_name(name) => Ok(Self::Systemd(name.to_owned())),
             Some(("systemd", _)) => Err(Self::mismatch(text)
                 .hint("the name is the FileDescriptorName of the .socket unit, or the unit's own: \"systemd:fullchain.socket\"")),
@@ -88,7 +88,16 @@ mod tests {
             assert_eq!(ListenAddress::parse(text).unwrap().to_string(), text);
         }
         let long = format!("systemd:{}", "a".repeat(256));
-        for text in ["", "unix:", "systemd:", "systemd:a:b", "systemd:\u{e4}", "web", &long] {
+        for text in [
+            "",
+            "unix:",
+            "unix:/a\0b",
+            "systemd:",
+            "systemd:a:b",
+            "systemd:\u{e4}",
+            "web",
+            &long,
+        ] {
             assert!(ListenAddress::parse(text).is_err(), "{text}");
         }
     }

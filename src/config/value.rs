@@ -220,9 +220,10 @@ impl Value for PathBuf {
     const EXPECTED: &'static str = "a path";
 
     fn parse(text: &str) -> Result<Self, Problem> {
-        match text {
-            "" => Err(Self::mismatch(text)),
-            _ => Ok(Self::from(text)),
+        // No file system has a name with a zero byte in it.
+        match text.is_empty() || text.contains('\0') {
+            true => Err(Self::mismatch(text)),
+            false => Ok(Self::from(text)),
         }
     }
 
@@ -270,6 +271,16 @@ mod tests {
                 format!("expected a number from 1, found {number}")
             );
         }
+    }
+
+    #[test]
+    fn a_path_has_a_name_that_a_file_system_takes() {
+        assert_eq!(PathBuf::parse("a b/ü"), Ok(PathBuf::from("a b/ü")));
+        assert_eq!(
+            PathBuf::parse("a\0b").unwrap_err().message,
+            "expected a path, found \"a\\0b\""
+        );
+        assert!(PathBuf::parse("").is_err());
     }
 
     #[test]

@@ -11,7 +11,6 @@ use crate::config::balancing::{
     BalanceKind, HealthHost, HealthPath, RetryKind, StickyCookie, StickyKind, Text, Weight,
 };
 use crate::config::choices::{Profile, ProxyProtocolOut, Root, TlsName};
-use crate::config::delivery::SpoolDirectory;
 use crate::config::setting::{List, Setting};
 use crate::config::units::ByteSize;
 use crate::config::value::Name;
@@ -246,7 +245,7 @@ pub(in crate::config) struct Backend {
     pub(in crate::config) spool_limit: Setting<ByteSize>,
 
     /// Directory of those files, where it is not the system's ($TMPDIR or /tmp).
-    pub(in crate::config) spool_dir: Setting<SpoolDirectory>,
+    pub(in crate::config) spool_dir: Setting<PathBuf>,
 
     /// What becomes of `Expect: 100-continue`: it is answered here, or forwarded.
     ///

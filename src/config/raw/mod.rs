@@ -22,7 +22,7 @@ pub(in crate::config) use self::client_auth::ClientAuth;
 pub(in crate::config) use self::listener::Listener;
 pub(in crate::config) use self::route::Route;
 use crate::chain::{Policy, Sha256};
-use crate::config::access_log::{LogPath, Parameter};
+use crate::config::access_log::Parameter;
 use crate::config::addresses::AdminAddress;
 use crate::config::choices::{CacheDirectory, RedirectStatus, Root};
 use crate::config::networks::PeerRange;
@@ -417,7 +417,7 @@ pub(in crate::config) struct Log {
     ///
     /// Made with mode 0640 where there is none. It may be renamed at any time: SIGUSR1 opens it anew, and so does, within a
     /// second, that it is gone. Where it cannot be written, lines are dropped and counted, and requests served.
-    pub(in crate::config) access_file: Setting<LogPath>,
+    pub(in crate::config) access_file: Setting<PathBuf>,
 
     /// Parameters of queries whose values are not logged; "*" is the whole query.
     ///

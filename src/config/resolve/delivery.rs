@@ -15,7 +15,7 @@ pub(super) fn delivery(table: &Table<'_, raw::Backend>, faults: &mut Vec<Fault>)
     let spool = Spool {
         memory: memory.as_ref().map_or(default.spool.memory, |given| given.value.0),
         limit: limit.map_or(default.spool.limit, |given| given.value.0 as u64),
-        directory: table.one(|table| &table.spool_dir, faults).map(Given::spool_directory),
+        directory: table.one(|table| &table.spool_dir, faults).map(Given::path),
     };
     if let Some(memory) = memory.filter(|_| spool.memory as u64 > spool.limit) {
         let limit = ByteSize(usize::try_from(spool.limit).unwrap_or(usize::MAX)).text();

@@ -2,6 +2,7 @@
 
 use super::one;
 use crate::config::error::Place;
+use crate::config::layer::Given;
 use crate::config::precedence::Layers;
 use crate::proxy::{AccessFormat, AccessLog, Redaction};
 use crate::telemetry::log::{Filter, Format, Settings};
@@ -22,7 +23,7 @@ pub(super) fn access(said: &mut Layers) -> (AccessLog, Option<Place>) {
     let access_log = AccessLog {
         wanted: one(said, |raw| &raw.log.access, true),
         format: one(said, |raw| &raw.log.access_format, AccessFormat::Auto),
-        file: file.map(|file| file.log_file()),
+        file: file.map(Given::path),
         redaction: redacted.map_or_else(Redaction::default, |names| {
             Redaction::of(names.iter().map(|name| name.value.as_str()))
         }),

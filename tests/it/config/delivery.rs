@@ -47,7 +47,7 @@ fn what_is_wrong_about_bodies_is_told() {
         "limits.body_bytes: expected \"off\" or a size such as \"10MiB\", found \"many\"",
         "backend.request_buffering: expected \"auto\", \"on\" or \"off\", found \"yes\"",
         "backend.expect: expected \"answer\" or \"forward\", found \"off\"",
-        "backend.spool_dir: expected the path of a directory",
+        "backend.spool_dir: expected a path, found",
     ] {
         assert!(told.contains(part), "{part}\n{told}");
     }

@@ -56,7 +56,7 @@ fn faults_of_the_access_log_are_told_with_what_to_write() {
     assert_eq!(
         told,
         "fullchain.toml:6:17: log.access_format: expected \"auto\", \"json\", \"combined\" or \"w3c\", found \"common\"\n\
-         fullchain.toml:7:15: log.access_file: expected the path of a file, such as \"/var/log/fullchain/access.log\", found \"\"\n\
+         fullchain.toml:7:15: log.access_file: expected a path, found \"\"\n\
          fullchain.toml:8:17: log.redact_query: expected the name of a parameter, such as \"token\", or \"*\" for the whole query, found \"tok*\""
     );
 }
