@@ -1,4 +1,4 @@
-//! Addresses to listen on and URLs of upstreams.
+//! Addresses to listen on and URLs of servers.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -149,7 +149,7 @@ impl Value for ServerAddress {
         let authority = uri.authority().ok_or_else(|| Self::mismatch(text))?;
         if authority.as_str().contains('@') {
             return Err(
-                Problem::new("a user name or password in the URL is not sent to upstreams")
+                Problem::new("a user name or password in the URL is not sent to servers")
                     .hint("write the URL without it"),
             );
         }
@@ -191,7 +191,7 @@ fn socket(text: &str, path: &str) -> Result<ServerAddress, Problem> {
 }
 
 fn unknown_scheme(scheme: &str, rest: &str) -> Problem {
-    let problem = Problem::new(format!("{scheme}:// is not spoken to upstreams"));
+    let problem = Problem::new(format!("{scheme}:// is not spoken to servers"));
     match scheme {
         "h2c" => problem.hint(format!("write \"http://{rest}\" and http = \"2\"")),
         "h2" | "grpcs" => problem.hint(format!("write \"https://{rest}\" and http = \"2\"")),
@@ -206,12 +206,12 @@ fn unknown_scheme(scheme: &str, rest: &str) -> Problem {
 mod tests {
     use super::*;
 
-    fn upstream(text: &str) -> Option<String> {
-        ServerAddress::parse(text).ok().map(|upstream| upstream.to_string())
+    fn server(text: &str) -> Option<String> {
+        ServerAddress::parse(text).ok().map(|server| server.to_string())
     }
 
     #[test]
-    fn an_upstream_is_a_host_and_a_port_or_a_socket() {
+    fn a_server_is_a_host_and_a_port_or_a_socket() {
         for (text, meant) in [
             ("http://backend", "backend:80"),
             ("http://backend:8080/", "backend:8080"),
@@ -222,7 +222,7 @@ mod tests {
             ("unix:/run/app.sock", "unix:/run/app.sock"),
             ("unix:///run/app.sock", "unix:/run/app.sock"),
         ] {
-            assert_eq!(upstream(text).as_deref(), Some(meant), "{text}");
+            assert_eq!(server(text).as_deref(), Some(meant), "{text}");
         }
         for text in [
             "",
@@ -241,7 +241,7 @@ mod tests {
             "unix:app.sock",
             "/run/app.sock",
         ] {
-            assert_eq!(upstream(text), None, "{text}");
+            assert_eq!(server(text), None, "{text}");
         }
     }
 

@@ -30,7 +30,7 @@ impl Machine {
         }
     }
 
-    /// 45 % of the file descriptors, since there may be as many connections to upstreams: the rest is for listeners,
+    /// 45 % of the file descriptors, since there may be as many connections to servers: the rest is for listeners,
     /// certificate files and logs.
     pub(super) fn connections(self) -> NonZeroUsize {
         usize::try_from(self.open_files / 20 * 9)

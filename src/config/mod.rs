@@ -56,7 +56,7 @@ pub struct Config {
     pub tls: tls::Settings,
     /// How clients are authenticated.
     pub client_auth: Vec<reload::ClientAuthSettings>,
-    /// Listeners, requests and upstreams.
+    /// Listeners, requests and servers.
     pub proxy: proxy::Settings,
     /// Renewal.
     pub reload: reload::Settings,

@@ -86,7 +86,7 @@ pub(in crate::config) struct Raw {
 
     /// Where requests go, such as http://127.0.0.1:8080; several are taken in turn.
     ///
-    /// The next upstream is tried where one does not accept a connection.
+    /// The next server is tried where one does not accept a connection.
     pub(in crate::config) upstream: List<ServerAddress>,
 
     /// Proxies in front of this one that may speak for their clients, such as "10.0.0.0/8".
@@ -289,7 +289,7 @@ pub(in crate::config) struct Timeouts {
     #[schemars(extend("default" = "60s"))]
     pub(in crate::config) body: Setting<Duration>,
 
-    /// Connecting to an upstream.
+    /// Connecting to a server.
     #[schemars(extend("default" = "3s"))]
     pub(in crate::config) connect: Setting<Duration>,
 
@@ -297,7 +297,7 @@ pub(in crate::config) struct Timeouts {
     #[schemars(extend("default" = "60s"))]
     pub(in crate::config) first_byte: Setting<Duration>,
 
-    /// How long an unused upstream connection is kept; shorter than the upstream keeps it.
+    /// How long an unused connection to a server is kept; shorter than the server keeps it.
     #[schemars(extend("default" = "4s"))]
     pub(in crate::config) upstream_idle: Setting<Duration>,
 }
@@ -321,7 +321,7 @@ pub(in crate::config) struct Limits {
     #[schemars(extend("default" = "off"))]
     pub(in crate::config) body_bytes: Setting<BodyLimit>,
 
-    /// Concurrent client connections, and as many to upstreams.
+    /// Concurrent client connections, and as many to servers.
     ///
     /// "auto" is 45 % of the file descriptors allowed to the process.
     #[schemars(extend("default" = "auto"))]

@@ -64,7 +64,7 @@ level = "inof"
     let expected = r#"fullchain.toml:1:11: listen: expected an address such as "0.0.0.0:8443" or "[::]:8443", "unix:/path" or "systemd:name", found "8443"
   hint: write "0.0.0.0:8443", or "[::]:8443" for IPv6 too
 fullchain.toml:1:34: listen: 127.0.0.1:1 is taken already, by fullchain.toml:1:19: listen
-fullchain.toml:2:13: upstream: ftp:// is not spoken to upstreams
+fullchain.toml:2:13: upstream: ftp:// is not spoken to servers
   hint: http://, https:// and unix: are
 fullchain.toml:2:30: upstream: "http://backend/path" has a path; requests keep theirs
   hint: write "http://backend"; add_prefix of a route puts one before

@@ -48,8 +48,8 @@ fn several_values_in_a_variable_are_separated_by_commas() {
         ("FULLCHAIN_LOG_LEVEL", "info,fullchain::reload=debug"),
     ]);
     let config = config::load(&Flags::default(), &environment, MACHINE).unwrap();
-    let upstreams = &config.proxy.backends[0].servers;
-    assert_eq!(*upstreams, [ServerAddress::http("a", 1), ServerAddress::http("b", 2)]);
+    let servers = &config.proxy.backends[0].servers;
+    assert_eq!(*servers, [ServerAddress::http("a", 1), ServerAddress::http("b", 2)]);
     assert_eq!(config.certs.intermediates, [Path::new("one.pem"), Path::new("two")]);
     assert_eq!(config.certs.roots, Roots::None);
     // What takes one value is not taken apart.

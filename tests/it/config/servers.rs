@@ -66,7 +66,7 @@ fn what_cannot_be_meant_of_servers_is_told() {
         ),
         (
             "url = \"h2c://a\"\n",
-            "backend.url: h2c:// is not spoken to upstreams\n  hint: write \"http://a\" and http = \"2\"",
+            "backend.url: h2c:// is not spoken to servers\n  hint: write \"http://a\" and http = \"2\"",
         ),
         (
             "resolve_interval = \"0s\"\n",
