@@ -109,7 +109,9 @@ impl Value for PathPrefix {
             let problem = Self::mismatch(text);
             match text.strip_suffix('*') {
                 Some(prefix) => problem.hint(format!("a path takes what is below it without a star: \"{prefix}\"")),
-                None if text.contains('%') => problem.hint("write it decoded: nothing in it is percent-encoded"),
+                None if text.contains(' ') => problem.hint(format!("write \"{}\"", text.replace(' ', "%20"))),
+                None if !text.is_ascii() => problem.hint("write it percent-encoded, as clients send it"),
+                None if text.contains('%') => problem.hint("neither a slash nor a backslash can be percent-encoded"),
                 None if !text.starts_with('/') => problem.hint(format!("write \"/{text}\"")),
                 None => problem,
             }
@@ -117,7 +119,7 @@ impl Value for PathPrefix {
     }
 
     fn schema() -> Schema {
-        json_schema!({ "type": "string", "pattern": "^/[^%?#]*$" })
+        json_schema!({ "type": "string", "pattern": "^/[^?#]*$" })
     }
 }
 

@@ -209,6 +209,7 @@ impl Error {
                 | Refusal::Path
                 | Refusal::Ambiguous
                 | Refusal::PrematureUpgrade
+                | Refusal::Destination
                 | Refusal::TransferEncoding => StatusCode::BAD_REQUEST,
                 Refusal::Method => StatusCode::METHOD_NOT_ALLOWED,
                 Refusal::Expectation => StatusCode::EXPECTATION_FAILED,
@@ -254,7 +255,7 @@ impl Error {
         match self {
             Self::Refused(refusal) => match refusal {
                 Refusal::HostMissing | Refusal::HostRepeated | Refusal::HostInvalid | Refusal::HostMismatch => "host",
-                Refusal::Target | Refusal::Path => "target",
+                Refusal::Target | Refusal::Path | Refusal::Destination => "target",
                 Refusal::Ambiguous | Refusal::TransferEncoding => "framing",
                 Refusal::PrematureUpgrade => "upgrade",
                 Refusal::Method => "method",

@@ -62,24 +62,35 @@ pub(super) fn normalised(path: &str) -> Result<Cow<'_, str>, Refusal> {
 }
 
 /// The path as servers read it that take a backslash or an encoded slash for a slash (IIS) and leave parameters of
-/// segments out (Tomcat); `None` where that is the same. `normalised` is [normalised].
-pub(super) fn read_loosely(normalised: &str) -> Option<String> {
-    if !normalised.contains(['\\', ';']) && !normalised.contains("%2F") && !normalised.contains("%5C") {
-        return None;
-    }
-    let slashes = normalised.replace("%2F", "/").replace("%5C", "/").replace('\\', "/");
-    let segments = slashes
+/// segments out (Tomcat), in either order; none where that is the same. `normalised` is [normalised].
+pub(super) fn read_loosely(normalised: &str) -> impl Iterator<Item = String> + use<> {
+    let differs = normalised.contains(['\\', ';']) || normalised.contains("%2F") || normalised.contains("%5C");
+    let decoded = |path: &str| path.replace("%2F", "/").replace("%5C", "/").replace('\\', "/");
+    let readings = differs.then(|| {
+        [
+            plain(&without_parameters(&decoded(normalised))),
+            plain(&decoded(&without_parameters(normalised))),
+        ]
+    });
+    readings.into_iter().flatten()
+}
+
+fn without_parameters(path: &str) -> String {
+    let names = path
         .split('/')
         .map(|segment| segment.split_once(';').map_or(segment, |(name, _)| name));
-    let mut read = String::with_capacity(slashes.len());
-    for segment in segments.filter(|segment| !segment.is_empty()) {
-        read.push('/');
-        read.push_str(segment);
+    names.collect::<Vec<_>>().join("/")
+}
+
+/// `path` with one slash where there are several.
+fn plain(path: &str) -> String {
+    let mut plain = String::with_capacity(path.len());
+    for character in path.chars() {
+        if character != '/' || !plain.ends_with('/') {
+            plain.push(character);
+        }
     }
-    if read.is_empty() || slashes.ends_with('/') {
-        read.push('/');
-    }
-    Some(read)
+    plain
 }
 
 /// The target that the backend of `route` is asked for: `target` without the `found` prefix and with that of the
@@ -167,15 +178,16 @@ mod tests {
     fn some_servers_read_more_into_a_path() {
         for (path, read) in [
             ("/admin/x", None),
-            ("/admin\\x", Some("/admin/x")),
-            ("/admin%5Cx", Some("/admin/x")),
-            ("/admin%2Fx", Some("/admin/x")),
-            ("/admin;v=1/x", Some("/admin/x")),
-            ("/;/admin/;x", Some("/admin")),
-            ("/a;b/", Some("/a/")),
-            ("/;x", Some("/")),
+            ("/admin\\x", Some(["/admin/x", "/admin/x"])),
+            ("/admin%5Cx", Some(["/admin/x", "/admin/x"])),
+            ("/admin%2Fx", Some(["/admin/x", "/admin/x"])),
+            ("/admin;v=1/x", Some(["/admin/x", "/admin/x"])),
+            ("/;/admin/;x", Some(["/admin/", "/admin/"])),
+            ("/;%2Fq/admin", Some(["/q/admin", "/admin"])),
         ] {
-            assert_eq!(read_loosely(path).as_deref(), read, "{path}");
+            let readings: Vec<String> = read_loosely(path).collect();
+            let expected: Vec<&str> = read.into_iter().flatten().collect();
+            assert_eq!(readings, expected, "{path}");
         }
     }
 

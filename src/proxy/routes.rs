@@ -18,15 +18,17 @@ pub(super) struct Routes {
     exact: HashMap<Box<str>, ByPath>,
     under: HashMap<Box<str>, ByPath>,
     any: ByPath,
-    /// Whether the path matters: any route asks for one, or is put before one, which dot segments could climb out of.
-    differ_by_path: bool,
     /// Whether any route is for HTTP/1.1 alone.
     any_without_http2: bool,
 }
 
 /// Routes with the prefixes they take, longest first; of equal ones the one that is written first.
 #[derive(Debug, Default)]
-struct ByPath(Vec<(PathPrefix, usize)>);
+struct ByPath {
+    routes: Vec<(PathPrefix, usize)>,
+    /// Whether any of them asks for a path, or is put before one, which dot segments could climb out of.
+    matters: bool,
+}
 
 /// A route, and the prefix it was found by.
 #[derive(Clone, Copy, Debug)]
@@ -45,21 +47,18 @@ impl Routes {
             exact: HashMap::new(),
             under: HashMap::new(),
             any: ByPath::default(),
-            differ_by_path: routes
-                .iter()
-                .any(|route| !route.paths.is_empty() || route.add_prefix.is_some()),
             any_without_http2: routes.iter().any(Route::is_without_http2),
         };
         for (index, route) in routes.iter().enumerate() {
             if route.hosts.is_empty() {
-                table.any.add(&route.paths, index);
+                table.any.add(route, index);
             }
             for host in &route.hosts {
                 let by_path = match host {
                     HostPattern::Exact(name) => table.exact.entry(name.clone()),
                     HostPattern::Under(domain) => table.under.entry(domain.clone()),
                 };
-                by_path.or_default().add(&route.paths, index);
+                by_path.or_default().add(route, index);
             }
         }
         table
@@ -71,15 +70,15 @@ impl Routes {
     ///
     /// [`Refusal::Path`] where routes differ by path and this one could be read in different ways.
     pub(super) fn find(&self, host: Option<&[u8]>, path: &str) -> Result<Option<Found<'_>>, Refusal> {
-        let path = match self.differ_by_path {
+        let matters = self.by_path_of(host).any(|by_path| by_path.matters);
+        let path = match matters {
             true => normalised(path)?,
             false => Cow::Borrowed(path),
         };
         let found = self.position(host, &path);
-        if self.differ_by_path
-            && let Some(loosely) = read_loosely(&path)
-            && self.position(host, &loosely).map(|(_, index)| index) != found.map(|(_, index)| index)
-        {
+        let index = |found: Option<(&PathPrefix, usize)>| found.map(|(_, index)| index);
+        let leads_elsewhere = |path: String| index(self.position(host, &path)) != index(found);
+        if matters && read_loosely(&path).any(leads_elsewhere) {
             return Err(Refusal::Path);
         }
         Ok(found.and_then(|(prefix, index)| {
@@ -94,9 +93,13 @@ impl Routes {
 
     /// Where the route stands that takes `path`, and by which prefix.
     fn position(&self, host: Option<&[u8]>, path: &str) -> Option<(&PathPrefix, usize)> {
-        let candidates = self.of_host(host).into_iter().flatten().chain([&self.any]);
-        let mut found = candidates.filter_map(|candidate| candidate.find(path));
+        let mut found = self.by_path_of(host).filter_map(|candidate| candidate.find(path));
         found.next().map(|(prefix, index)| (prefix, *index))
+    }
+
+    /// The routes for `host`, most specific first.
+    fn by_path_of(&self, host: Option<&[u8]>) -> impl Iterator<Item = &ByPath> {
+        self.of_host(host).into_iter().flatten().chain([&self.any])
     }
 
     /// Whether a request to `host`, by whatever path, may take a route that is for HTTP/1.1 alone: then no client should
@@ -107,7 +110,7 @@ impl Routes {
         }
         let named = self.of_host(host.map(str::as_bytes)).into_iter().flatten();
         for candidate in named.chain([&self.any]) {
-            let mut routes = candidate.0.iter().filter_map(|(_, index)| self.routes.get(*index));
+            let mut routes = candidate.routes.iter().filter_map(|(_, index)| self.routes.get(*index));
             if routes.any(Route::is_without_http2) {
                 return true;
             }
@@ -140,20 +143,21 @@ impl Routes {
 }
 
 impl ByPath {
-    fn add(&mut self, paths: &[PathPrefix], route: usize) {
+    fn add(&mut self, route: &Route, index: usize) {
         let root = PathPrefix::root();
-        let all = if paths.is_empty() {
-            std::slice::from_ref(&root)
-        } else {
-            paths
+        let all = match route.paths.as_slice() {
+            [] => std::slice::from_ref(&root),
+            paths => paths,
         };
-        self.0.extend(all.iter().map(|path| (path.clone(), route)));
+        self.matters |= !route.paths.is_empty() || route.add_prefix.is_some();
+        self.routes.extend(all.iter().map(|path| (path.clone(), index)));
         // Stable: what is written first stays first.
-        self.0.sort_by_key(|(path, _)| std::cmp::Reverse(path.as_str().len()));
+        self.routes
+            .sort_by_key(|(path, _)| std::cmp::Reverse(path.as_str().len()));
     }
 
     fn find(&self, path: &str) -> Option<&(PathPrefix, usize)> {
-        self.0.iter().find(|(prefix, _)| prefix.takes(path))
+        self.routes.iter().find(|(prefix, _)| prefix.takes(path))
     }
 }
 
@@ -244,7 +248,14 @@ mod tests {
     #[test]
     fn a_path_that_some_servers_would_read_as_that_of_another_route_is_refused() {
         let routes = table(&[(&[], &["/admin"]), (&[], &[])]);
-        for path in ["/admin\\x", "/admin%5Cx", "/admin%2Fx", "/admin;v=1/x", "/;a/admin"] {
+        for path in [
+            "/admin\\x",
+            "/admin%5Cx",
+            "/admin%2Fx",
+            "/admin;v=1/x",
+            "/;a/admin",
+            "/;%2Fq/admin",
+        ] {
             assert_eq!(at(&routes, None, path), Err(Refusal::Path), "{path}");
         }
         // The same route, however it is read.

@@ -135,8 +135,8 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue
     values.next().filter(|_| values.next().is_none())
 }
 
-/// A list is none: the first of it may be the client's own.
-fn scheme(headers: &HeaderMap) -> Option<Scheme> {
+/// What X-Forwarded-Proto says. A list is none: the first of it may be the client's own.
+pub(in crate::proxy) fn scheme(headers: &HeaderMap) -> Option<Scheme> {
     let value = only(headers, &PROTO)?.as_bytes();
     let is = |word: &[u8]| value.eq_ignore_ascii_case(word);
     // Traefik writes ws and wss for WebSockets.

@@ -124,9 +124,10 @@ fn is_claim(name: &str, trusted: bool) -> bool {
     let claim = CLAIMS.iter().find(|claim| reads_as(bytes, claim));
     match trusted {
         false => begins || claim.is_some(),
+        // Proxies set these, in one spelling; the rest they hand on from whoever sent it.
         true => {
             let misspelt = bytes.iter().any(|byte| !byte.is_ascii_alphanumeric() && *byte != b'-');
-            misspelt && (begins || claim.is_some())
+            (begins && misspelt) || (claim.is_some() && name != FORWARDED.as_str())
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Fields that concern one connection only end with it (RFC 9110 section 7.6.1).
 
-use http::header::{CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use http::header::{
+    AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, PROXY_AUTHORIZATION, SET_COOKIE, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, Version};
 
 use super::request_id::REQUEST_ID;
@@ -21,6 +24,21 @@ const SPELLINGS: [HeaderName; 5] = [
 
 /// CGI makes `HTTP_PROXY` of it, which many libraries take for the proxy to use (CVE-2016-5385 and others).
 const PROXY: HeaderName = HeaderName::from_static("proxy");
+
+/// Fields of framing, routing and authentication (RFC 9110 section 6.5.1), in whatever spelling.
+const NOT_IN_TRAILERS: [HeaderName; 11] = [
+    AUTHORIZATION,
+    CONTENT_LENGTH,
+    COOKIE,
+    EXPECT,
+    HOST,
+    PROXY,
+    PROXY_AUTHORIZATION,
+    REQUEST_ID,
+    SET_COOKIE,
+    TRAILER,
+    TRANSFER_ENCODING,
+];
 
 /// Removes what concerned the client's connection. Proxy-Authorization stays, as with nginx: no proxy before us is
 /// meant to have kept it for itself. Framing has its own file.
@@ -53,18 +71,10 @@ pub(in crate::proxy) fn strip_response(headers: &mut HeaderMap) {
 /// routing, and claims about the client, which a recipient that merges trailers into the header section would act on.
 pub(in crate::proxy) fn strip_trailers(headers: &mut HeaderMap) {
     strip(headers);
-    for name in [
-        CONTENT_LENGTH,
-        TRANSFER_ENCODING,
-        TRAILER,
-        HOST,
-        EXPECT,
-        PROXY,
-        REQUEST_ID,
-    ] {
-        headers.remove(name);
-    }
-    remove_where(headers, |name| is_misspelt(name.as_str().as_bytes()));
+    remove_where(headers, |name| {
+        let name = name.as_str().as_bytes();
+        NOT_IN_TRAILERS.iter().any(|known| reads_as(name, known.as_str())) || is_misspelt(name)
+    });
     forwarded::remove_claims(headers);
     identity::remove(headers);
 }

@@ -68,6 +68,9 @@ pub(super) enum Refusal {
     /// RFC 9110 section 7.8: the client speaks the new protocol once it was agreed to.
     #[error("the request asks for another protocol, and more came with it")]
     PrematureUpgrade,
+    /// The destination of a COPY or MOVE is the place of another route, or could be.
+    #[error("the Destination is not of the route that the request takes")]
+    Destination,
     /// More bytes than the limit.
     #[error("the request's header is larger than {0} bytes")]
     TooLarge(usize),

@@ -59,6 +59,10 @@ impl RedirectPair {
     }
 
     fn apply(&self, url: &[u8]) -> Option<Vec<u8>> {
+        // `//b.test` is no path.
+        if self.from.starts_with('/') && reads_as_network_path(url) {
+            return None;
+        }
         let (start, rest) = url.split_at_checked(self.from.len())?;
         // Scheme and host are the same in any case, the path is not.
         let path = Url::parse(self.from.as_bytes())?.rest.len();

@@ -5,8 +5,11 @@
 //! the backend's part.
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method};
+use http::request::Parts;
+use http::uri::Authority;
+use http::{HeaderName, HeaderValue, Method, Uri};
 
+use super::host::Host;
 use super::places::Places;
 
 const DESTINATION: HeaderName = HeaderName::from_static("destination");
@@ -17,6 +20,14 @@ pub(super) fn fields(method: &Method) -> impl Iterator<Item = HeaderName> + use<
     // To an ordinary method the field means nothing, or something of the application's own.
     let moves = matches!(method.as_str(), "COPY" | "MOVE" | "BCOPY" | "BMOVE");
     moves.then_some(DESTINATION).into_iter().chain([IF])
+}
+
+/// The place that a COPY or MOVE for `host` leads to; `None` where that is on another host, which the backend refuses.
+pub(in crate::proxy) fn destination(head: &Parts, host: &Host) -> Option<Uri> {
+    let name = fields(&head.method).find(|name| *name == DESTINATION)?;
+    let uri = Uri::try_from(head.headers.get(name)?.as_bytes()).ok()?;
+    let is_ours = |authority: &Authority| authority.host().as_bytes().eq_ignore_ascii_case(host.name());
+    uri.authority().is_none_or(is_ours).then_some(uri)
 }
 
 /// The field's URLs as the backend knows them; `None` where they stay as they are.

@@ -7,10 +7,11 @@ use super::Context;
 use crate::proxy::acme::{self, Challenge};
 use crate::proxy::body::ResponseBody;
 use crate::proxy::error::Error;
-use crate::proxy::headers::downstream::Address;
+use crate::proxy::headers::downstream::{self, Address};
 use crate::proxy::headers::host::Host;
+use crate::proxy::headers::scheme::Scheme;
 use crate::proxy::headers::size::size;
-use crate::proxy::headers::{Refusal, framing};
+use crate::proxy::headers::{Refusal, framing, webdav};
 use crate::proxy::routes::Found;
 use crate::proxy::settings::{PathPrefix, Route};
 use crate::proxy::upstream::Backend;
@@ -58,7 +59,14 @@ pub(super) async fn admit<'a>(context: &'a Context, client: &Address, head: &Par
         let content = acme::look_up(directory, token).await.ok_or(Error::NoToken)?;
         return Ok(Admitted::Answered(response::plain(content).into()));
     }
-    if let (Some(to), None) = (context.redirect, &challenge) {
+    // Where a trusted proxy has ended TLS the client is where it should be.
+    let is_secure = || {
+        let trusted = settings.trusted_proxies.include(context.peer_address.ip);
+        trusted && downstream::scheme(&head.headers) == Some(Scheme::Https)
+    };
+    if let (Some(to), None) = (context.redirect, &challenge)
+        && !is_secure()
+    {
         return Ok(Admitted::Answered(redirect::answer(head, host.as_ref(), to)?.into()));
     }
     if response::is_options_of_server(&head.method, head.uri.path()) {
@@ -79,6 +87,12 @@ pub(super) async fn admit<'a>(context: &'a Context, client: &Address, head: &Par
             found.ok_or(Error::NoRoute)?
         }
     };
+    if let Some(destination) = webdav::destination(head, &host) {
+        let there = worker.routes.find(Some(host.name()), destination.path())?;
+        if there.is_none_or(|there| there.position != position) {
+            return Err(Refusal::Destination.into());
+        }
+    }
     if let Some(position) = position {
         let within = worker.clients.request_to(position, client.ip);
         within.map_err(Error::TooManyRequests)?;

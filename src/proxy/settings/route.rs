@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use super::{HeaderRules, RequestRate};
 use crate::proxy::WindowsAuth;
+use crate::proxy::path::normalised;
 
 /// Which requests are meant, and what happens to them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +52,7 @@ pub struct InvalidHostPattern;
 
 /// A path that is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a path that begins with \"/\", without \"//\", dot segments, \"%\", \"*\", \"?\" or \"#\"")]
+#[error("not a path that begins with \"/\", without \"//\", dot segments, \"*\", \"?\", \"#\" or \";\"")]
 pub struct InvalidPathPrefix;
 
 impl Route {
@@ -135,14 +136,16 @@ impl FromStr for PathPrefix {
     type Err = InvalidPathPrefix;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let prefix = text.strip_suffix('/').unwrap_or(text);
-        let plain = text.starts_with('/')
-            && !prefix.contains("//")
-            && !prefix.split('/').any(|segment| matches!(segment, "." | ".."))
-            && prefix
-                .bytes()
-                .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'%' | b'*' | b'?' | b'#' | b'\\'));
-        plain.then(|| Self(prefix.into())).ok_or(InvalidPathPrefix)
+        let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'*' | b'?' | b'#' | b'\\' | b';');
+        if !text.starts_with('/') || text.contains("//") || !text.bytes().all(plain) {
+            return Err(InvalidPathPrefix);
+        }
+        // In the form in which paths are compared: what need not be encoded is not, the rest in upper case.
+        let prefix = normalised(text).map_err(|_| InvalidPathPrefix)?;
+        if prefix.contains("%2F") || prefix.contains("%5C") {
+            return Err(InvalidPathPrefix);
+        }
+        Ok(Self(prefix.strip_suffix('/').unwrap_or(&prefix).into()))
     }
 }
 
@@ -190,9 +193,30 @@ mod tests {
     }
 
     #[test]
+    fn a_prefix_is_compared_as_paths_are() {
+        let written = |text: &str| text.parse::<PathPrefix>().map(|prefix| prefix.to_string());
+        assert_eq!(written("/Shared%20Documents/"), Ok("/Shared%20Documents".to_owned()));
+        assert_eq!(written("/%7eann/caf%c3%a9"), Ok("/~ann/caf%C3%A9".to_owned()));
+    }
+
+    #[test]
     fn a_prefix_leaves_nothing_to_interpretation() {
         for text in [
-            "", "app", "/a//b", "/a/../b", "/a/.", "/a%2f", "/a?b", "/a#b", "/ä", "/a b", "/a\\b",
+            "",
+            "app",
+            "/a//b",
+            "/a/../b",
+            "/a/.",
+            "/a%2f",
+            "/a?b",
+            "/a#b",
+            "/ä",
+            "/a b",
+            "/a\\b",
+            "/a;b",
+            "/a%",
+            "/a/%2e%2e",
+            "/a%00",
         ] {
             assert_eq!(text.parse::<PathPrefix>(), Err(InvalidPathPrefix), "{text}");
         }

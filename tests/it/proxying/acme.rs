@@ -26,13 +26,17 @@ fn a_token_of_the_directory_is_served_on_every_listener() {
     for address in [proxy.redirect, proxy.listener(2)] {
         let answer = exchange(connect(address), get(TOKEN));
         assert!(
-            answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\nevaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr_oA.key"),
+            answer.starts_with("HTTP/1.1 200 ")
+                && answer.ends_with("\r\n\r\nevaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr_oA.key"),
             "{answer}"
         );
         assert!(answer.contains("content-type: text/plain\r\n"), "{answer}");
     }
     let response = Client::of(&proxy).send(get(TOKEN)).response();
-    assert_eq!((response.status, response.text()), (200, "evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr_oA.key".to_owned()));
+    assert_eq!(
+        (response.status, response.text()),
+        (200, "evaGxfADs6pSRb2LAv9IZf17Dt3juxGJ-PCt92wr_oA.key".to_owned())
+    );
     assert_eq!(upstream.connections(), 0);
 }
 

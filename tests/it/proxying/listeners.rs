@@ -5,8 +5,8 @@ use std::net::{Ipv6Addr, SocketAddr};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use fullchain::proxy::Settings;
 use fullchain::proxy::settings::{ListenAddress, Listener, Redirect, Service};
+use fullchain::proxy::{Network, Settings};
 use http::StatusCode;
 
 use crate::rig::client::Client;
@@ -107,6 +107,24 @@ fn a_redirect_has_its_status_and_its_port_and_keeps_path_and_query() {
         let location = "location: https://a.test:8443/a%20b/../c?d=e&f=http://g\r\n";
         assert!(answer.contains(location), "{answer}");
     }
+}
+
+#[test]
+fn nobody_is_redirected_who_came_to_a_trusted_proxy_over_https() {
+    let upstream = Upstream::answering(OK);
+    let redirecting = |trusted: Vec<Network>| {
+        Proxy::with(&[upstream.address], |settings: &mut Settings| {
+            settings.trusted_proxies = trusted.into();
+        })
+    };
+    let request = |proto: &str| {
+        format!("GET / HTTP/1.1\r\nHost: a.test\r\nX-Forwarded-Proto: {proto}\r\nConnection: close\r\n\r\n")
+    };
+    let trusting = redirecting(vec!["127.0.0.1".parse().unwrap()]);
+    assert!(exchange(connect(trusting.redirect), request("https")).ends_with("ok"));
+    assert!(exchange(connect(trusting.redirect), request("http")).starts_with("HTTP/1.1 308 "));
+    let stranger = redirecting(Vec::new());
+    assert!(exchange(connect(stranger.redirect), request("https")).starts_with("HTTP/1.1 308 "));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use fullchain::proxy::Settings;
 use fullchain::proxy::settings::{
-    CookieRules, Edits, HeaderRules, HttpOnly, RedirectPair, RedirectRules, RequestId, SameSite, Translation,
+    CookieRules, Edits, HeaderRules, HttpOnly, RedirectPair, RedirectRules, RequestId, Route, SameSite, Translation,
     UpstreamHost,
 };
 
@@ -325,6 +325,42 @@ fn a_place_of_another_host_is_left_to_the_backend_to_refuse() {
             assert_eq!(seen.sent("destination"), [destination]);
         }
     }
+}
+
+#[test]
+fn nothing_is_moved_to_the_place_of_another_route() {
+    let upstream = Upstream::answering("HTTP/1.1 204 No Content\r\n\r\n");
+    let proxy = Proxy::with(&[upstream.address], |settings| {
+        let team = Route {
+            paths: vec!["/team1".parse().unwrap()],
+            strip_prefix: true,
+            add_prefix: Some("/dav/team1".parse().unwrap()),
+            ..Route::to(0)
+        };
+        settings.routes.insert(0, team);
+    });
+    let status = |destination: &str| {
+        let mut client = Client::of(&proxy);
+        let request = format!("MOVE /team1/a HTTP/1.1\r\nHost: a.test\r\nDestination: {destination}\r\n\r\n");
+        client.send(request).response().status
+    };
+    for destination in [
+        "https://a.test/team1/../team2/x",
+        "https://a.test/team1/%2e%2e/team2/x",
+        "/team1/..;/team2/x",
+        "/dav/team2/x",
+        "http://a.test/dav/team2/x",
+        "https://A.TEST/elsewhere",
+    ] {
+        assert_eq!(status(destination), 400, "{destination}");
+    }
+    assert_eq!(upstream.connections(), 0);
+    assert_eq!(status("https://a.test/team1/b"), 204);
+    assert!(
+        upstream.was_told("destination: http://a.test/dav/team1/b"),
+        "{}",
+        upstream.received(0)
+    );
 }
 
 #[test]
