@@ -130,9 +130,13 @@ impl Pin {
         self.idle.take();
     }
 
-    /// Whether there is a connection that no request is on, whose request before has been sent to its end, and on which
-    /// no handshake is waited for at `now`.
+    /// Whether there is a connection that no request is on or has its turn for, whose request before has been sent to its
+    /// end, and on which no handshake is waited for at `now`.
     fn may_give_way(&self, now: Instant) -> bool {
+        // A turn passes to who waits for it a moment before it is used: streams of one client stay who they are.
+        if self.turn.available_permits() == 0 {
+            return false;
+        }
         let has_time = self.handshake.get().is_none_or(|until| until <= now);
         let idle = self.idle.borrow();
         let at_rest = |idle: &Idle| idle.connection.is_ready() || idle.connection.is_closed();
@@ -258,5 +262,61 @@ impl Turn {
                 _entry,
             }));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{Future, poll_fn};
+    use std::pin::pin;
+    use std::task::Poll;
+
+    use tokio::runtime::{Builder, LocalOptions};
+
+    use super::*;
+    use crate::proxy::headers::by_server::ServerSite;
+    use crate::proxy::settings::{Protocol, ServerAddress};
+    use crate::proxy::upstream::dialect::Dialect;
+    use crate::proxy::upstream::received::Received;
+    use crate::proxy::upstream::room::Place;
+
+    #[test]
+    fn a_connection_gives_way_unless_the_next_request_has_its_turn_already() {
+        let runtime = Builder::new_current_thread()
+            .enable_time()
+            .build_local(LocalOptions::default())
+            .unwrap();
+        runtime.block_on(async {
+            let limit = Duration::from_secs(10);
+            let origin = Rc::new(Origin {
+                server: "a.test:80".into(),
+                site: Rc::new(ServerSite::of(&ServerAddress::http("a.test", 80))),
+                first_byte: limit,
+                pins: Rc::default(),
+            });
+            let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+            let (near, _far) = tokio::io::duplex(1024);
+            let received = Received::new(Place::new(place, None));
+            let dialect = Rc::new(Dialect::new(&Protocol::default()));
+            let mut connection = Connection::http1(near, received, None, &dialect).await.unwrap();
+            assert!(connection.becomes_ready(limit).await);
+
+            let pin = Rc::<Pin>::default();
+            let turn = Rc::clone(&pin).turn(limit).await.unwrap();
+            {
+                let mut next = pin!(Rc::clone(&pin).turn(limit));
+                poll_fn(|context| {
+                    assert!(next.as_mut().poll(context).is_pending());
+                    Poll::Ready(())
+                })
+                .await;
+                turn.end(connection, Rc::clone(&origin));
+                assert!(origin.pins.oldest().is_none());
+            }
+            // Whoever waited has gone.
+            assert!(origin.pins.oldest().is_some());
+            origin.pins.close_oldest();
+            assert!(origin.pins.oldest().is_none() && pin.vacant().is_some());
+        });
     }
 }
