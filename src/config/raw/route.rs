@@ -31,7 +31,7 @@ pub(in crate::config) struct Route {
 
     /// What paths of its requests begin with, such as "/app"; without any, every path.
     ///
-    /// In whole segments: "/app" takes /app and /app/x and not /apple. Upper and lower case differ.
+    /// In whole segments: "/app" takes /app and /app/x and not /apple. Upper and lower case differ; what need not be percent-encoded is not.
     pub(in crate::config) path: List<PathPrefix>,
 
     /// Take the path that the route was found by off before the request is sent on.
