@@ -26,6 +26,7 @@ pub(super) fn backends(said: &mut Layers) -> Vec<Backend> {
     let faults_before = said.faults.len();
     let upstream = said.many(|raw| &raw.upstream);
     let upstream_is_faulty = said.faults.len() > faults_before;
+    let readable = upstream.clone().filter(|_| !upstream_is_faulty);
     let mut faults = Vec::new();
     let (mut named, mut unnamed): (Vec<_>, Vec<_>) = Table::of_file(said, |raw| &raw.backend)
         .into_iter()
@@ -43,7 +44,7 @@ pub(super) fn backends(said: &mut Layers) -> Vec<Backend> {
     let mut resolved: Vec<(Backend, Option<Place>)> = Vec::new();
     let default = unnamed
         .first()
-        .map(|table| backend(table, upstream.clone(), timeouts, &mut faults));
+        .map(|table| backend(table, readable.clone(), timeouts, &mut faults));
     match (default, upstream) {
         (Some(default), _) => resolved.push((default, unnamed.first().and_then(Table::place).cloned())),
         (None, Some(servers)) => {
@@ -108,7 +109,12 @@ fn backend(
     faults: &mut Vec<Fault>,
 ) -> Backend {
     let name = table.one(|table| &table.name, faults);
-    let servers = table.many(|table| &table.url, faults).or(servers);
+    let before = faults.len();
+    // Of servers some of which cannot be read nothing else can be said.
+    let servers = table
+        .many(|table| &table.url, faults)
+        .or(servers)
+        .filter(|_| faults.len() == before);
     let mut timeout = |pick: fn(&raw::Backend) -> &Setting<Duration>, of_all| {
         let Some(given) = table.one(pick, faults) else {
             return of_all;

@@ -1,6 +1,7 @@
 //! What was said -> what each room is told: defaults, ranges and cross-checks, every fault noted.
 
 mod acme;
+mod alone;
 mod backends;
 mod bundles;
 mod choice;

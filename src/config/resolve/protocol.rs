@@ -5,6 +5,7 @@ use std::time::Duration;
 use rustls::pki_types::ServerName;
 
 use super::SHORTEST_TIMEOUT;
+use super::alone::{alone, departure, place};
 use super::profile::Defaults;
 use crate::certs::Roots;
 use crate::config::choices::Root;
@@ -84,6 +85,9 @@ fn proxy_protocol(table: &Backend<'_>, faults: &mut Vec<Fault>) -> Option<crate:
 }
 
 fn tls(table: &Backend<'_>, servers: &[Given<ServerAddress>], faults: &mut Vec<Fault>) -> ConnectorSettings {
+    if !servers.is_empty() && !servers.iter().any(|server| server.value.tls) {
+        without_tls(table, faults);
+    }
     let name = table.one(|table| &table.tls_name, faults).map(|given| given.value.0);
     if name.is_none() {
         for server in servers {
@@ -95,6 +99,28 @@ fn tls(table: &Backend<'_>, servers: &[Given<ServerAddress>], faults: &mut Vec<F
         identity: identity(table, faults),
         name,
     }
+}
+
+/// Whoever says how servers are known means them to be spoken to over TLS, and not in the clear.
+fn without_tls(table: &Backend<'_>, faults: &mut Vec<Fault>) {
+    // What cannot be read is told where it is read.
+    let none = &mut Vec::new();
+    let roots = table.many(|table| &table.tls_roots, none).unwrap_or_default();
+    let root = roots.iter().find(|root| root.value != Root::System);
+    let places = [
+        root.map(|root| root.place.clone()),
+        departure(&table.one(|table| &table.tls_verify, none), &true),
+        place(&table.one(|table| &table.tls_name, none)),
+        place(&table.one(|table| &table.tls_cert, none)),
+        place(&table.one(|table| &table.tls_key, none)),
+        place(&table.one(|table| &table.tls_password_file, none)),
+    ];
+    alone(
+        places,
+        "no server of this backend is spoken to over TLS",
+        "write https:// where its servers are named",
+        faults,
+    );
 }
 
 /// A host under which a server can be reached is not always one that a certificate can be for.

@@ -11,7 +11,8 @@ use super::{LEAST, faults, load};
 #[test]
 fn how_servers_are_spoken_to_is_read_and_a_profile_sets_defaults_alone() {
     let protocol = |keys: &str| {
-        let config = load(&format!("{LEAST}[[backend]]\n{keys}")).unwrap_or_else(|error| panic!("{error}"));
+        let text = format!("{LEAST}[[backend]]\nurl = \"https://backend\"\n{keys}");
+        let config = load(&text).unwrap_or_else(|error| panic!("{error}"));
         config.proxy.backends[0].protocol.clone()
     };
     assert_eq!(protocol(""), Protocol::default());
@@ -75,5 +76,45 @@ fn what_cannot_be_meant_of_servers_is_told() {
     ] {
         let faults = faults(&format!("{LEAST}[[backend]]\n{keys}"));
         assert!(faults.contains(told), "{faults}");
+    }
+}
+
+#[test]
+fn how_servers_are_known_means_nothing_where_none_is_spoken_to_over_tls() {
+    for server in ["url = \"http://10.0.0.5:443\"", "url = \"unix:/run/app\"", ""] {
+        for (key, value) in [
+            ("tls_roots", "\"ca.pem\""),
+            ("tls_verify", "false"),
+            ("tls_name", "\"b.test\""),
+            ("tls_cert", "\"client.crt\""),
+            ("tls_key", "\"client.key\""),
+            ("tls_password_file", "\"client.password\""),
+        ] {
+            let faults = faults(&format!("{LEAST}[[backend]]\n{server}\n{key} = {value}\n"));
+            let told = format!(
+                "fullchain.toml:7:{}: backend.{key}: no server of this backend is spoken to over TLS\n  \
+                 hint: write https:// where its servers are named",
+                key.len() + " = ".len() + 1
+            );
+            assert!(faults.contains(&told), "{told}\n{faults}");
+        }
+        let defaults = "tls_roots = \"system\"\ntls_verify = true\n";
+        load(&format!("{LEAST}[[backend]]\n{server}\n{defaults}")).unwrap();
+    }
+}
+
+#[test]
+fn one_server_over_tls_is_enough_and_one_that_cannot_be_read_may_be_that() {
+    let mixed = "[[backend]]\nurl = [\"http://a\", \"https://b\"]\ntls_roots = \"ca.pem\"\n";
+    load(&format!("{LEAST}{mixed}")).unwrap();
+    let of_url = format!("{LEAST}{}", mixed.replace("https://b", "https:b"));
+    let of_upstream = format!("{LEAST}[[backend]]\ntls_roots = \"ca.pem\"\n").replacen(
+        "\"http://backend\"",
+        "[\"http://a\", \"https:b\"]",
+        1,
+    );
+    for text in [of_url, of_upstream] {
+        let told = faults(&text);
+        assert!(told.contains("https:b") && !told.contains("over TLS"), "{told}");
     }
 }
