@@ -1,6 +1,6 @@
 //! What is accepted on: the short keys and the tables become one list.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::one;
 use crate::admin;
@@ -34,8 +34,8 @@ struct Common {
     balancers: Peers,
 }
 
-/// Resolves every address.
-pub(super) fn addresses(said: &mut Layers) -> Addresses {
+/// Resolves every address. With `takeover` listeners let others in beside them, so that they may overlap.
+pub(super) fn addresses(said: &mut Layers, takeover: bool) -> Addresses {
     let redirect = Redirect {
         port: said
             .one(|raw| &raw.redirect_port)
@@ -70,9 +70,17 @@ pub(super) fn addresses(said: &mut Layers) -> Addresses {
     let (admin, admin_place) = admin_address(said);
     let bound = listeners
         .iter()
-        .map(|(listener, place)| (listener.address.clone(), place))
-        .chain(admin_place.iter().map(|(address, place)| ((*address).into(), place)));
-    let faults = taken_twice(bound);
+        .map(|(listener, place)| Bound {
+            address: listener.address.clone(),
+            place,
+            lets_in: takeover,
+        })
+        .chain(admin_place.iter().map(|(address, place)| Bound {
+            address: (*address).into(),
+            place,
+            lets_in: false,
+        }));
+    let faults = taken_twice(&bound.collect::<Vec<_>>());
     said.faults.extend(faults);
     Addresses {
         listeners: listeners.into_iter().map(|(listener, _)| listener).collect(),
@@ -172,19 +180,49 @@ fn listener(table: &Table<'_, raw::Listener>, common: &Common, faults: &mut Vec<
     Some((listener, place))
 }
 
-/// A fault for each address that is bound already.
-fn taken_twice<'a>(bound: impl Iterator<Item = (ListenAddress, &'a Place)>) -> Vec<Fault> {
-    let mut taken: Vec<(ListenAddress, &Place)> = Vec::new();
+/// An address that this process binds.
+struct Bound<'a> {
+    address: ListenAddress,
+    place: &'a Place,
+    /// Whether a wildcard and an address that it covers can be bound beside each other.
+    lets_in: bool,
+}
+
+/// A fault for each address that is bound already, by itself or by a wildcard.
+fn taken_twice(bound: &[Bound<'_>]) -> Vec<Fault> {
     let mut faults = Vec::new();
-    for (address, place) in bound {
+    for (index, one) in bound.iter().enumerate() {
         // Port 0 is a port of the system's choice, another one each time.
-        let is_chosen = address.ip().is_some_and(|address| address.port() == 0);
-        match taken.iter().find(|(other, _)| *other == address && !is_chosen) {
-            Some((_, first)) => {
-                faults.push(Problem::new(format!("{address} is taken already, by {first}")).at(place.clone()));
-            }
-            None => taken.push((address, place)),
+        let is_chosen = one.address.ip().is_some_and(|address| address.port() == 0);
+        let before = bound.iter().take(index).filter(|_| !is_chosen);
+        for other in before {
+            let problem = if one.address == other.address {
+                Problem::new(format!("{} is taken already, by {}", one.address, other.place))
+            } else if !(one.lets_in && other.lets_in) && overlap(one, other, bound) {
+                let problem = format!("{} overlaps with {}, by {}", one.address, other.address, other.place);
+                Problem::new(problem).hint("a wildcard takes its port on every address; give one of them another port")
+            } else {
+                continue;
+            };
+            faults.push(problem.at(one.place.clone()));
+            break;
         }
     }
     faults
+}
+
+/// Whether one of the two takes what comes to the other.
+fn overlap(one: &Bound<'_>, other: &Bound<'_>, bound: &[Bound<'_>]) -> bool {
+    let (Some(one), Some(other)) = (one.address.ip(), other.address.ip()) else {
+        return false;
+    };
+    // `[::]` takes IPv4 as well, unless that is configured on its own.
+    let four = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), one.port());
+    let only_v6 = bound.iter().any(|bound| bound.address.ip() == Some(four));
+    let covers = |wildcard: SocketAddr, other: SocketAddr| match (wildcard.ip(), other.ip().to_canonical()) {
+        (IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V4(_)) => !only_v6,
+        (IpAddr::V6(Ipv6Addr::UNSPECIFIED), IpAddr::V6(_)) | (IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V4(_)) => true,
+        _ => false,
+    };
+    one.port() == other.port() && (covers(one, other) || covers(other, one))
 }

@@ -65,7 +65,8 @@ pub(super) fn config(mut layers: Layers, environment: &Environment, machine: Mac
     let said = &mut layers;
     let client_auth = client_auth(said);
     let certs = certs(said, &client_auth);
-    let addresses = addresses(said);
+    let takeover = one(said, |raw| &raw.takeover, false);
+    let addresses = addresses(said, takeover);
     let timeouts = timeouts(said);
     let backends = backends(said);
     let (access_log, access_file) = log::access(said);
@@ -81,7 +82,7 @@ pub(super) fn config(mut layers: Layers, environment: &Environment, machine: Mac
         proxy: proxy::Settings {
             listeners: addresses.listeners,
             acme: acme(said, &backends),
-            takeover: one(said, |raw| &raw.takeover, false),
+            takeover,
             routes: routes(said, &backends, body_bytes),
             trusted_proxies: PeerRange::peers(said.many(|raw| &raw.trusted_proxies).unwrap_or_default()),
             default_host: said.one(|raw| &raw.default_host).map(|given| given.value),

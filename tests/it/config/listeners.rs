@@ -80,6 +80,59 @@ fn what_does_not_fit_a_listener_is_told_where_it_stands() {
 }
 
 #[test]
+fn a_wildcard_and_an_address_that_it_covers_are_a_fault() {
+    for (listen, told) in [
+        (
+            "\"0.0.0.0:8443\", \"127.0.0.1:8443\"",
+            "fullchain.toml:1:27: listen: 127.0.0.1:8443 overlaps with 0.0.0.0:8443, by fullchain.toml:1:11: listen",
+        ),
+        (
+            "\"127.0.0.1:8443\", \"0.0.0.0:8443\"",
+            "listen: 0.0.0.0:8443 overlaps with 127.0.0.1:8443, by",
+        ),
+        (
+            "\"[::]:8443\", \"10.0.0.1:8443\"",
+            "listen: 10.0.0.1:8443 overlaps with [::]:8443, by",
+        ),
+        (
+            "\"[::]:8443\", \"[::1]:8443\"",
+            "listen: [::1]:8443 overlaps with [::]:8443, by",
+        ),
+        (
+            "\"[::]:8443\", \"0.0.0.0:8443\", \"10.0.0.1:8443\"",
+            "listen: 10.0.0.1:8443 overlaps with 0.0.0.0:8443, by",
+        ),
+        (
+            "\"0.0.0.0:9180\"",
+            "admin: 127.0.0.1:9180 overlaps with 0.0.0.0:9180, by fullchain.toml:1:11: listen",
+        ),
+        ("\"[::]:9180\"", "admin: 127.0.0.1:9180 overlaps with [::]:9180, by"),
+    ] {
+        let faults = faults(&format!("listen = [{listen}]\n{LEAST}"));
+        assert!(faults.contains(told), "{told}\n{faults}");
+        assert_eq!(faults.matches("overlaps").count(), 1, "{faults}");
+    }
+}
+
+#[test]
+fn addresses_that_go_together_are_none() {
+    for listen in [
+        "\"0.0.0.0:8443\", \"[::]:8443\"",
+        "\"[::]:8443\", \"0.0.0.0:8443\"",
+        "\"0.0.0.0:8443\", \"[::1]:8443\"",
+        "\"0.0.0.0:8443\", \"127.0.0.1:8444\"",
+        "\"0.0.0.0:0\", \"127.0.0.1:0\"",
+        "\"10.0.0.1:8443\", \"10.0.0.2:8443\"",
+    ] {
+        load(&format!("listen = [{listen}]\n{LEAST}")).unwrap_or_else(|faults| panic!("{listen}\n{faults}"));
+    }
+    // Whoever lets another process in lets itself in. The admin listener lets nobody in.
+    let both = |port| format!("takeover = true\nlisten = [\"0.0.0.0:{port}\", \"127.0.0.2:{port}\"]\n{LEAST}");
+    load(&both(8443)).unwrap();
+    assert!(faults(&both(9180)).starts_with("admin: 127.0.0.1:9180 overlaps with 0.0.0.0:9180"));
+}
+
+#[test]
 fn http_01_is_answered_from_a_directory_or_by_a_backend() {
     assert_eq!(load(LEAST).unwrap().proxy.acme, Acme::Off);
     let Acme::Directory(directory) = load(&format!("acme_directory = \"acme\"\n{LEAST}")).unwrap().proxy.acme else {
