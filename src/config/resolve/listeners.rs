@@ -67,6 +67,7 @@ pub(super) fn addresses(said: &mut Layers, takeover: bool) -> Addresses {
     let redirecting = redirect_from.unwrap_or_default();
     listeners.extend(placed(redirecting, &Service::Redirect(redirect), &common));
     listeners.extend(tables);
+    said.faults.extend(too_long(&listeners));
     let (admin, admin_place) = admin_address(said);
     let bound = listeners
         .iter()
@@ -178,6 +179,24 @@ fn listener(table: &Table<'_, raw::Listener>, common: &Common, faults: &mut Vec<
         listener.unix_mode = mode;
     }
     Some((listener, place))
+}
+
+/// A fault for each path that no socket can be bound at.
+fn too_long(listeners: &[Placed]) -> Vec<Fault> {
+    let long = listeners.iter().filter_map(|(listener, place)| {
+        let ListenAddress::Unix(path) = &listener.address else {
+            return None;
+        };
+        let bytes = path.as_os_str().len();
+        let most = ListenAddress::longest_path(path);
+        let problem = Problem::new(format!(
+            "the path {} has {bytes} bytes, and a Unix socket can have {most} there",
+            path.display()
+        ));
+        let problem = problem.hint("take a directory with a shorter path, such as /run/fullchain");
+        (bytes > most).then(|| problem.at(place.clone()))
+    });
+    long.collect()
 }
 
 /// An address that this process binds.

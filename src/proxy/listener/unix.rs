@@ -1,7 +1,9 @@
 //! A socket with a path, and the file it leaves behind.
 
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -9,6 +11,7 @@ use std::path::{Path, PathBuf};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::BACKLOG;
+use crate::proxy::settings::LONGEST_PATH;
 
 /// The file of a socket, removed when dropped unless another socket has taken its place.
 #[derive(Debug)]
@@ -69,10 +72,14 @@ fn is_taken(path: &Path) -> io::Result<bool> {
     }
 }
 
+/// A name in the directory of `path`, cut off where it would be longer than that of a socket may be.
 fn aside(path: &Path) -> PathBuf {
-    let mut aside = path.as_os_str().to_owned();
-    aside.push(format!(".{}", std::process::id()));
-    aside.into()
+    let process = format!(".{}", std::process::id());
+    let directory = path.as_os_str().len() - path.file_name().map_or(0, OsStr::len);
+    let mut aside = path.as_os_str().as_bytes().to_owned();
+    aside.truncate(directory.max(LONGEST_PATH.saturating_sub(process.len())));
+    aside.extend(process.bytes());
+    OsString::from_vec(aside).into()
 }
 
 fn remove_if_there(path: &Path) -> io::Result<()> {
@@ -101,6 +108,7 @@ mod tests {
     use std::os::unix::net::UnixStream;
 
     use super::*;
+    use crate::proxy::settings::ListenAddress;
 
     #[test]
     fn a_socket_has_its_mode_and_its_file_goes_with_it() {
@@ -121,6 +129,23 @@ mod tests {
         let (_socket, _file) = bind(&path, 0o600, false).unwrap();
         let error = bind(&path, 0o600, false).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[test]
+    fn a_path_may_be_as_long_as_that_of_a_socket() {
+        let directory = tempfile::tempdir().unwrap();
+        let room = LONGEST_PATH - directory.path().as_os_str().len() - 1;
+        for name in ["n".repeat(room), "n".repeat(room - 3)] {
+            let path = directory.path().join(name);
+            let (_socket, _file) = bind(&path, 0o600, false).unwrap();
+            UnixStream::connect(&path).unwrap();
+        }
+        let deep = directory.path().join("d".repeat(room - ".4194304".len() - 1));
+        fs::create_dir(&deep).unwrap();
+        let path = deep.join("n");
+        assert_eq!(path.as_os_str().len(), ListenAddress::longest_path(&path));
+        let (_socket, _file) = bind(&path, 0o600, false).unwrap();
+        UnixStream::connect(&path).unwrap();
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! What is accepted on, and what is done there.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use http::StatusCode;
 
@@ -68,7 +69,17 @@ impl Listener {
     }
 }
 
+/// The most bytes of a Unix socket's path: unix(7) has 108 with the zero byte at the end.
+pub(in crate::proxy) const LONGEST_PATH: usize = 107;
+
 impl ListenAddress {
+    /// The most bytes that `path` may have to be listened at. A socket is made under a name beside it, which takes a dot
+    /// and up to seven digits of a process id: a directory has to leave room for that.
+    pub(crate) fn longest_path(path: &Path) -> usize {
+        let name = path.file_name().map_or(0, OsStr::len);
+        LONGEST_PATH - ".4194304".len().saturating_sub(name)
+    }
+
     /// The IP address and the port, where it is that.
     pub fn ip(&self) -> Option<SocketAddr> {
         match self {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::access_log::AccessLog;
 
 pub use self::backend::{Backend, BackendTimeouts};
+pub(in crate::proxy) use self::listener::LONGEST_PATH;
 pub use self::listener::{ListenAddress, Listener, Redirect, Service};
 pub use self::peers::Peers;
 pub use self::protocol::{HeaderCase, HeaderSpelling, HttpVersion, InvalidHeaderSpelling, Protocol, ProxyProtocol};

@@ -133,6 +133,28 @@ fn addresses_that_go_together_are_none() {
 }
 
 #[test]
+fn a_path_that_no_socket_can_have_is_told_before_the_start() {
+    let listen = |path: &str| format!("listen = \"unix:{path}\"\n{LEAST}");
+    let of_bytes = |bytes: usize| format!("/{}/socket.sock", "d".repeat(bytes - "//socket.sock".len()));
+    load(&listen(&of_bytes(107))).unwrap();
+    let long = of_bytes(108);
+    assert_eq!(
+        faults(&listen(&long)),
+        format!(
+            "fullchain.toml:1:10: listen: the path {long} has 108 bytes, and a Unix socket can have 107 there\n  \
+             hint: take a directory with a shorter path, such as /run/fullchain"
+        )
+    );
+    // The name beside it that it is made under needs room too.
+    let short = |bytes: usize| format!("/{}/s", "d".repeat(bytes - "//s".len()));
+    load(&listen(&short(100))).unwrap();
+    assert!(faults(&listen(&short(101))).contains("has 101 bytes, and a Unix socket can have 100 there"));
+    // It counts from the root, and in tables too.
+    let relative = format!("{LEAST}[[listener]]\naddress = \"unix:{}\"\n", "r".repeat(106));
+    assert!(faults(&relative).contains("fullchain.toml:6:11: listener.address: the path "));
+}
+
+#[test]
 fn http_01_is_answered_from_a_directory_or_by_a_backend() {
     assert_eq!(load(LEAST).unwrap().proxy.acme, Acme::Off);
     let Acme::Directory(directory) = load(&format!("acme_directory = \"acme\"\n{LEAST}")).unwrap().proxy.acme else {
