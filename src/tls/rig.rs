@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
-    ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, PKCS_RSA_SHA256, RevokedCertParams,
+    ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, PKCS_RSA_SHA256, RevokedCertParams, SerialNumber,
 };
 use rustls::client::{
     ClientSessionMemoryCache, ClientSessionStore, Resumption, Tls12ClientSessionValue, Tls13ClientSessionValue,
@@ -108,9 +108,15 @@ impl Pki {
 
     /// Its CRL of the year `year`, which revokes `serials`.
     pub(super) fn crl(&self, serials: &[u64], year: i32) -> RevocationList {
+        let serials: Vec<SerialNumber> = serials.iter().map(|serial| (*serial).into()).collect();
+        self.crl_of(&serials, year)
+    }
+
+    /// The same, for serial numbers that are not small.
+    pub(super) fn crl_of(&self, serials: &[SerialNumber], year: i32) -> RevocationList {
         let this_update = rcgen::date_time_ymd(year, 1, 1);
         let revoked = serials.iter().map(|serial| RevokedCertParams {
-            serial_number: (*serial).into(),
+            serial_number: serial.clone(),
             revocation_time: this_update,
             reason_code: None,
             invalidity_date: None,

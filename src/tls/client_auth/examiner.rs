@@ -1,6 +1,7 @@
 //! What client certificates are examined with: the CAs that may have issued them, and their CRLs.
 
 use std::fmt;
+use std::iter;
 use std::sync::Arc;
 
 use rustls::DistinguishedName;
@@ -14,7 +15,7 @@ use webpki::{
 
 use super::ClientCertificates;
 use crate::certs::{ClientTrust, RevocationList};
-use crate::chain::{AuthorityKeyIdentifier, Certificate};
+use crate::chain::Certificate;
 
 /// What client certificates are examined with; immutable.
 pub struct Examiner {
@@ -120,7 +121,11 @@ impl Examiner {
         now: UnixTime,
     ) -> Result<ClientCertificates, webpki::Error> {
         let certificate = EndEntityCert::try_from(leaf)?;
-        let lists = self.lists_for(leaf);
+        let issued = match self.has_twins && self.revocation.is_some() {
+            true => self.verify(&certificate, others, now, None)?,
+            false => Vec::new(),
+        };
+        let lists = self.lists_for(leaf, &issued);
         let revocation = match self.revocation {
             None => None,
             // What is not there says nothing about anybody.
@@ -156,17 +161,23 @@ impl Examiner {
         Ok(path.map(|one| one.der().into_owned()).collect())
     }
 
-    /// The lists, those that the issuer of `leaf` signed first where others have its name. A CA that was given a new key
-    /// keeps its name, and goes on signing a CRL with the old key for what that has issued.
-    fn lists_for(&self, leaf: &CertificateDer<'_>) -> Vec<&CertRevocationList<'static>> {
-        let key_id = || {
-            let certificate = Certificate::from_der(leaf.clone().into_owned()).ok()?;
-            key_id(certificate.authority_key_id())
-        };
-        let key_id = self.has_twins.then(key_id).flatten();
-        let is_its = |list: &&Arc<RevocationList>| key_id.is_some() && list.key_id() == key_id.as_deref();
-        let (first, rest): (Vec<_>, Vec<_>) = self.lists.iter().partition(is_its);
-        first.into_iter().chain(rest).map(|list| list.list()).collect()
+    /// The lists, those that the issuers of `leaf` and of the `others` above it signed first where others have their names.
+    /// A CA that was given a new key keeps its name, and goes on signing a CRL with the old key for what that has issued.
+    fn lists_for(&self, leaf: &CertificateDer<'_>, others: &[CertificateDer<'_>]) -> Vec<&CertRevocationList<'static>> {
+        let mut rest: Vec<_> = self.lists.iter().collect();
+        let mut ordered = Vec::with_capacity(rest.len());
+        for certificate in iter::once(leaf).chain(others).filter(|_| self.has_twins) {
+            let Some(key_id) = issuer_key_id(certificate) else {
+                continue;
+            };
+            let (first, others): (Vec<_>, Vec<_>) = rest
+                .into_iter()
+                .partition(|list| list.key_id() == Some(key_id.as_slice()));
+            ordered.extend(first);
+            rest = others;
+        }
+        ordered.extend(rest);
+        ordered.into_iter().map(|list| list.list()).collect()
     }
 }
 
@@ -211,8 +222,10 @@ fn has_twins(lists: &[Arc<RevocationList>]) -> bool {
     false
 }
 
-fn key_id(authority: &AuthorityKeyIdentifier) -> Option<Vec<u8>> {
-    authority.key_id.as_deref().map(<[u8]>::to_vec)
+/// Which key signed `certificate`, by its own account.
+fn issuer_key_id(certificate: &CertificateDer<'_>) -> Option<Vec<u8>> {
+    let certificate = Certificate::from_der(certificate.clone().into_owned()).ok()?;
+    certificate.authority_key_id().key_id.as_deref().map(<[u8]>::to_vec)
 }
 
 /// `None` where there are no lists.
@@ -268,6 +281,8 @@ impl fmt::Display for RevocationDepth {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use rcgen::SerialNumber;
 
     use super::*;
     use crate::tls::rig::{ClientIdentity, Pki, examiner};
@@ -427,6 +442,32 @@ mod tests {
                 Err(webpki::Error::CertRevoked)
             );
             assert_eq!(examined(&examiner, &ca.client("good", good), 2026), Ok(0));
+        }
+    }
+
+    #[test]
+    fn an_issuer_of_intermediates_with_a_new_key_has_a_list_for_each_of_its_keys_too() {
+        let (old, new) = (Pki::named("ca"), Pki::named("ca"));
+        let strict = revocation(RevocationPolicy::Strict, RevocationDepth::Chain);
+        for ca in [&old, &new] {
+            let (issuing, revoked) = (ca.below("issuing"), ca.below("revoked"));
+            // Neither is newer than the other.
+            for twins in [[&old, &new], [&new, &old]] {
+                let serial = SerialNumber::from_slice(Certificate::from_der(revoked.certificate()).unwrap().serial());
+                let mut lists: Vec<_> = twins
+                    .map(|twin| twin.crl_of(std::slice::from_ref(&serial), 2026))
+                    .into();
+                lists.extend([issuing.crl(&[7], 2026), revoked.crl(&[], 2026)]);
+                let examiner = examiner(&[&old, &new], lists, strict);
+                let examined = |below: &Pki, serial| {
+                    let (mut chain, key) = below.client("c", serial);
+                    chain.push(below.certificate());
+                    examined(&examiner, &(chain, key), 2026)
+                };
+                assert_eq!(examined(&issuing, 6), Ok(1));
+                assert_eq!(examined(&issuing, 7), Err(webpki::Error::CertRevoked));
+                assert_eq!(examined(&revoked, 6), Err(webpki::Error::CertRevoked));
+            }
         }
     }
 
