@@ -99,7 +99,9 @@ fn authorities(
             path: path.clone(),
             found,
         };
-        match found.iter().find(|certificate| !certificate.is_ca()) {
+        // openssl makes roots of version 1 where nobody asks for extensions; nginx takes these too.
+        let may_issue = |certificate: &Certificate| certificate.is_ca() || certificate.is_version_1_root();
+        match found.iter().find(|certificate| !may_issue(certificate)) {
             Some(leaf) => faults.push(no_authority(leaf.to_string())),
             None if found.is_empty() && faults.len() == before => faults.push(no_authority("none".to_owned())),
             None => {}

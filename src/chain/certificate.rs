@@ -10,6 +10,7 @@ use x509_parser::certificate::{X509Certificate, X509CertificateParser};
 use x509_parser::nom::Parser;
 use x509_parser::public_key::PublicKey;
 use x509_parser::time::ASN1Time;
+use x509_parser::x509::X509Version;
 
 use super::extensions::{AuthorityKeyIdentifier, BasicConstraints, Extensions, GeneralName, NameConstraints};
 use super::{Name, Sha256, Signed, hexadecimal};
@@ -26,6 +27,7 @@ pub struct Certificate {
     not_after: UnixTime,
     key_algorithm: KeyAlgorithm,
     weak_signature: Option<&'static str>,
+    is_version_1: bool,
     parts: Parts,
     extensions: Extensions,
 }
@@ -110,6 +112,7 @@ impl Certificate {
             not_after: unix_time(tbs.validity.not_after),
             key_algorithm: KeyAlgorithm::of(&parsed),
             weak_signature: weak_signature(&parsed.signature_algorithm.algorithm.to_id_string()),
+            is_version_1: tbs.version == X509Version::V1,
             extensions: Extensions::read(tbs.extensions())?,
             parts,
             der,
@@ -220,6 +223,12 @@ impl Certificate {
         self.extensions
             .basic_constraints
             .is_some_and(|constraints| constraints.ca)
+    }
+
+    /// Whether this is a self-issued certificate of version 1: that has no basicConstraints, and whether it is of a CA is
+    /// for whoever trusts it to know (RFC 5280 section 6.1.4 (k)).
+    pub fn is_version_1_root(&self) -> bool {
+        self.is_version_1 && self.is_self_issued()
     }
 
     /// Whether issuer and subject are the same name (RFC 5280 section 3.2).

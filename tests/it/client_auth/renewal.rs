@@ -1,9 +1,11 @@
 //! CAs and CRLs that change while everything runs.
 
+use x509_parser::asn1_rs::{Any, FromDer};
+
 use super::scene::{REQUIRED, Scene, list};
 use crate::rig::eventually;
 use crate::rig::family::around_today;
-use crate::rig::pki::{ca, client};
+use crate::rig::pki::{ca, client, pem, tlv};
 
 #[test]
 fn a_crl_counts_from_the_next_handshake_on() {
@@ -38,6 +40,54 @@ fn a_ca_is_swapped_while_everything_runs() {
     scene.house.directory().replace("clients.pem", next.pem());
     eventually("the new CA counts", || scene.admits(&after));
     assert!(!scene.admits(&before));
+}
+
+#[test]
+fn a_root_of_version_1_is_a_ca_of_clients_and_an_intermediate_of_it_is_none() {
+    let scene = Scene::with("", |setting| {
+        let root = version_1(setting.clients.certificate.der());
+        setting.house.directory.write("clients.pem", pem("CERTIFICATE", &root));
+    });
+    assert!(scene.admits(&scene.client("known")));
+    assert!(
+        !scene.admits(&around_today(client("stranger"), 90).signed_by(&around_today(ca("Other"), 500).self_signed()))
+    );
+    let below = around_today(ca("Below"), 400).signed_by(&scene.clients);
+    let below = pem("CERTIFICATE", &version_1(below.certificate.der()));
+    scene.house.directory().replace("clients.pem", below);
+    scene
+        .house
+        .wait_for_log(&["the last good ones stay", "expected CA certificates, found CN=Below"]);
+}
+
+/// The certificate without its version and its extensions. Nobody verifies the signature of a root.
+fn version_1(der: &[u8]) -> Vec<u8> {
+    const SEQUENCE: u8 = 0x30;
+    let certificate = elements(contents(der));
+    let fields = elements(contents(certificate[0]));
+    // [0] is the version, [3] are the extensions (RFC 5280 section 4.1).
+    let kept: Vec<_> = fields
+        .into_iter()
+        .filter(|field| !matches!(field[0], 0xa0 | 0xa3))
+        .collect();
+    tlv(
+        SEQUENCE,
+        &[tlv(SEQUENCE, &kept.concat()), certificate[1..].concat()].concat(),
+    )
+}
+
+fn elements(mut der: &[u8]) -> Vec<&[u8]> {
+    let mut elements = Vec::new();
+    while !der.is_empty() {
+        let (rest, _) = Any::from_der(der).unwrap();
+        elements.push(&der[..der.len() - rest.len()]);
+        der = rest;
+    }
+    elements
+}
+
+fn contents(der: &[u8]) -> &[u8] {
+    Any::from_der(der).unwrap().1.data
 }
 
 #[test]
