@@ -6,6 +6,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::alone::{alone, departure, place};
 use super::{MOST_CONNECTIONS, SHORTEST_TIMEOUT};
 use crate::config::balancing::{BalanceKind, RetryKind, StickyKind};
 use crate::config::error::{Fault, Place, Problem};
@@ -189,7 +190,21 @@ fn ejection(table: &Said<'_>, faults: &mut Vec<Fault>) -> Option<Ejection> {
     let duration = table.one(|table| &table.eject_for, faults);
     let counts_5xx = table.one(|table| &table.eject_5xx, faults);
     let after = after.map_or(EJECT_AFTER, |given| u32::try_from(given.value).unwrap_or(u32::MAX));
-    let default = Ejection::after(NonZeroU32::new(after)?);
+    let Some(after) = NonZeroU32::new(after) else {
+        let default = Ejection::after(NonZeroU32::MIN);
+        let places = [
+            departure(&duration, &default.duration),
+            departure(&counts_5xx, &default.counts_5xx),
+        ];
+        alone(
+            places,
+            "no server is left alone with eject_after = 0",
+            "leave it out, or say after how many failures: eject_after = 3",
+            faults,
+        );
+        return None;
+    };
+    let default = Ejection::after(after);
     Some(Ejection {
         duration: at_least(SHORTEST_TIMEOUT, duration, default.duration, faults),
         counts_5xx: counts_5xx.is_some_and(|given| given.value),
@@ -228,10 +243,20 @@ fn retries(table: &Said<'_>, faults: &mut Vec<Fault>) -> Retries {
     let retry = table.one(|table| &table.retry, faults);
     let most = table.one(|table| &table.retries, faults);
     let connect_for = table.one(|table| &table.connect_retry_for, faults);
+    let is_off = retry.is_some_and(|given| given.value == RetryKind::Off);
+    if is_off {
+        let places = [departure(&most, &(default.most as usize))];
+        alone(
+            places,
+            "nothing is tried again with retry = \"off\"",
+            "leave out one of the two",
+            faults,
+        );
+    }
     let most = at_most(MOST_RETRIES, most, default.most as usize, faults);
-    let most = match retry.map(|given| given.value) {
-        None | Some(RetryKind::Safe) => u32::try_from(most).unwrap_or(u32::MAX),
-        Some(RetryKind::Off) => 0,
+    let most = match is_off {
+        true => 0,
+        false => u32::try_from(most).unwrap_or(u32::MAX),
     };
     Retries {
         most,
@@ -258,17 +283,6 @@ fn at_most(most: usize, given: Option<Given<usize>>, default: usize, faults: &mu
 
 fn many(given: Given<NonZeroU32>) -> NonZeroUsize {
     NonZeroUsize::try_from(given.value).unwrap_or(NonZeroUsize::MAX)
-}
-
-/// Keys that say more about something that nobody asked for.
-fn alone(places: impl IntoIterator<Item = Option<Place>>, problem: &str, hint: &str, faults: &mut Vec<Fault>) {
-    for place in places.into_iter().flatten() {
-        faults.push(Problem::new(problem).hint(hint).at(place));
-    }
-}
-
-fn place<T>(given: &Option<Given<T>>) -> Option<Place> {
-    given.as_ref().map(|given| given.place.clone())
 }
 
 fn place_of(table: &Said<'_>) -> Option<Place> {

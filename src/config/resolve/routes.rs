@@ -1,5 +1,6 @@
 //! Which request goes where.
 
+use super::alone::{alone, departure};
 use super::client_limits::rate;
 use super::headers;
 use crate::config::error::{Fault, Place, Problem};
@@ -68,8 +69,18 @@ fn is_default(table: &Table<'_, raw::Route>) -> bool {
 
 fn route(table: &Table<'_, raw::Route>, backends: &[Backend], body_bytes: BodyLimit, faults: &mut Vec<Fault>) -> Route {
     let hosts = table.many(|table| &table.host, faults).unwrap_or_default();
+    let before = faults.len();
     let paths = table.many(|table| &table.path, faults).unwrap_or_default();
+    let is_readable = faults.len() == before;
     let strip_prefix = table.one(|table| &table.strip_prefix, faults);
+    if paths.is_empty() && is_readable {
+        alone(
+            [departure(&strip_prefix, &false)],
+            "this route is found by no path that could be taken off",
+            "say which it begins with: path = \"/app\"",
+            faults,
+        );
+    }
     let add_prefix = table.one(|table| &table.add_prefix, faults);
     let body_limit = table.one(|table| &table.body_bytes, faults);
     let backend = table.one(|table| &table.backend, faults);

@@ -145,3 +145,19 @@ fullchain.toml:31:22: backend.sticky_secret_file: missing cannot be read: No suc
     );
     assert_eq!(told, expected);
 }
+
+#[test]
+fn what_belongs_to_something_that_is_off_is_told() {
+    let told = faults(&format!(
+        "{LEAST}[[backend]]\neject_after = 0\neject_for = \"30s\"\neject_5xx = true\nretry = \"off\"\nretries = 5\n"
+    ));
+    assert_eq!(
+        told,
+        r#"fullchain.toml:7:13: backend.eject_for: no server is left alone with eject_after = 0
+  hint: leave it out, or say after how many failures: eject_after = 3
+fullchain.toml:8:13: backend.eject_5xx: no server is left alone with eject_after = 0
+  hint: leave it out, or say after how many failures: eject_after = 3
+fullchain.toml:10:11: backend.retries: nothing is tried again with retry = "off"
+  hint: leave out one of the two"#
+    );
+}

@@ -33,6 +33,25 @@ fn a_route_has_the_limit_of_all_unless_it_has_its_own() {
 }
 
 #[test]
+fn where_no_body_is_put_aside_nothing_is_said_of_how() {
+    let told = faults(&format!(
+        "{LEAST}[[backend]]\nrequest_buffering = \"off\"\nspool_memory = \"1KiB\"\nspool_limit = \"1MiB\"\nspool_dir = \"/var/tmp\"\n"
+    ));
+    let each = [
+        "7:16: backend.spool_memory",
+        "8:15: backend.spool_limit",
+        "9:13: backend.spool_dir",
+    ]
+    .map(|at| {
+        format!(
+            "fullchain.toml:{at}: no body is put aside with request_buffering = \"off\"\n  \
+             hint: leave it out, or write request_buffering = \"auto\" or \"on\""
+        )
+    });
+    assert_eq!(told, each.join("\n"));
+}
+
+#[test]
 fn what_is_wrong_about_bodies_is_told() {
     assert_eq!(
         faults(&format!(

@@ -25,7 +25,7 @@ fn routes_lead_to_backends_by_name_and_the_rest_to_the_default_backend() {
 
 #[test]
 fn flags_and_variables_speak_of_the_default_route_and_the_default_backend() {
-    let text = format!("{LEAST}[[route]]\nstrip_prefix = true\n[[backend]]\nidle_timeout = \"1s\"\n");
+    let text = format!("{LEAST}[[route]]\nrpc_over_http = true\n[[backend]]\nidle_timeout = \"1s\"\n");
     let variables = environment(&[
         ("FULLCHAIN_ROUTE_ADD_PREFIX", "/new"),
         ("FULLCHAIN_BACKEND_IDLE_TIMEOUT", "2s"),
@@ -34,7 +34,7 @@ fn flags_and_variables_speak_of_the_default_route_and_the_default_backend() {
         .unwrap()
         .proxy;
     let route = &proxy.routes[0];
-    assert_eq!((proxy.routes.len(), route.strip_prefix), (1, true));
+    assert_eq!((proxy.routes.len(), route.rpc_over_http), (1, true));
     assert_eq!(
         route.add_prefix.as_ref().map(ToString::to_string).as_deref(),
         Some("/new")
@@ -80,4 +80,18 @@ fullchain.toml:17:8: backend.name: the name is taken already, by fullchain.toml:
 fullchain.toml:19:17: listener.redirect_port: this listener redirects nobody
   hint: it needs service = "redirect""#
     );
+}
+
+#[test]
+fn nothing_is_taken_off_where_a_route_has_no_path() {
+    assert_eq!(
+        faults(&format!("{LEAST}[[route]]\nhost = \"a.test\"\nstrip_prefix = true\n")),
+        "fullchain.toml:7:16: route.strip_prefix: this route is found by no path that could be taken off\n  \
+         hint: say which it begins with: path = \"/app\""
+    );
+    for route in ["strip_prefix = false\n", "path = \"/app\"\nstrip_prefix = true\n"] {
+        load(&format!("{LEAST}[[route]]\n{route}")).unwrap();
+    }
+    let unreadable = faults(&format!("{LEAST}[[route]]\npath = \"app\"\nstrip_prefix = true\n"));
+    assert!(!unreadable.contains("strip_prefix"), "{unreadable}");
 }

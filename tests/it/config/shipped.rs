@@ -5,7 +5,7 @@ use std::path::Path;
 use fullchain::admin;
 use fullchain::config::{self, keys};
 
-use super::shipped;
+use super::{load, shipped};
 
 #[test]
 fn the_shipped_files_are_valid() {
@@ -65,4 +65,18 @@ fn the_full_file_has_every_key_in_its_table_with_the_default_of_the_manual_and_a
             assert_eq!(value, default, "{dotted}");
         }
     }
+}
+
+#[test]
+fn something_can_be_turned_off_in_the_full_file_without_a_look_at_what_belongs_to_it() {
+    let (mut text, _) = shipped("fullchain.toml");
+    for (on, off) in [
+        ("\neject_after = 3\n", "\neject_after = 0\n"),
+        ("\nretry = \"safe\"\n", "\nretry = \"off\"\n"),
+        ("\nrequest_buffering = \"auto\"\n", "\nrequest_buffering = \"off\"\n"),
+    ] {
+        assert_eq!(text.matches(on).count(), 1, "{on}");
+        text = text.replacen(on, off, 1);
+    }
+    load(&text).unwrap_or_else(|faults| panic!("{faults}"));
 }
