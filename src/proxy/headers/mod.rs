@@ -51,7 +51,7 @@ pub(super) enum Refusal {
     #[error("the request target is not acceptable for this method")]
     Target,
     /// A path that backends read in different ways, where routes differ by path.
-    #[error("the path has dot segments, or an encoding that is none, and could be meant for another route")]
+    #[error("the path could be meant for another route: it has dot segments, or what servers read in different ways")]
     Path,
     /// Methods that make no sense through a gateway.
     #[error("the method is not allowed")]
