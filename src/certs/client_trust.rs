@@ -79,6 +79,21 @@ impl ClientTrust {
     }
 }
 
+impl ClientTrust {
+    /// The CAs whose certificates nobody says anything about: there is no CRL of their name, or another key signed it. One
+    /// that issues nothing but CAs, each with a CRL of its own, is among them where it publishes none.
+    pub fn authorities_without_list(&self) -> impl Iterator<Item = &Arc<Certificate>> {
+        let is_of = |list: &RevocationList, authority: &Certificate| {
+            let keys = (list.key_id(), authority.subject_key_id());
+            let is_other_key = matches!(keys, (Some(one), Some(other)) if one != other);
+            list.issuer() == authority.subject() && !is_other_key
+        };
+        self.authorities
+            .iter()
+            .filter(move |authority| !self.revocation_lists.iter().any(|list| is_of(list, authority)))
+    }
+}
+
 /// Whether `fault` is a file that merely lies in a directory, such as a README.
 fn is_stranger(fault: &Error, is_configured: impl Fn(&Path) -> bool) -> bool {
     let is_unknown = |source: &ContentsError| matches!(source, ContentsError::Format(FormatError::Unknown(_)));
@@ -114,14 +129,20 @@ fn authorities(
 impl RevocationLists {
     fn below(&mut self, path: &Path, files: &Files, faults: &mut Vec<Error>) -> Vec<Arc<RevocationList>> {
         let mut lists = Vec::new();
+        let before = faults.len();
         for file in files.below(path) {
             match &self.of_file(file, files).lists {
-                Ok(found) if found.is_empty() && file == path => {
-                    faults.push(Error::NoRevocationList { path: file.to_owned() });
-                }
                 Ok(found) => lists.extend(found.iter().cloned()),
                 Err(error) => faults.push(error.clone()),
             }
+        }
+        // Of a directory that somebody has emptied nothing would be left to say what is revoked.
+        let is_broken = faults
+            .iter()
+            .skip(before)
+            .any(|fault| !is_stranger(fault, |file| file == path));
+        if lists.is_empty() && !is_broken {
+            faults.push(Error::NoRevocationList { path: path.to_owned() });
         }
         lists
     }
@@ -257,6 +278,8 @@ mod tests {
         scene.write("torn.pem", &scene.ca.pem().as_bytes()[..100]);
         scene.write("cas/good.pem", scene.ca.pem().as_bytes());
         scene.write("cas/torn.pem", &scene.ca.pem().as_bytes()[..100]);
+        fs::create_dir(scene.directory.path().join("empty")).unwrap();
+        scene.write("strangers/README", b"no list");
         for (authorities, lists, expected) in [
             (["torn.pem"], &[][..], "torn.pem: expected certificates"),
             (["cas"], &[], "torn.pem: expected certificates"),
@@ -265,6 +288,8 @@ mod tests {
             (["ca.pem"], &["torn.crl"], "torn.crl: expected CRLs as PEM or DER"),
             (["ca.pem"], &["ca.pem"], "ca.pem: expected a CRL, found none"),
             (["ca.pem"], &["missing.crl"], "missing.crl: cannot be read"),
+            (["ca.pem"], &["empty"], "empty: expected a CRL, found none"),
+            (["ca.pem"], &["strangers"], "strangers: expected a CRL, found none"),
         ] {
             let faults = scene.faults(&authorities, lists);
             assert!(matches!(&faults[..], [fault] if fault.contains(expected)), "{faults:?}");

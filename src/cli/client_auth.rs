@@ -34,11 +34,14 @@ impl ClientAuthReport {
         self.0.iter().all(|(_, checked)| checked.is_ok())
     }
 
-    /// Says on standard error what is broken, and which CRLs are out of date at the instant `at`.
+    /// Says on standard error what is broken, which CRLs are missing, and which are out of date at the instant `at`.
     pub(super) fn complain(&self, at: UnixTime) {
         for (settings, checked) in &self.0 {
             match checked {
                 Ok(trust) => {
+                    for sentence in settings.unlisted(trust.as_deref()) {
+                        eprintln!("warning: {}: {sentence}", settings.hosts_text());
+                    }
                     let lists = trust.iter().flat_map(|trust| &trust.revocation_lists);
                     for list in lists.filter(|list| list.has_expired(at)) {
                         let end = rfc3339(list.next_update());

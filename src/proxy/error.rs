@@ -25,6 +25,9 @@ pub(super) enum Error {
         "the certificate shown on this connection is not for the host, or another would be asked of the client there"
     )]
     Misdirected,
+    /// The host is for clients that show a certificate, and there is none without TLS.
+    #[error("the host requires client certificates, which nobody can show over plain HTTP")]
+    NoTls,
     /// The client has sent more requests than it may.
     #[error("too many requests: the next one may come in {0:?}")]
     TooManyRequests(Duration),
@@ -172,6 +175,7 @@ impl Error {
             | Self::TooManyRequests(_)
             | Self::NoToken
             | Self::Misdirected
+            | Self::NoTls
             | Self::NoRoute
             | Self::Http11Required => Side::Downstream,
             Self::NoServer
@@ -215,7 +219,8 @@ impl Error {
                 Refusal::Expectation => StatusCode::EXPECTATION_FAILED,
                 Refusal::TooManyFields | Refusal::TooLarge(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             },
-            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            // RFC 9110 section 15.5.20: "unable or unwilling to produce an authoritative response" for this scheme.
+            Self::Misdirected | Self::NoTls => StatusCode::MISDIRECTED_REQUEST,
             Self::LengthRequired => StatusCode::LENGTH_REQUIRED,
             Self::TooManyRequests(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::NoRoute | Self::NoToken => StatusCode::NOT_FOUND,
@@ -267,6 +272,7 @@ impl Error {
             Self::TooManyRequests(_) => "too-many-requests",
             Self::NoToken => "no-token",
             Self::Misdirected => "misdirected",
+            Self::NoTls => "no-tls",
             Self::LengthRequired => "length-required",
             Self::NoRoute => "no-route",
             Self::Http11Required => "http-1.1-required",
@@ -303,6 +309,7 @@ impl Error {
             Self::Refused(_)
             | Self::RequestBody(_)
             | Self::Misdirected
+            | Self::NoTls
             | Self::LengthRequired
             | Self::TooManyRequests(_)
             | Self::NoToken

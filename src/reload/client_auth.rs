@@ -8,7 +8,8 @@ use std::sync::Arc;
 use rustls::pki_types::UnixTime;
 
 use crate::certs::{self, ClientTrust, ClientTrustSettings, LoadedClientTrust};
-use crate::tls::{self, ClientAuthMode, Demand, Examiner, Revocation};
+use crate::chain::Certificate;
+use crate::tls::{self, ClientAuthMode, Demand, Examiner, Revocation, RevocationPolicy};
 
 /// What the operator says about the clients of some hosts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub struct PolicyInForce {
     pub since: UnixTime,
     /// Why what lies on disk by now does not count instead.
     pub kept_because: Option<String>,
+    /// How much the CRLs of `trust` count, if it has any.
+    revocation: Option<Revocation>,
     demand: Demand,
 }
 
@@ -70,7 +73,7 @@ pub(super) fn first(
 ) -> Result<Arc<ClientAuth>, Vec<String>> {
     let (mut policies, mut faults) = (Vec::new(), Vec::new());
     for settings in settings {
-        match trust_of(settings, loaded).and_then(|trust| PolicyInForce::new(settings, trust, at)) {
+        match trust_of(settings, loaded).and_then(|trust| PolicyInForce::of(settings, trust, at)) {
             Ok(policy) => policies.push(policy),
             Err(reason) => faults.push(reason),
         }
@@ -136,11 +139,11 @@ fn decide(
         .iter()
         .find(|before| before.settings.hosts == settings.hosts);
     let fresh = trust_of(settings, loaded).and_then(|trust| match before {
-        Some(before) if *before.settings == *settings && before.trust == trust => Ok(PolicyInForce {
+        Some(before) if before.is_of(settings, &trust) => Ok(PolicyInForce {
             kept_because: None,
             ..before.clone()
         }),
-        _ => PolicyInForce::new(settings, trust, at),
+        _ => PolicyInForce::of(settings, trust, at),
     });
     fresh.or_else(|reason| {
         let before = before
@@ -148,7 +151,12 @@ fn decide(
             .ok_or_else(|| reason.clone())?;
         let mut kept = match *before.settings == *settings {
             true => before.clone(),
-            false => PolicyInForce::new(settings, before.trust.clone(), at)?,
+            // The CRLs that stay are asked as before where the settings name none any more; where there were none, those
+            // that cannot be read are not missed: that would turn every client away.
+            false => {
+                let revocation = before.revocation.map(|old| revocation(settings).unwrap_or(old));
+                PolicyInForce::new(settings, before.trust.clone(), revocation, at)?
+            }
         };
         kept.kept_because = Some(reason);
         Ok(kept)
@@ -170,6 +178,12 @@ fn trust_of(settings: &ClientAuthSettings, loaded: &Loaded) -> Result<Option<Arc
         Some((_, Err(faults))) => Err(sentences(faults)),
         None => Err("its files have not been read".to_owned()),
     }
+}
+
+/// How much the CRLs that `settings` name count; `None` where they name none.
+fn revocation(settings: &ClientAuthSettings) -> Option<Revocation> {
+    let is_asked = !settings.trust.revocation_lists.is_empty();
+    is_asked.then_some(settings.revocation)
 }
 
 impl ClientAuth {
@@ -201,12 +215,31 @@ impl ClientAuthSettings {
             false => self.hosts.join(","),
         }
     }
+
+    /// A sentence for each CA of `trust` whose clients are refused for want of a CRL.
+    pub fn unlisted(&self, trust: Option<&ClientTrust>) -> Vec<String> {
+        let asks = revocation(self).is_some_and(|revocation| revocation.policy != RevocationPolicy::Lenient);
+        let trust = trust.filter(|_| asks);
+        let unlisted = trust.into_iter().flat_map(ClientTrust::authorities_without_list);
+        let sentence = |authority: &Arc<Certificate>| {
+            format!("no CRL of {authority}, by its name and its key: whatever it has issued is refused (crl_policy)")
+        };
+        unlisted.map(sentence).collect()
+    }
 }
 
 impl PolicyInForce {
-    fn new(settings: &ClientAuthSettings, trust: Option<Arc<ClientTrust>>, at: UnixTime) -> Result<Self, String> {
-        let asks_revocation = !settings.trust.revocation_lists.is_empty();
-        let revocation = asks_revocation.then_some(settings.revocation);
+    /// The policy of `settings`, with what was read for them.
+    fn of(settings: &ClientAuthSettings, trust: Option<Arc<ClientTrust>>, at: UnixTime) -> Result<Self, String> {
+        Self::new(settings, trust, revocation(settings), at)
+    }
+
+    fn new(
+        settings: &ClientAuthSettings,
+        trust: Option<Arc<ClientTrust>>,
+        revocation: Option<Revocation>,
+        at: UnixTime,
+    ) -> Result<Self, String> {
         let examiner = |trust: &Arc<ClientTrust>| {
             let examiner = Examiner::new(trust, revocation).map_err(|error| error.to_string())?;
             if !examiner.names_authorities() {
@@ -228,8 +261,14 @@ impl PolicyInForce {
             trust,
             since: at,
             kept_because: None,
+            revocation,
             demand,
         })
+    }
+
+    /// Whether it is what `settings` and `trust` make, kept or not.
+    fn is_of(&self, settings: &ClientAuthSettings, trust: &Option<Arc<ClientTrust>>) -> bool {
+        *self.settings == *settings && self.trust == *trust && self.revocation == revocation(settings)
     }
 
     fn is_among(&self, policies: &[Self]) -> bool {
@@ -247,7 +286,8 @@ impl PolicyInForce {
             .find(|before| before.settings.hosts == self.settings.hosts);
         let kept_before = before.and_then(|before| before.kept_because.as_ref());
         if let Some(reason) = &self.kept_because {
-            let is_news = kept_before != Some(reason);
+            let is_changed = before.is_none_or(|before| *before.settings != *self.settings);
+            let is_news = is_changed || kept_before != Some(reason);
             if is_news {
                 tracing::warn!(
                     hosts,
@@ -277,6 +317,9 @@ impl PolicyInForce {
             crls = trust.map(|trust| trust.revocation_lists.len()),
             "{what}"
         );
+        for sentence in self.settings.unlisted(trust.map(Arc::as_ref)) {
+            tracing::warn!(hosts = self.settings.hosts_text(), "{sentence}");
+        }
     }
 
     fn kept_sentence(&self) -> Option<String> {
@@ -295,7 +338,6 @@ mod tests {
     use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair};
 
     use super::*;
-    use crate::chain::Certificate;
 
     const AT: UnixTime = UnixTime::since_unix_epoch(Duration::from_secs(1_780_272_000));
 
@@ -370,6 +412,38 @@ mod tests {
         let after = again(&required, &[loaded("other.pem", broken())], &before, AT);
         assert_eq!(after.in_force.policies[0].demand.mode(), ClientAuthMode::Required);
         assert_eq!(after.in_force.kept().count(), 1);
+    }
+
+    /// A `crl` that could not be read once turned every client away: its CRLs were asked for and there were none.
+    #[test]
+    fn crls_that_cannot_be_read_are_not_asked_for_and_those_that_stay_are() {
+        let without = || [settings("a.test", ClientAuthMode::Required, "ca.pem")];
+        let with = |file: &str| {
+            let mut settings = without();
+            settings[0].trust.revocation_lists = vec![file.into()];
+            settings
+        };
+        let read = |settings: &[ClientAuthSettings; 1], trust| (settings[0].trust.clone(), trust);
+        let revocation = |auth: &ClientAuth| auth.policies[0].revocation;
+        let good = first(&without(), &[loaded("ca.pem", Ok(trust("R")))], AT).unwrap();
+        let after = again(&with("torn.crl"), &[read(&with("torn.crl"), broken())], &good, AT).in_force;
+        assert_eq!((revocation(&after), after.kept().count()), (None, 1));
+        let good = read(&with("torn.crl"), Ok(after.policies[0].trust.clone().unwrap()));
+        let after = again(&with("torn.crl"), &[good], &after, AT).in_force;
+        assert_eq!(
+            (revocation(&after), after.kept().count()),
+            (Some(Revocation::default()), 0)
+        );
+        // Those that were read stay in force though a broken CA file comes without any.
+        let after = again(&without(), &[loaded("ca.pem", broken())], &after, AT).in_force;
+        assert_eq!(
+            (revocation(&after), after.kept().count()),
+            (Some(Revocation::default()), 1)
+        );
+        let mut laxer = with("torn.crl");
+        laxer[0].revocation.policy = RevocationPolicy::Stale;
+        let after = again(&laxer, &[read(&laxer, broken())], &after, AT).in_force;
+        assert_eq!(revocation(&after), Some(laxer[0].revocation));
     }
 
     #[test]

@@ -13,7 +13,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::memory::Memory;
 use super::snapshot::Beginning;
-use super::{HandshakeError, Hello, Settings, Snapshot};
+use super::{ClientAuthMode, HandshakeError, Hello, Settings, Snapshot};
 use crate::live::Live;
 
 /// How long a client that spoke plain HTTP has to read the answer and close: a round trip with room to spare.
@@ -39,6 +39,11 @@ impl Handshaker {
     /// A handshaker that reads `live` once per connection.
     pub fn new(live: Arc<Live<Snapshot>>, settings: Settings) -> Self {
         Self { live, settings }
+    }
+
+    /// Whether clients of `host` have to show a certificate.
+    pub fn requires_certificate_for(&self, host: &str) -> bool {
+        self.live.current().client_auth().mode_for(host) == ClientAuthMode::Required
     }
 
     /// Runs the handshake within its deadline. A failure has been logged, as one of `peer`, when it is returned.

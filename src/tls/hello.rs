@@ -6,6 +6,8 @@ use std::sync::Arc;
 use rustls::{HandshakeKind, ProtocolVersion};
 use tokio_rustls::server::TlsStream;
 
+#[cfg(test)]
+use super::ClientAuth;
 use super::memory::Scope;
 use super::snapshot::Beginning;
 use super::{ClientCertificates, Snapshot};
@@ -47,7 +49,7 @@ impl Hello {
             client: None,
             scope: Scope {
                 names: None,
-                client_auth: Arc::default(),
+                hosts: Arc::clone(ClientAuth::default().hosts()),
                 policy: 0,
             },
         }
@@ -68,7 +70,7 @@ impl Hello {
             client: memory.verdict.get().and_then(|verdict| verdict.clone().ok()),
             scope: Scope {
                 names: memory.shown.get().cloned(),
-                client_auth: Arc::clone(snapshot.client_auth()),
+                hosts: Arc::clone(snapshot.client_auth().hosts()),
                 policy: beginning.policy,
             },
             protocol: match connection.alpn_protocol() {

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use super::client_auth::{ClientAuth, Verdict};
+use super::client_auth::{Hosts, Verdict};
 use super::names;
 use super::resolver::Resolver;
 
@@ -41,7 +41,8 @@ impl ResolvesServerCert for Noting {
 pub(super) struct Scope {
     /// The names of the identity that was shown, where they are known.
     pub(super) names: Option<Arc<[Box<str>]>>,
-    pub(super) client_auth: Arc<ClientAuth>,
+    /// Which policy each host has.
+    pub(super) hosts: Arc<Hosts>,
     /// The place of the policy that the client was asked under.
     pub(super) policy: usize,
 }
@@ -54,6 +55,6 @@ impl Scope {
 
     /// Whether what was asked of the client is what would be asked of it for `host`.
     pub(super) fn asks_alike_for(&self, host: &str) -> bool {
-        self.client_auth.is_same_for(self.policy, host)
+        self.hosts.is_same_for(self.policy, host)
     }
 }

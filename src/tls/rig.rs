@@ -101,6 +101,16 @@ impl Pki {
         Self { root }
     }
 
+    /// A certificate of this authority for the key of `other`, which is called `name`.
+    pub(super) fn cross_sign(&self, other: &Self, name: &str) -> CertificateDer<'static> {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.use_authority_key_identifier_extension = true;
+        let signed = params.signed_by(other.root.key(), &self.root).unwrap();
+        signed.der().clone()
+    }
+
     /// The certificate of the authority itself.
     pub(super) fn certificate(&self) -> CertificateDer<'static> {
         self.root.der().clone()

@@ -2,18 +2,20 @@
 
 use std::path::PathBuf;
 
+use super::alone::{alone, departure};
 use crate::certs::ClientTrustSettings;
 use crate::config::error::{Fault, Place, Problem};
 use crate::config::layer::Given;
 use crate::config::precedence::Layers;
 use crate::config::raw;
 use crate::config::tables::Table;
-use crate::proxy::settings::HostPattern;
+use crate::proxy::settings::{HostPattern, Listener, Service};
 use crate::reload::ClientAuthSettings;
-use crate::tls::{ClientAuthMode, Revocation};
+use crate::tls::{ClientAuthMode, Revocation, RevocationDepth, RevocationPolicy};
 
-/// Resolves every policy. Flags and variables describe the one for all other hosts.
-pub(super) fn client_auth(said: &mut Layers) -> Vec<ClientAuthSettings> {
+/// Resolves every policy. Flags and variables describe the one for all other hosts. Certificates can be asked for on those
+/// of the `listeners` alone that speak TLS.
+pub(super) fn client_auth(said: &mut Layers, listeners: &[Listener]) -> Vec<ClientAuthSettings> {
     let mut faults = Vec::new();
     let mut tables = Table::of_file(said, |raw| &raw.client_auth);
     if let Some(names) = Table::of_names(said, |raw| &raw.client_auth) {
@@ -39,7 +41,21 @@ pub(super) fn client_auth(said: &mut Layers) -> Vec<ClientAuthSettings> {
         }
         policy(hosts, table, before, &mut faults)
     });
-    let policies = policies.collect();
+    let policies: Vec<ClientAuthSettings> = policies.collect();
+    let asks = policies.iter().position(|policy| policy.mode != ClientAuthMode::Off);
+    let is_tls = |listener: &Listener| listener.service == Service::Tls;
+    if let Some(table) = asks.and_then(|asks| tables.get(asks))
+        && !listeners.is_empty()
+        && !listeners.iter().any(is_tls)
+    {
+        let problem = Problem::new("certificates are asked of clients in TLS, and no listener speaks it");
+        let place = table.place().cloned().unwrap_or(Place::Missing("listen"));
+        faults.push(
+            problem
+                .hint("give one that does: listen = [\"0.0.0.0:8443\"]")
+                .at(place),
+        );
+    }
     said.faults.extend(faults);
     policies
 }
@@ -112,14 +128,13 @@ fn policy(
         let place = place.unwrap_or(Place::Missing("client_auth.ca"));
         faults.push(problem.hint("give the CA with it: ca = \"clients.pem\"").at(place));
     }
-    let needs_crl = [
-        crl_policy.as_ref().map(|given| given.place.clone()),
-        crl_check.as_ref().map(|given| given.place.clone()),
-    ];
-    if let Some(place) = needs_crl.into_iter().flatten().next().filter(|_| crl.is_empty()) {
-        let problem =
-            Problem::new("it says how CRLs count, and there is none").hint("give crl with it, or leave this out");
-        faults.push(problem.at(place));
+    if crl.is_empty() {
+        let needs_crl = [
+            departure(&crl_policy, &RevocationPolicy::default()),
+            departure(&crl_check, &RevocationDepth::default()),
+        ];
+        let hint = "give crl with it, or leave this out";
+        alone(needs_crl, "it says how CRLs count, and there is none", hint, faults);
     }
     let paths = |given: Vec<Given<PathBuf>>| given.into_iter().map(Given::path).collect();
     ClientAuthSettings {

@@ -63,10 +63,10 @@ const MOST_CONNECTIONS: usize = 1 << 28;
 /// Resolves everything.
 pub(super) fn config(mut layers: Layers, environment: &Environment, machine: Machine) -> Result<Config, Error> {
     let said = &mut layers;
-    let client_auth = client_auth(said);
-    let certs = certs(said, &client_auth);
     let takeover = one(said, |raw| &raw.takeover, false);
     let addresses = addresses(said, takeover);
+    let client_auth = client_auth(said, &addresses.listeners);
+    let certs = certs(said, &client_auth);
     let timeouts = timeouts(said);
     let backends = backends(said);
     let (access_log, access_file) = log::access(said);

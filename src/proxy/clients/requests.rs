@@ -14,7 +14,7 @@ use super::shards::{SHARDS, Shards};
 /// Clients of one part that are remembered before those who have nothing to their account are forgotten.
 const CROWDED: usize = 64;
 
-/// Clients of one part at most: about 50 MB in all. Whoever sends from so many addresses at a time is not to be stopped
+/// Clients of one part at most: about 50 MB for each rate that is limited. Whoever sends from so many addresses at a time is not to be stopped
 /// by a limit for each; then all of them begin anew.
 const MOST: usize = (1 << 20) / SHARDS;
 
@@ -90,11 +90,13 @@ impl StateStore for Accounts {
         }
         let (outcome, new) = decide(None)?;
         let new = u64::from(new);
-        if accounts.len() >= CROWDED && accounts.len() == accounts.capacity() {
+        let is_full = accounts.len() >= MOST;
+        if is_full || accounts.len() >= CROWDED && accounts.len() == accounts.capacity() {
             // The newcomer has one request to its account. Whoever has no more is no worse off forgotten.
             accounts.retain(|_, other| *other > new);
         }
-        if accounts.len() >= MOST {
+        // Half of it is to be free, or the next newcomer would have all of them looked through again.
+        if is_full && accounts.len() > MOST / 2 {
             accounts.clear();
         }
         accounts.insert(*client, new);
@@ -153,6 +155,26 @@ mod tests {
             .unwrap();
         // A second's worth is 20000 clients, over 16 parts, and the room that doubles.
         assert!(kept < 4 * 20_000 / SHARDS, "{kept}");
+    }
+
+    /// Once everybody was forgotten when a part was full, the client that sends too much among them.
+    #[test]
+    fn when_there_is_no_room_for_more_those_who_have_come_back_make_it() {
+        let (requests, clock) = limited(1, 100);
+        for _ in 0..100 {
+            assert_eq!(requests.begin(client(0)), Ok(()));
+        }
+        // So many that every part has grown beyond what is the most; then two seconds pass, and the rest comes.
+        let crowd = u32::try_from(60_000 * SHARDS).unwrap();
+        for number in 1..crowd {
+            assert_eq!(requests.begin(client(number)), Ok(()));
+        }
+        clock.advance(Duration::from_secs(2));
+        for number in crowd..crowd / 4 * 5 {
+            assert_eq!(requests.begin(client(number)), Ok(()));
+        }
+        let back = std::iter::from_fn(|| requests.begin(client(0)).ok()).count();
+        assert_eq!(back, 2);
     }
 
     fn limited(per_second: u32, burst: u32) -> (Requests<FakeRelativeClock>, FakeRelativeClock) {

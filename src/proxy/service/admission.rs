@@ -73,9 +73,7 @@ pub(super) async fn admit<'a>(context: &'a Context, client: &Address, head: &Par
         return Ok(Admitted::Answered(response::options().into()));
     }
     let host = host.map_or_else(|| Host::new(HeaderValue::from_static("localhost")), Ok)?;
-    if !may_serve(context, host.name()) {
-        return Err(Error::Misdirected);
-    }
+    check_client_auth(context, host.name())?;
     let Found {
         route,
         prefix,
@@ -123,10 +121,16 @@ fn host(context: &Context, head: &Parts) -> Result<Option<Host>, Refusal> {
     Ok(named.and_then(|value| Host::new(value).ok()))
 }
 
-/// Whether a request for `host`, without its port, may be answered on this connection. A plain one is for every host.
-fn may_serve(context: &Context, host: &[u8]) -> bool {
-    context
-        .hello
-        .as_ref()
-        .is_none_or(|hello| str::from_utf8(host).is_ok_and(|host| hello.may_serve(host)))
+/// Whether a request for `host`, without its port, may be answered on this connection. A plain one is for every host but
+/// those whose clients have to show a certificate, unless a trusted proxy has seen it.
+fn check_client_auth(context: &Context, host: &[u8]) -> Result<(), Error> {
+    let host = str::from_utf8(host).map_err(|_| Error::Misdirected)?;
+    let worker = &context.worker;
+    match &context.hello {
+        Some(hello) if hello.may_serve(host) => Ok(()),
+        Some(_) => Err(Error::Misdirected),
+        None if worker.settings.trusted_proxies.include(context.peer_address.ip) => Ok(()),
+        None if worker.handshaker.requires_certificate_for(host) => Err(Error::NoTls),
+        None => Ok(()),
+    }
 }

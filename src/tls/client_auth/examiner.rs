@@ -14,6 +14,7 @@ use webpki::{
 };
 
 use super::ClientCertificates;
+use super::told::Told;
 use crate::certs::{ClientTrust, RevocationList};
 use crate::chain::Certificate;
 
@@ -26,6 +27,7 @@ pub struct Examiner {
     /// Whether two lists are of one name and of different keys: then the key decides which goes first.
     has_twins: bool,
     revocation: Option<Revocation>,
+    told: Told,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
@@ -92,6 +94,7 @@ impl Examiner {
         Ok(Self {
             hints: hints(&anchors),
             has_twins: has_twins(&lists),
+            told: Told::nothing(lists.iter().map(|list| list.next_update())),
             anchors,
             lists,
             revocation,
@@ -121,22 +124,25 @@ impl Examiner {
         now: UnixTime,
     ) -> Result<ClientCertificates, webpki::Error> {
         let certificate = EndEntityCert::try_from(leaf)?;
-        let issued = match self.has_twins && self.revocation.is_some() {
-            true => self.verify(&certificate, others, now, None)?,
-            false => Vec::new(),
-        };
-        let lists = self.lists_for(leaf, &issued);
-        let revocation = match self.revocation {
-            None => None,
-            // What is not there says nothing about anybody.
-            Some(Revocation { policy, .. }) if lists.is_empty() && policy != RevocationPolicy::Lenient => {
-                // Whether it is of a known CA goes before what that CA may have said about it.
-                self.verify(&certificate, others, now, None)?;
-                return Err(webpki::Error::UnknownRevocationStatus);
+        // Whether it is of a known CA goes before what that CA may have said about it.
+        let mut path = self.verify(&certificate, others, now, None)?;
+        if let Some(revocation) = self.revocation {
+            let ask = |others: &[_]| {
+                let lists = self.lists_for(leaf, &path);
+                match options(&lists, revocation) {
+                    Some(options) => self.verify(&certificate, others, now, Some(options)),
+                    // What is not there says nothing about anybody.
+                    None if revocation.policy == RevocationPolicy::Lenient => Ok(path.clone()),
+                    None => Err(webpki::Error::UnknownRevocationStatus),
+                }
+            };
+            let told = self.told.of(leaf, &path, now, || ask(&path).map(drop));
+            match told {
+                // One that is cross-signed may have another way up, where nothing is revoked.
+                Err(_) if others.len() > path.len() => path = ask(others)?,
+                told => told?,
             }
-            Some(revocation) => options(&lists, revocation),
-        };
-        let path = self.verify(&certificate, others, now, revocation)?;
+        }
         Ok(ClientCertificates::new(leaf.clone().into_owned(), path))
     }
 
@@ -413,6 +419,33 @@ mod tests {
             Err(webpki::Error::UnknownRevocationStatus)
         );
         assert_eq!(examined(&of(RevocationDepth::Leaf), &client, 2026), Ok(1));
+    }
+
+    #[test]
+    fn where_one_way_up_is_revoked_another_counts_if_the_client_sent_it() {
+        let (one, other) = (Pki::named("one"), Pki::named("other"));
+        let issuing = one.below("issuing");
+        let crossed = other.cross_sign(&issuing, "issuing");
+        let serial = SerialNumber::from_slice(Certificate::from_der(issuing.certificate()).unwrap().serial());
+        let lists = vec![
+            one.crl_of(&[serial], 2026),
+            other.crl(&[], 2026),
+            issuing.crl(&[], 2026),
+        ];
+        let strict = revocation(RevocationPolicy::Strict, RevocationDepth::Chain);
+        let examiner = examiner(&[&one, &other], lists, strict);
+        let (leaf, key) = issuing.client("c", 1);
+        let sent = |others: &[&CertificateDer<'static>]| {
+            let chain = leaf.iter().chain(others.iter().copied()).cloned().collect();
+            examined(&examiner, &(chain, key.clone()), 2026)
+        };
+        let own = issuing.certificate();
+        // What is known of one way says nothing about the other.
+        for _ in 0..2 {
+            assert_eq!(sent(&[&own]), Err(webpki::Error::CertRevoked));
+            assert_eq!(sent(&[&own, &crossed]), Ok(1));
+            assert_eq!(sent(&[&crossed]), Ok(1));
+        }
     }
 
     #[test]

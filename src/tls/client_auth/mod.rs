@@ -10,26 +10,23 @@ mod examination;
 mod examiner;
 mod hosts;
 mod refused;
+mod told;
 
 use std::fmt;
 use std::sync::Arc;
 
-use super::names::MAX_NAME_BYTES;
-
 pub use certificates::ClientCertificates;
 pub(super) use examination::{Examination, Verdict};
 pub use examiner::{Examiner, ExaminerError, Revocation, RevocationDepth, RevocationPolicy};
+pub(super) use hosts::Hosts;
 pub use refused::{RefusedBecause, RefusedCertificate};
-
-use hosts::Hosts;
 
 /// How the clients of all hosts are authenticated; immutable.
 #[derive(Debug)]
 pub struct ClientAuth {
-    policies: Box<[ClientAuthPolicy]>,
-    hosts: Hosts,
-    /// The place of the policy for all other hosts.
-    others: usize,
+    /// Of each policy, by its place.
+    demands: Box<[Demand]>,
+    hosts: Arc<Hosts>,
 }
 
 /// How the clients of some hosts are authenticated.
@@ -68,45 +65,30 @@ impl ClientAuth {
     /// The policies in force. Of two for the same host the earlier counts; where none stands for all other hosts, nothing
     /// is asked of their clients.
     pub fn new(policies: Vec<ClientAuthPolicy>) -> Self {
-        let stands_for_others = |policy: &ClientAuthPolicy| policy.hosts.is_empty();
-        let mut hosts = Hosts::default();
-        for (place, policy) in policies.iter().enumerate() {
-            policy.hosts.iter().for_each(|host| hosts.add(host, place));
-        }
-        let others = policies.iter().position(stands_for_others).unwrap_or(policies.len());
-        let nothing = (others == policies.len()).then(|| ClientAuthPolicy {
-            hosts: Vec::new(),
-            demand: Demand::Nothing,
-        });
         Self {
-            policies: policies.into_iter().chain(nothing).collect(),
-            hosts,
-            others,
+            hosts: Arc::new(Hosts::of(&policies)),
+            demands: policies.into_iter().map(|policy| policy.demand).collect(),
         }
+    }
+
+    /// Which policy each host has.
+    pub(super) fn hosts(&self) -> &Arc<Hosts> {
+        &self.hosts
     }
 
     /// The place of the policy for a client that asks for `server_name`.
     pub(super) fn place_for(&self, server_name: Option<&str>) -> usize {
-        let named = server_name.and_then(|name| self.hosts.find(name));
-        named.unwrap_or(self.others)
+        self.hosts.place_for(server_name)
+    }
+
+    /// What is asked of clients that want `host`.
+    pub(super) fn mode_for(&self, host: &str) -> ClientAuthMode {
+        self.hosts.mode_at(self.hosts.place_for(Some(host)))
     }
 
     /// What is asked of clients under the policy at `place`.
     pub(super) fn demand(&self, place: usize) -> &Demand {
-        self.policies
-            .get(place)
-            .map_or(&Demand::Nothing, |policy| &policy.demand)
-    }
-
-    /// Whether what was asked of a client under the policy at `place` is what would be asked of it for `host`. Not for
-    /// what is too long to be looked for: whoever cuts it might find another host.
-    pub(super) fn is_same_for(&self, place: usize, host: &str) -> bool {
-        if host.len() > MAX_NAME_BYTES {
-            return false;
-        }
-        let other = self.place_for(Some(host));
-        let asks_nothing = |place| matches!(self.demand(place), Demand::Nothing);
-        place == other || asks_nothing(place) && asks_nothing(other)
+        self.demands.get(place).unwrap_or(&Demand::Nothing)
     }
 }
 
@@ -196,7 +178,7 @@ mod tests {
             policy(&["c.test"], required()),
             policy(&["d.test"], Demand::Nothing),
         ]);
-        let is_same = |one: Option<&str>, other: &str| auth.is_same_for(auth.place_for(one), other);
+        let is_same = |one: Option<&str>, other: &str| auth.hosts.is_same_for(auth.place_for(one), other);
         assert!(is_same(Some("a.test"), "B.test"));
         assert!(!is_same(Some("a.test"), "c.test"));
         assert!(!is_same(Some("a.test"), "e.test"));

@@ -60,6 +60,16 @@ fn check_shows_who_is_asked_and_what_counts() {
     }
     estate.directory.write("clients.crl", list(&estate.clients, [], false));
     let stale = estate.check(tables, &[]);
+    let stranger = around_today(ca("Clients"), 500).self_signed();
+    estate.directory.write("clients.crl", list(&stranger, [], true));
+    let unlisted = estate.check(tables, &[]);
+    assert!(
+        unlisted
+            .err
+            .contains("warning: a.test,*.b.test: no CRL of CN=Clients ["),
+        "{}",
+        unlisted.err
+    );
     assert!(
         stale
             .err
@@ -99,4 +109,24 @@ fn a_mistake_in_a_policy_is_told_with_its_place_and_what_to_do() {
                     fullchain.toml:12:14: client_auth.crl_policy: it says how CRLs count, and there is none\n  \
                     hint: give crl with it, or leave this out\n";
     assert_eq!(faults, expected);
+}
+
+#[test]
+fn a_policy_needs_a_listener_that_speaks_tls() {
+    let estate = Estate::new();
+    let plain = "[[listener]]\naddress = \"127.0.0.1:1\"\nservice = \"http\"\n";
+    let faults = estate.faults(&format!("{plain}[[client_auth]]\nca = \"clients.pem\"\n"));
+    assert!(
+        faults.contains("client_auth: certificates are asked of clients in TLS, and no listener speaks it"),
+        "{faults}"
+    );
+    let off = estate.check(&format!("{plain}[[client_auth]]\nmode = \"off\"\n"), &[]);
+    assert_eq!(off.code, Some(0), "{}", off.err);
+}
+
+#[test]
+fn defaults_that_are_spelled_out_without_crls_are_no_mistake() {
+    let spelled = "[[client_auth]]\nca = \"clients.pem\"\ncrl = []\ncrl_policy = \"strict\"\ncrl_check = \"chain\"\n";
+    let ended = Estate::new().check(spelled, &[]);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
 }

@@ -4,6 +4,7 @@ use super::scene::{BOTH, OFF, OPTIONAL, REQUIRED, Scene, list};
 use crate::rig::command::where_present;
 use crate::rig::family::around_today;
 use crate::rig::pki::{ca, client, server};
+use crate::rig::plain::{connect_unix, exchange};
 
 #[test]
 fn each_host_asks_its_clients_for_what_its_policy_says() {
@@ -72,6 +73,29 @@ fn nobody_gets_to_a_host_on_a_connection_to_another_that_asks_for_less() {
         assert_eq!(ended.out, answer, "{}", ended.err);
     }
     scene.house.wait_for_log(&["request refused", "421", REQUIRED]);
+}
+
+/// Without TLS nobody is asked for a certificate: whoever required one would have served everybody by the plain door.
+#[test]
+fn over_plain_http_a_host_that_requires_a_certificate_is_for_trusted_proxies_alone() {
+    let door = "[[listener]]\naddress = \"unix:plain.sock\"\nservice = \"http\"";
+    for (top, required) in [("", "421"), ("trusted_proxies = [\"unix\"]", "200")] {
+        let scene = Scene::below(top, "", door, |_| ());
+        for (host, status) in [(OFF, "200"), (OPTIONAL, "200"), (REQUIRED, required)] {
+            let socket = connect_unix(&scene.house.directory().path("plain.sock"));
+            let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+            let answer = exchange(socket, request);
+            assert!(
+                answer.starts_with(&format!("HTTP/1.1 {status} ")),
+                "{top} {host}: {answer}"
+            );
+        }
+        if required == "421" {
+            scene
+                .house
+                .wait_for_log(&["request refused", "over plain HTTP", REQUIRED]);
+        }
+    }
 }
 
 #[test]

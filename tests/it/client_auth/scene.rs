@@ -40,6 +40,11 @@ impl Scene {
 
     /// The same, with further lines about the default route.
     pub(super) fn of(policy: &str, route: &str, files: impl FnOnce(&Setting<'_>)) -> Self {
+        Self::below("", policy, route, files)
+    }
+
+    /// The same, below these lines.
+    pub(super) fn below(top: &str, policy: &str, route: &str, files: impl FnOnce(&Setting<'_>)) -> Self {
         let family = Family::new();
         let clients = around_today(ca("Clients"), 500).self_signed();
         let site = leaf(OFF)
@@ -53,7 +58,7 @@ impl Scene {
             format!("[[client_auth]]\nhost = \"{host}\"\nmode = \"{mode}\"\nca = \"clients.pem\"\n{policy}\n")
         };
         let config = format!(
-            "{}{}[[route]]\n{route}\n",
+            "{top}\n{}{}[[route]]\n{route}\n",
             table(OPTIONAL, "optional"),
             table(REQUIRED, "required")
         );
