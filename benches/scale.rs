@@ -137,10 +137,7 @@ impl Files {
     }
 
     fn start(&self, watch: bool) -> (Task, Handle) {
-        let plan = self.plan(watch);
-        let reconfigured = plan.clone();
-        let reconfigure = Box::new(move || Ok(reconfigured.clone()));
-        Task::start(plan, reconfigure, tls::Tickets::new().unwrap(), Clock::from(|| day(0))).unwrap()
+        Task::start(self.plan(watch), tls::Tickets::new().unwrap(), Clock::from(|| day(0))).unwrap()
     }
 }
 
@@ -158,13 +155,15 @@ struct Running {
 impl Running {
     fn of(files: &Files) -> Self {
         let (task, handle) = files.start(true);
+        let plan = files.plan(true);
+        let reconfigure = Box::new(move || Ok(plan.clone().into()));
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
             .build()
             .unwrap();
         let (snapshot, generation) = (Arc::clone(task.snapshot()), Arc::clone(task.generation()));
-        runtime.spawn(task.run());
+        runtime.spawn(task.run(reconfigure));
         Self {
             runtime,
             handle,

@@ -15,7 +15,8 @@ use tokio::sync::Notify;
 
 use self::signals::Signals;
 use crate::admin::{self, Readiness};
-use crate::config::{Config, Drain, Place};
+use crate::config::{Config, Place};
+use crate::live::Live;
 use crate::proxy::settings::Service;
 use crate::proxy::{AccessLog, AccessOutput};
 use crate::reload::{self, Plan};
@@ -36,13 +37,10 @@ pub struct App {
     reload: reload::Handle,
     server: proxy::Server,
     admin: Option<admin::Server>,
-    tls: tls::Settings,
-    drain: Drain,
     access_log: AccessOutput,
-    /// How files are looked at without being told to.
-    reload_settings: reload::Settings,
-    /// Says that a reload was asked for.
-    reload_asked: Arc<Notify>,
+    reconfigure: Reconfigure,
+    /// The configuration in force.
+    running: Arc<Live<Config>>,
 }
 
 /// Where the listeners are, with ports chosen by the kernel filled in.
@@ -73,8 +71,7 @@ impl App {
     ///
     /// [`Error`] where a certificate cannot be served or an address not be bound.
     pub fn build(config: Config, reconfigure: Reconfigure, inherited: proxy::Inherited) -> Result<Self, Error> {
-        let reload_asked = Arc::new(Notify::new());
-        let reconfigure = reconfigure::plan_of(reconfigure, config.clone(), Arc::clone(&reload_asked));
+        let running = Arc::new(Live::new(config.clone()));
         let Config {
             certs,
             fetch,
@@ -86,10 +83,9 @@ impl App {
             log: _,
             access_file,
             workers,
-            drain,
+            drain: _,
         } = config;
         let access_log = access_log(&proxy.access_log, access_file)?;
-        let reload_settings = reload;
         let plan = Plan {
             certificates: certs,
             tls,
@@ -98,17 +94,15 @@ impl App {
             fetch,
         };
         let tickets = tls::Tickets::new()?;
-        let (task, reload) = reload::Task::start(plan, reconfigure, tickets, reload::Clock::of_machine())?;
+        let (task, reload) = reload::Task::start(plan, tickets, reload::Clock::of_machine())?;
         Ok(Self {
             task,
             reload,
             server: proxy::Server::bind(&proxy, workers, inherited)?,
             admin: admin::Server::bind(&admin)?,
-            tls,
-            drain,
             access_log,
-            reload_settings,
-            reload_asked,
+            reconfigure,
+            running,
         })
     }
 
@@ -144,13 +138,11 @@ impl App {
             reload,
             server,
             admin,
-            tls,
-            drain,
             access_log,
-            reload_settings,
-            reload_asked,
+            reconfigure,
+            running,
         } = self;
-        let handshaker = tls::Handshaker::new(Arc::clone(task.snapshot()), tls);
+        let handshaker = tls::Handshaker::new(Arc::clone(task.snapshot()));
         let readiness = Readiness::new();
         if let Some(admin) = admin {
             let generation = Arc::clone(task.generation());
@@ -164,9 +156,16 @@ impl App {
                 tracing::error!(%error, "the admin listener has ended");
             });
         }
-        let connectors = server.connectors().clone();
-        tokio::spawn(server_trust::follow(connectors, reload_settings, reload_asked));
-        let reloading = tokio::spawn(task.run());
+        let reconfigurer = server.reconfigurer().clone();
+        let asked = Arc::new(Notify::new());
+        tokio::spawn(server_trust::follow(
+            reconfigurer.clone(),
+            Arc::clone(&running),
+            Arc::clone(&asked),
+        ));
+        tokio::task::spawn_local(reconfigurer.clone().check_health());
+        let reconfigure = reconfigure::whole(reconfigure, Arc::clone(&running), reconfigurer, asked);
+        let reloading = tokio::spawn(task.run(reconfigure));
         let failing = readiness.clone();
         tokio::spawn(async move {
             if let Err(panic) = reloading.await {
@@ -175,7 +174,6 @@ impl App {
             }
         });
         let (draining, watch) = proxy::drain::channel();
-        tokio::task::spawn_local(server.health_checks().run());
         let workers = server
             .run(Arc::new(handshaker), access_log.clone(), watch)
             .map_err(Error::Runtime)?;
@@ -184,6 +182,7 @@ impl App {
 
         until_told_to_end(&mut signals, &reload, &access_log).await;
         readiness.drain();
+        let drain = running.current().drain;
         let finish = async {
             tokio::time::sleep(drain.delay).await;
             draining.start();

@@ -5,15 +5,14 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
-use crate::proxy::Connectors;
-use crate::reload;
+use crate::config::Config;
+use crate::live::Live;
+use crate::proxy::Reconfigurer;
 
-/// Reads the files of `connectors` again whenever `asked` says so, and every poll interval of `settings`. Never ends.
-pub(super) async fn follow(connectors: Connectors, settings: reload::Settings, asked: Arc<Notify>) {
-    if connectors.is_empty() {
-        return;
-    }
+/// Has the proxy read these files again whenever `asked` says so, and every poll interval of what is `running`. Never ends.
+pub(super) async fn follow(proxy: Reconfigurer, running: Arc<Live<Config>>, asked: Arc<Notify>) {
     loop {
+        let settings = running.current().reload;
         let poll = async {
             match settings.watch {
                 true => tokio::time::sleep(settings.poll_interval).await,
@@ -24,9 +23,9 @@ pub(super) async fn follow(connectors: Connectors, settings: reload::Settings, a
             () = poll => {}
             () = asked.notified() => {}
         }
-        let connectors = connectors.clone();
+        let proxy = proxy.clone();
         // A file system may be slow; the admin listener shares this thread.
-        if let Err(panic) = tokio::task::spawn_blocking(move || connectors.read_again()).await {
+        if let Err(panic) = tokio::task::spawn_blocking(move || proxy.read_trust_again()).await {
             tracing::error!(%panic, "roots and client certificates for servers were not read again");
         }
     }

@@ -50,7 +50,7 @@ pub(super) enum Subcommand {
     Demo(DemoArguments),
     /// Ask a running fullchain whether it is ready.
     Healthcheck(HealthcheckArguments),
-    /// Tell a running fullchain to read its certificates again.
+    /// Tell a running fullchain to read its configuration and certificates again.
     Reload(ReloadArguments),
     /// Print a completion script for a shell.
     Completions(CompletionsArguments),
@@ -287,7 +287,7 @@ Example, in a container file:
   HEALTHCHECK CMD [\"fullchain\", \"healthcheck\"]";
 
 #[derive(Debug, Args)]
-#[command(after_help = "Exit codes: 0 reloaded or nothing to do, 1 a certificate stays as it was, or not reached.")]
+#[command(after_help = "Exit codes: 0 reloaded or nothing to do, 1 something stays as it was, or not reached.")]
 pub(super) struct ReloadArguments {
     /// Take chains even if they are worse than those served.
     #[arg(long)]

@@ -19,7 +19,7 @@ use crate::certs::{BundleSettings, HostName, Listing};
 use crate::chain::{Status, rfc3339};
 use crate::config::{self, Environment, Machine};
 use crate::fetch::{self, Aia, Issuers, Outcome};
-use crate::proxy::Connectors;
+use crate::proxy;
 use crate::reload::{Lack, Prospect, Survey, Surveyor};
 use crate::tls::OutOfReach;
 
@@ -28,7 +28,7 @@ pub(super) fn run(arguments: &CheckArguments, environment: &Environment) -> Endi
         Ok(config) => config,
         Err(error) => return complain(&error),
     };
-    if let Err(error) = Connectors::new(&config.proxy.backends) {
+    if let Err(error) = proxy::check_trust(&config.proxy.backends) {
         return complain(&error);
     }
     let at = arguments.at.unwrap_or_else(UnixTime::now);

@@ -1,4 +1,4 @@
-//! `reload`: tells a running fullchain to read its certificates again and says what came of it.
+//! `reload`: tells a running fullchain to read its configuration and certificates again and says what came of it.
 
 use serde::Deserialize;
 
@@ -42,7 +42,7 @@ fn sentence(answer: &Answer) -> String {
     let outcome = match report.outcome.as_str() {
         "unchanged" => "unchanged: what is served is what is on disk",
         "changed" => "changed:",
-        "kept" => "kept, not everything could be renewed:",
+        "kept" => "kept, not everything could be taken over:",
         other => other,
     };
     format!("{outcome}\n{details}")
@@ -64,7 +64,7 @@ mod tests {
         let kept = r#"{"outcome":"kept","details":["a.pem: the key does not fit"]}"#;
         assert_eq!(
             said(409, kept),
-            "kept, not everything could be renewed:\n  a.pem: the key does not fit\n"
+            "kept, not everything could be taken over:\n  a.pem: the key does not fit\n"
         );
     }
 

@@ -7,7 +7,7 @@ use super::peer::Peer;
 use super::proxy_protocol::{self, Endpoints, ReceiveError};
 use super::settings::Listener;
 use super::socket::{Socket, local_address};
-use super::worker::Worker;
+use super::worker::Setup;
 use crate::telemetry::Causes;
 
 /// A client that may go on.
@@ -32,9 +32,9 @@ enum NoHeader {
 impl Client {
     /// Finds out who is at the other end of `socket`. `None`, and logged, where that is not said, or where the client has
     /// as many connections as it may.
-    pub(super) async fn meet(worker: &Worker, listener: &Listener, socket: &mut Socket, peer: Peer) -> Option<Self> {
+    pub(super) async fn meet(setup: &Setup, listener: &Listener, socket: &mut Socket, peer: Peer) -> Option<Self> {
         let introduced = match listener.balancers.include(peer.ip()) {
-            true => introduced(worker, socket)
+            true => introduced(setup, socket)
                 .await
                 .inspect_err(|error| tracing::info!(%peer, error = %Causes(error), "no PROXY header"))
                 .ok()?,
@@ -44,7 +44,7 @@ impl Client {
             Some(Endpoints { source, destination }) => (source.into(), Some(destination)),
             None => (peer, local_address(socket)),
         };
-        let place = worker.clients.connect(peer);
+        let place = setup.clients.connect(peer);
         let place = place.inspect_err(|error| tracing::info!(%peer, %error, "connection refused"));
         Some(Self {
             peer,
@@ -55,8 +55,8 @@ impl Client {
 }
 
 /// Whom a balancer connects us with; `None` where it speaks for itself.
-async fn introduced(worker: &Worker, socket: &mut Socket) -> Result<Option<Endpoints>, NoHeader> {
+async fn introduced(setup: &Setup, socket: &mut Socket) -> Result<Option<Endpoints>, NoHeader> {
     let header = proxy_protocol::receive(socket);
-    let header = tokio::time::timeout(worker.settings.timeouts.header, header).await;
+    let header = tokio::time::timeout(setup.settings.timeouts.header, header).await;
     Ok(header.map_err(|_| NoHeader::TimedOut)??.endpoints)
 }

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
@@ -39,13 +40,15 @@ use crate::tls::ApplicationProtocol;
 /// Serves a connection to `listener` until it ends.
 pub(super) async fn serve(worker: Rc<Worker>, listener: Rc<Listener>, mut socket: Socket, peer: Peer) {
     let entry = worker.connections.enter(Instant::now());
-    let Some(client) = Client::meet(&worker, &listener, &mut socket, peer).await else {
+    let settings = Arc::clone(&worker.setup().settings);
+    let Some(client) = Client::meet(&worker.setup(), &listener, &mut socket, peer).await else {
         return;
     };
     let activity = &entry.activity;
-    let stream = Stream::new(socket, Rc::clone(activity), worker.settings.timeouts.idle);
+    let stream = Stream::new(socket, Rc::clone(activity), settings.timeouts.idle);
     let context = |hello| Context {
         worker: Rc::clone(&worker),
+        settings: Arc::clone(&settings),
         peer: client.peer,
         local: client.local,
         hello,
@@ -69,7 +72,7 @@ pub(super) async fn serve(worker: Rc<Worker>, listener: Rc<Listener>, mut socket
         return serve_requests(stream, context(None), &entry).await;
     }
     // The handshaker has said what there is to say about a failure.
-    let without_http2 = |name: Option<&str>| worker.routes.are_without_http2(name);
+    let without_http2 = |name: Option<&str>| worker.setup().routes.are_without_http2(name);
     let Ok(accepted) = worker.handshaker.accept(stream, client.peer, without_http2).await else {
         return;
     };
@@ -94,7 +97,7 @@ where
     let peer = context.peer;
     let context = Rc::new(context);
     let service = service_fn(|request| service::answer(Rc::clone(&context), request, None));
-    let rest = serve_http1(io, service, peer, entry, &context.worker).await;
+    let rest = serve_http1(io, service, entry, &context).await;
     context.pins.close();
     let Some((io, early)) = rest else {
         return;
@@ -103,7 +106,7 @@ where
     match tunnel {
         None => end(io).await,
         Some(tunnel) => {
-            let idle = context.worker.settings.timeouts.idle;
+            let idle = context.settings.timeouts.idle;
             // It counts as a connection until both sides have ended; drain waits for it as for any other.
             if let Err(error) = tunnel.carry(io, early, idle).await {
                 tracing::debug!(%peer, %error, "a tunnel was cut");
@@ -117,7 +120,7 @@ type Http1<IO, S> = http1::Connection<TokioIo<Scanned<IO>>, S>;
 
 /// Serves an HTTP/1.1 connection until it ends, is idle for too long or is told to end. What remains of it, with the
 /// bytes read beyond the last request, comes back where the end is still to be said.
-async fn serve_http1<IO, S>(io: IO, service: S, peer: Peer, entry: &Entry, worker: &Worker) -> Option<(IO, Bytes)>
+async fn serve_http1<IO, S>(io: IO, service: S, entry: &Entry, context: &Context) -> Option<(IO, Bytes)>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
     S: hyper_service::Service<Request<Incoming>, Response = Response<ResponseBody>, Error = Infallible>,
@@ -131,9 +134,9 @@ where
         }
         hyper_service::Service::call(&service, request)
     });
-    let mut connection = http1(&worker.settings).serve_connection(TokioIo::new(io), service);
-    let ended = drive(&mut connection, activity, worker).await;
-    conclude(connection, ended, activity, peer).await
+    let mut connection = http1(&context.settings).serve_connection(TokioIo::new(io), service);
+    let ended = drive(&mut connection, activity, context).await;
+    conclude(connection, ended, activity, context.peer).await
 }
 
 /// How hyper is to read HTTP/1.1.
@@ -156,7 +159,7 @@ fn http1(settings: &Settings) -> http1::Builder {
 async fn drive<IO, S>(
     connection: &mut Http1<IO, S>,
     activity: &Rc<Activity>,
-    worker: &Worker,
+    context: &Context,
 ) -> Option<hyper::Result<()>>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
@@ -165,7 +168,7 @@ where
     let mut alarm = Alarm::default();
     let mut told = false;
     let mut tell_if_ending = |connection: &mut Http1<IO, S>| {
-        if !told && ends_now(&worker.connections, activity) {
+        if !told && ends_now(&context.worker.connections, activity) {
             told = true;
             Pin::new(connection).graceful_shutdown();
         }
@@ -178,7 +181,7 @@ where
         }
         // A request may just have begun on a connection that was waiting for its first.
         tell_if_ending(connection);
-        let deadline = activity.deadline(Instant::now(), &worker.settings.timeouts);
+        let deadline = activity.deadline(Instant::now(), &context.settings.timeouts);
         alarm.poll(cx, deadline).map(|()| None)
     })
     .await

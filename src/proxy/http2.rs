@@ -32,7 +32,7 @@ pub(super) async fn serve<IO>(io: IO, context: &Rc<Context>)
 where
     IO: AsyncRead + AsyncWrite + Unpin + 'static,
 {
-    let (settings, activity) = (&context.worker.settings, &context.activity);
+    let (settings, activity) = (&context.settings, &context.activity);
     let streams = Streams {
         context: Rc::clone(context),
         next: Rc::default(),
@@ -105,7 +105,7 @@ struct Streams {
 impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for Streams {
     fn execute(&self, stream: F) {
         let taken = self.next.take().unwrap_or_default();
-        let idle = self.context.worker.settings.timeouts.idle;
+        let idle = self.context.settings.timeouts.idle;
         contain::spawn(Some(self.context.peer), unless_stuck(stream, taken, idle));
     }
 }

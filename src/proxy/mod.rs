@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! server      binds every address, starts the workers, finishes them
+//! blueprint   what one configuration makes of all this; another may take its place while everything runs (reconfigurer)
 //! worker      one thread each: its own sockets, runtime and upstream connections; nothing shared on a request's path
 //! listener    accepts: TCP, Unix sockets, what systemd hands over
 //! client      who is at the other end: the socket's word or a balancer's (proxy_protocol), and what it may have (clients)
@@ -21,6 +22,7 @@ mod access_log;
 mod acme;
 mod activity;
 mod alarm;
+mod blueprint;
 mod body;
 mod cause;
 mod client;
@@ -42,6 +44,7 @@ mod network;
 mod path;
 mod peer;
 mod proxy_protocol;
+mod reconfigurer;
 mod redirect;
 mod response;
 mod routes;
@@ -64,7 +67,8 @@ pub use self::body::Spool;
 pub use self::delivery::{Buffering, Delivery, Expect};
 pub use self::listener::{BindError, Inherited};
 pub use self::network::{Network, NetworkError};
+pub use self::reconfigurer::{Reconfiguration, Reconfigurer};
 pub use self::server::{LocalAddress, Server, StartError, Workers};
 pub use self::settings::Settings;
-pub use self::upstream::{BackendError, Connectors, HealthChecks};
+pub use self::upstream::{BackendError, check_trust};
 pub use self::windows_auth::WindowsAuth;

@@ -7,14 +7,14 @@ use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
-use super::clients::Clients;
+use super::blueprint::Blueprint;
 use super::listener::{BindError, Binding, Inherited, Listener, SocketFile};
-use super::routes::Routes;
+use super::reconfigurer::Reconfigurer;
 use super::settings::{ListenAddress, Service};
-use super::upstream::{BackendError, Connectors, HealthChecks, Roster};
+use super::upstream::BackendError;
 use super::worker_thread::{self, Start};
 use super::{AccessOutput, Settings, drain, settings};
 use crate::tls::Handshaker;
@@ -25,8 +25,7 @@ pub struct Server {
     settings: Arc<Settings>,
     workers: NonZeroUsize,
     listeners: Vec<Listener>,
-    connectors: Connectors,
-    rosters: Arc<[Arc<Roster>]>,
+    reconfigurer: Reconfigurer,
 }
 
 /// Why a proxy cannot be started.
@@ -68,7 +67,7 @@ impl Server {
     /// [`StartError`] for the first address that cannot be listened on, also because another process does, or the first
     /// backend whose files cannot be used.
     pub fn bind(settings: &Settings, workers: NonZeroUsize, inherited: Inherited) -> Result<Self, StartError> {
-        let connectors = Connectors::new(&settings.backends)?;
+        let blueprint = Blueprint::new(settings.clone())?;
         let addresses = settings.listeners.iter().filter_map(|listener| listener.address.ip());
         let all: Vec<SocketAddr> = addresses.collect();
         let mut binding = Binding {
@@ -78,24 +77,18 @@ impl Server {
             inherited,
         };
         let bind = |listener| Listener::bind(listener, &mut binding);
-        let roster = |backend| Arc::new(Roster::new(backend));
         Ok(Self {
             listeners: settings.listeners.iter().map(bind).collect::<Result<_, _>>()?,
-            settings: Arc::new(settings.clone()),
+            settings: Arc::clone(&blueprint.settings),
             workers,
-            connectors,
-            rosters: settings.backends.iter().map(roster).collect(),
+            reconfigurer: Reconfigurer::new(blueprint),
         })
     }
 
-    /// TLS to servers, whose files may be read again at any time.
-    pub fn connectors(&self) -> &Connectors {
-        &self.connectors
-    }
-
-    /// The health checks of all servers. They run beside the workers, for as long as somebody runs them.
-    pub fn health_checks(&self) -> HealthChecks {
-        HealthChecks::new(&self.settings.backends, &self.connectors, &self.rosters)
+    /// What tells it, and the workers to come, to do something else. Whoever wants servers to be asked how they are runs
+    /// [`Reconfigurer::check_health`] beside the workers.
+    pub fn reconfigurer(&self) -> &Reconfigurer {
+        &self.reconfigurer
     }
 
     /// Where the listeners are, in the order of the settings.
@@ -124,12 +117,9 @@ impl Server {
         access_log: AccessOutput,
         drain: drain::Watch,
     ) -> io::Result<Workers> {
-        Connectors::warn_of_unverified(&self.settings.backends);
-        // tokio panics beyond its maximum.
-        let places = self.settings.limits.connections.min(Semaphore::MAX_PERMITS);
-        let room = Arc::new(Semaphore::new(places));
-        // HTTP/2 clients may want more upstream connections than there are clients: they must not get every descriptor.
-        let upstream_room = Arc::new(Semaphore::new(places));
+        for backend in &self.reconfigurer.current().backends {
+            backend.warn_if_unverified();
+        }
         let (cut, _) = watch::channel(false);
         let mut workers = Workers {
             threads: Vec::new(),
@@ -144,22 +134,16 @@ impl Server {
             }
             workers.files.extend(bound.file);
         }
-        let clients = Arc::new(Clients::new(&self.settings.limits.clients, &self.settings.routes));
-        let routes = Arc::new(Routes::new(&self.settings.routes));
         for (number, sockets) in sockets.into_iter().enumerate() {
             workers.start(
                 number,
                 Start {
                     number,
-                    rosters: Arc::clone(&self.rosters),
-                    settings: Arc::clone(&self.settings),
-                    routes: Arc::clone(&routes),
+                    blueprint: self.reconfigurer.watch(),
                     handshaker: Arc::clone(&handshaker),
                     access_log: access_log.clone(),
-                    clients: Arc::clone(&clients),
-                    connectors: self.connectors.clone(),
-                    room: Arc::clone(&room),
-                    upstream_room: Arc::clone(&upstream_room),
+                    room: Arc::clone(self.reconfigurer.room()),
+                    upstream_room: Arc::clone(self.reconfigurer.upstream_room()),
                     sockets,
                     drain: drain.clone(),
                     cut: workers.cut.subscribe(),

@@ -12,31 +12,30 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
 use super::access_log::Writer;
-use super::clients::Clients;
-use super::headers::request_id::RequestIds;
+use super::blueprint::Blueprint;
 use super::listener::{ListeningSocket, accept};
-use super::routes::Routes;
-use super::upstream::{Backends, Connectors, Roster};
-use super::worker::Worker;
-use super::{AccessOutput, Settings, drain, settings};
+use super::upstream::Backends;
+use super::worker::{Setup, Worker};
+use super::{AccessOutput, drain, settings};
 use crate::tls::Handshaker;
+
+/// How often connections are looked at that may have been idle for too long: often enough for the shortest time, and for
+/// one that comes with another configuration.
+const SHORTEST_STEP: Duration = Duration::from_millis(50);
+const LONGEST_STEP: Duration = Duration::from_secs(10);
 
 /// What a worker is started with.
 #[derive(Debug)]
 pub(super) struct Start {
     /// Which of the workers it is.
     pub(super) number: usize,
-    pub(super) settings: Arc<Settings>,
-    pub(super) routes: Arc<Routes>,
+    /// What the configuration says, now and later.
+    pub(super) blueprint: watch::Receiver<Arc<Blueprint>>,
     pub(super) handshaker: Arc<Handshaker>,
     pub(super) access_log: AccessOutput,
-    pub(super) clients: Arc<Clients>,
-    pub(super) connectors: Connectors,
     pub(super) room: Arc<Semaphore>,
     /// One permit for each upstream connection the process may have.
     pub(super) upstream_room: Arc<Semaphore>,
-    /// What all workers know of each backend.
-    pub(super) rosters: Arc<[Arc<Roster>]>,
     pub(super) sockets: Vec<(settings::Listener, ListeningSocket)>,
     pub(super) drain: drain::Watch,
     /// True once what is left is to be cut.
@@ -64,23 +63,16 @@ pub(super) fn run(runtime: LocalRuntime, start: Start) -> usize {
 
 async fn serve(start: Start) -> usize {
     let mut cut = start.cut;
-    let worker = Rc::new(Worker {
-        backends: Backends::new(
-            &start.settings,
-            &start.connectors,
-            &start.rosters,
-            start.upstream_room,
-            start.number,
-        ),
-        access_log: Writer::new(start.access_log, &start.settings.access_log.redaction),
-        routes: start.routes,
-        settings: start.settings,
-        handshaker: start.handshaker,
-        request_ids: RequestIds::default(),
-        connections: Rc::default(),
-        clients: start.clients,
-        room: start.room,
-    });
+    let mut blueprint = start.blueprint;
+    let first = Arc::clone(&blueprint.borrow_and_update());
+    let backends = Backends::new(&first.backends, start.upstream_room, start.number);
+    let worker = Rc::new(Worker::new(
+        start.handshaker,
+        Writer::new(start.access_log, &first.settings.access_log.redaction),
+        start.room,
+        Setup::of(&first, backends),
+    ));
+    tokio::task::spawn_local(follow(Rc::clone(&worker), blueprint));
     let mut accepting = Vec::new();
     for (listener, socket) in start.sockets {
         match socket.try_into() {
@@ -109,18 +101,22 @@ async fn serve(start: Start) -> usize {
     worker.connections.count()
 }
 
+/// Takes up each new configuration.
+async fn follow(worker: Rc<Worker>, mut blueprint: watch::Receiver<Arc<Blueprint>>) {
+    while blueprint.changed().await.is_ok() {
+        let next = Arc::clone(&blueprint.borrow_and_update());
+        worker.follow(&next);
+    }
+}
+
 /// Closes upstream connections that nobody has used for a while, without waiting for the next request to notice.
 async fn sweep(worker: Rc<Worker>) {
-    let idle = worker
-        .settings
-        .backends
-        .iter()
-        .map(|backend| backend.timeouts.idle)
-        .min();
-    let Some(idle) = idle else { return };
-    let step = (idle / 4).max(Duration::from_millis(50));
     loop {
-        tokio::time::sleep(step).await;
-        worker.backends.sweep(Instant::now());
+        let setup = worker.setup();
+        let idle = setup.settings.backends.iter().map(|backend| backend.timeouts.idle);
+        let idle = idle.min().unwrap_or(LONGEST_STEP);
+        drop(setup);
+        tokio::time::sleep((idle / 4).clamp(SHORTEST_STEP, LONGEST_STEP)).await;
+        worker.setup().backends.sweep(Instant::now());
     }
 }

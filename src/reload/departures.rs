@@ -40,10 +40,7 @@ impl Departures<'_> {
             return Some(reason);
         }
         let is_listed = listing.is_some();
-        let successors = self
-            .refused
-            .iter()
-            .filter(|(source, _)| may_succeed(source, served, is_listed));
+        let successors = self.refused.iter().filter(|(source, _)| may_succeed(source, served));
         let mut reasons: Vec<_> = successors
             .map(|(_, reason)| reason.as_str())
             .take(MOST_REASONS + 1)
@@ -78,9 +75,10 @@ const MOST_REASONS: usize = 3;
 
 /// Whether `refused` may have been meant to take the place of `served`, which vanished from a directory that is listed
 /// or else from the configuration.
-fn may_succeed(refused: &BundleSettings, served: &Served, is_listed: bool) -> bool {
+fn may_succeed(refused: &BundleSettings, served: &Served) -> bool {
     match &refused.origin {
-        Origin::Configuration => !is_listed,
+        // A configuration with such a one does not come into force.
+        Origin::Configuration => false,
         Origin::Directory { host, .. } => host
             .as_ref()
             .is_some_and(|host| served.source.host() == Some(host) || host.is_covered_by(served.assembly.chain.leaf())),

@@ -29,10 +29,22 @@ impl Request {
 pub enum Outcome {
     /// Nothing on disk differs from what is served.
     Unchanged,
-    /// A new snapshot is served; one sentence for each certificate that changed.
+    /// Something is new; one sentence for each certificate that changed, and for the rest of the configuration.
     Changed(Vec<String>),
     /// Some or all certificates stay as they were; one sentence each that names the file and the reason.
     Kept(Vec<String>),
+}
+
+impl Outcome {
+    /// The same, where the rest of the configuration has `changed` too.
+    pub(super) fn with(self, changed: Vec<String>) -> Self {
+        match self {
+            Self::Unchanged if changed.is_empty() => Self::Unchanged,
+            Self::Unchanged => Self::Changed(changed),
+            Self::Changed(sentences) => Self::Changed([sentences, changed].concat()),
+            Self::Kept(sentences) => Self::Kept([sentences, changed].concat()),
+        }
+    }
 }
 
 /// Asks the reload task for a reload.

@@ -37,7 +37,7 @@ pub use error::{Error, Unservable};
 pub use handle::{Handle, Outcome};
 pub use lack::Lack;
 pub use served::{Generation, Served};
-pub use settings::{Plan, Settings};
+pub use settings::{Commit, Plan, Reconfiguration, Settings};
 pub use stapled::Stapled;
 pub use survey::{Prospect, Survey};
 pub use surveyor::Surveyor;

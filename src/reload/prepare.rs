@@ -24,6 +24,9 @@ pub(super) struct Prepared {
     pub(super) events: Vec<Event>,
     /// Certificates that are new in the configuration and cannot be served; one sentence each.
     pub(super) refused: Vec<String>,
+    /// Why a start with the same configuration would fail: those of them that are configured one by one, and directories
+    /// that cannot be read.
+    pub(super) faults: Vec<String>,
     /// From this instant on, time alone may change the answer: a certificate becomes valid, or ends.
     pub(super) until: Option<UnixTime>,
 }
@@ -107,6 +110,7 @@ pub(super) fn first(survey: Survey, settings: &Settings, at: UnixTime) -> Result
         served,
         events,
         refused,
+        faults: Vec::new(),
     })
 }
 
@@ -153,7 +157,20 @@ pub(super) fn again(
             }),
         }
     }
+    let unreadable = directories.iter().filter_map(|(_, listing)| match listing {
+        Listing::Unreadable(error) => Some(error.to_string()),
+        Listing::Read | Listing::Empty => None,
+    });
+    let configured = departures
+        .refused
+        .iter()
+        .filter(|(source, _)| source.directory().is_none());
+    let faults = configured
+        .map(|(_, sentence)| sentence.clone())
+        .chain(unreadable)
+        .collect();
     let mut prepared = Prepared {
+        faults,
         served: Vec::with_capacity(decided.len()),
         events: removed,
         refused: departures.refused.into_iter().map(|(_, sentence)| sentence).collect(),

@@ -32,6 +32,7 @@ impl Task {
             events,
             refused,
             until,
+            ..
         } = prepared;
         warn_if_none(&served);
         let snapshot = self.next_snapshot(&served, &client_auth.in_force)?;
@@ -123,14 +124,13 @@ impl Task {
     }
 
     /// A reload failed at the instant `at`. What was the reason for it may still be one, but not at once.
-    pub(super) fn failed(&mut self, sentence: String, at: UnixTime) -> Outcome {
+    pub(super) fn failed(&mut self, at: UnixTime) {
         self.is_settled = false;
         let retry = self.retry_after.map_or(FIRST_RETRY, |retry| self.next_retry(retry));
         self.retry_after = Some(retry);
         let later = Duration::from_secs(at.as_secs()).saturating_add(retry.max(FIRST_RETRY));
         self.until = Some(UnixTime::since_unix_epoch(later));
         (self.repair.retry_at, self.next_ending) = (None, None);
-        Outcome::Kept(vec![sentence])
     }
 
     /// What there is to say where the files are the same as before.

@@ -21,6 +21,27 @@ pub struct Plan {
     pub fetch: fetch::Settings,
 }
 
+/// The configuration as it was read again.
+pub struct Reconfiguration {
+    /// What this room works by.
+    pub plan: Plan,
+    /// Puts the rest of it in force, once that plan is.
+    pub commit: Commit,
+}
+
+impl From<Plan> for Reconfiguration {
+    /// A configuration that has nothing but this room's.
+    fn from(plan: Plan) -> Self {
+        Self {
+            plan,
+            commit: Box::new(Vec::new),
+        }
+    }
+}
+
+/// Puts something in force that has been prepared and cannot fail any more; what has changed by that, in sentences.
+pub type Commit = Box<dyn FnOnce() -> Vec<String> + Send>;
+
 /// Everything the reload room is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {

@@ -12,7 +12,7 @@ use super::clock::Clock;
 use super::endings::Endings;
 use super::handle::{Handle, Outcome, Request, Requests};
 use super::prepare;
-use super::publish::{identities, warn_if_none};
+use super::publish::{FIRST_RETRY, identities, warn_if_none};
 use super::read::{Occasion, Read, read};
 use super::repair::Repair;
 use super::report::{report, report_out_of_reach};
@@ -21,13 +21,16 @@ use super::staples::Staples;
 use super::surveyor::Surveyor;
 use super::trust_endings::TrustEndings;
 use super::watch::Watch;
-use super::{Error, Lack, Plan, client_auth};
+use super::{Error, Lack, Plan, Reconfiguration, client_auth};
 use crate::certs::Look;
 use crate::live::Live;
 use crate::{fetch, tls};
 
 /// Reads the configuration again. An error, in words, leaves everything as it is.
-pub type Reconfigure = Box<dyn FnMut() -> Result<Plan, String> + Send>;
+pub type Reconfigure = Box<dyn FnMut() -> Result<Reconfiguration, String> + Send>;
+
+/// Why nothing has changed, in sentences.
+type Faults = Vec<String>;
 
 /// How long a reload waits for the disk with what was fetched: as long as the staples do.
 const CACHE_PATIENCE: Duration = Duration::from_secs(5);
@@ -35,7 +38,6 @@ const CACHE_PATIENCE: Duration = Duration::from_secs(5);
 /// Everything that a reload reads and changes.
 pub struct Task {
     pub(super) plan: Plan,
-    reconfigure: Reconfigure,
     pub(super) tickets: tls::Tickets,
     pub(super) clock: Clock,
     /// What is remembered of the files; `None` while a reload has it, and after one that failed.
@@ -52,6 +54,9 @@ pub struct Task {
     pub(super) trust_endings: TrustEndings,
     /// When there will be an end to speak of.
     pub(super) next_ending: Option<UnixTime>,
+    /// Why a configuration that was asked for is not in force yet: files that it names are not as they should be. It is
+    /// tried again with them.
+    awaited: Option<Faults>,
     /// What is configured and was refused, for whoever asks again while the files are the same.
     pub(super) refused: Vec<String>,
     pub(super) snapshot: Arc<Live<tls::Snapshot>>,
@@ -84,12 +89,7 @@ impl Task {
     /// # Errors
     ///
     /// [`Error`] where any certificate cannot be served.
-    pub fn start(
-        plan: Plan,
-        reconfigure: Reconfigure,
-        tickets: tls::Tickets,
-        clock: Clock,
-    ) -> Result<(Self, Handle), Error> {
+    pub fn start(plan: Plan, tickets: tls::Tickets, clock: Clock) -> Result<(Self, Handle), Error> {
         let at = clock.now();
         let mut surveyor = Surveyor::new(plan.certificates.clone(), plan.reload);
         let survey = surveyor.survey(at);
@@ -133,6 +133,7 @@ impl Task {
             endings,
             trust_endings,
             next_ending,
+            awaited: None,
             refused: prepared.refused,
             snapshot: Arc::new(Live::new(snapshot)),
             generation: Arc::new(Live::new(Generation {
@@ -142,7 +143,6 @@ impl Task {
                 read_at: at,
             })),
             plan,
-            reconfigure,
             tickets,
             clock,
             requests,
@@ -162,11 +162,15 @@ impl Task {
         &self.generation
     }
 
-    /// Reloads whenever there is a reason to, until the last [`Handle`] is gone.
-    pub async fn run(mut self) {
+    /// Reloads whenever there is a reason to, until the last [`Handle`] is gone. Who asks for it has the configuration read
+    /// again by `reconfigure`.
+    pub async fn run(mut self, mut reconfigure: Reconfigure) {
         self.repair.start(self.lack.take());
         while let Some(trigger) = self.next().await {
             match trigger {
+                Trigger::Files(_) if self.awaited.is_some() => {
+                    self.reconfigure_and_reload(&mut reconfigure, false).await;
+                }
                 Trigger::Files(look) => {
                     self.reload(look, false).await;
                 }
@@ -176,7 +180,7 @@ impl Task {
                     self.reload(Look::Nowhere, false).await;
                 }
                 Trigger::Asked(request) => {
-                    let outcome = self.reconfigure_and_reload(request.force).await;
+                    let outcome = self.reconfigure_and_reload(&mut reconfigure, request.force).await;
                     request.answer(&outcome);
                 }
             }
@@ -209,41 +213,75 @@ impl Task {
         }
     }
 
-    async fn reconfigure_and_reload(&mut self, force: bool) -> Outcome {
-        match (self.reconfigure)() {
-            Ok(plan) => {
-                if plan != self.plan {
-                    // What is on disk is judged anew under other settings.
-                    self.is_settled = false;
-                    if plan.reload.watch != self.plan.reload.watch {
-                        self.watch = Watch::new(plan.reload.watch);
-                    }
-                    if plan.fetch != self.plan.fetch {
-                        self.repair = Repair::new(&plan.fetch);
-                        self.staples.reconfigure(&plan.fetch);
-                    }
-                    if let (false, Some(surveyor)) = (self.repair.is_wanted(), &mut self.surveyor) {
-                        surveyor.unlearn();
-                    }
-                    self.plan = plan;
-                }
-                self.staples.forget_failures();
-                let forget = self.repair.forget_failures(self.clock.now());
-                // A panic there leaves what failed to be asked later.
-                let forgot = self.beside_staples(tokio::task::spawn_blocking(forget));
-                // Where the disk with the cache does not answer, files are still to be read.
-                let forgot = timeout(CACHE_PATIENCE, forgot).await;
-                if forgot.is_ok_and(Result::unwrap_or_default) {
-                    // A survey says who is to ask again.
-                    self.is_settled = false;
-                }
-            }
+    /// Where anything is wrong with a changed configuration, nothing of it takes effect: half of it may be worse than none.
+    async fn reconfigure_and_reload(&mut self, reconfigure: &mut Reconfigure, force: bool) -> Outcome {
+        let Reconfiguration { plan, commit } = match reconfigure() {
+            Ok(reconfiguration) => reconfiguration,
             Err(reason) => {
-                tracing::error!(%reason, "the configuration cannot be read: the one in use stays");
+                tracing::error!(%reason, "the configuration cannot be used: the one in force stays");
+                self.awaited = None;
                 return Outcome::Kept(vec![reason]);
             }
+        };
+        let is_new = plan != self.plan;
+        let before = self.adopt(plan);
+        self.staples.forget_failures();
+        let forget = self.repair.forget_failures(self.clock.now());
+        // A panic there leaves what failed to be asked later.
+        let forgot = self.beside_staples(tokio::task::spawn_blocking(forget));
+        // Where the disk with the cache does not answer, files are still to be read.
+        let forgot = timeout(CACHE_PATIENCE, forgot).await;
+        if forgot.is_ok_and(Result::unwrap_or_default) {
+            // A survey says who is to ask again.
+            self.is_settled = false;
         }
-        self.reload(Look::Everywhere, force).await
+        match self.try_to_reload(Look::Everywhere, force, is_new).await {
+            Ok(outcome) => {
+                self.awaited = None;
+                outcome.with(commit())
+            }
+            Err(faults) if is_new => {
+                self.adopt(before);
+                self.reload(Look::Everywhere, false).await;
+                self.await_files(&faults);
+                Outcome::Kept(faults)
+            }
+            Err(faults) => Outcome::Kept(faults),
+        }
+    }
+
+    /// Notes that the configuration that was asked for is to be tried again when its files may be as they should.
+    fn await_files(&mut self, faults: &Faults) {
+        if self.awaited.as_ref() != Some(faults) {
+            let reasons = faults.join("; ");
+            tracing::error!(
+                reasons,
+                "the new configuration is not in force: it is tried again when its files change"
+            );
+        }
+        self.awaited = Some(faults.clone());
+        let retry = self.retry_after.map_or(FIRST_RETRY, |retry| self.next_retry(retry));
+        self.retry_after = Some(retry);
+        self.next_poll = self.next_poll.min(Instant::now() + retry);
+    }
+
+    /// From now on works by `plan`; the one before.
+    fn adopt(&mut self, plan: Plan) -> Plan {
+        if plan != self.plan {
+            // What is on disk is judged anew under other settings.
+            self.is_settled = false;
+            if plan.reload.watch != self.plan.reload.watch {
+                self.watch = Watch::new(plan.reload.watch);
+            }
+            if plan.fetch != self.plan.fetch {
+                self.repair = Repair::new(&plan.fetch);
+                self.staples.reconfigure(&plan.fetch);
+            }
+            if let (false, Some(surveyor)) = (self.repair.is_wanted(), &mut self.surveyor) {
+                surveyor.unlearn();
+            }
+        }
+        std::mem::replace(&mut self.plan, plan)
     }
 
     async fn learn(&mut self, outcome: fetch::Outcome) {
@@ -276,15 +314,21 @@ impl Task {
     }
 
     async fn reload(&mut self, look: Look, force: bool) -> Outcome {
+        let outcome = self.try_to_reload(look, force, false).await;
+        outcome.unwrap_or_else(Outcome::Kept)
+    }
+
+    /// Reloads, or changes nothing. A plan `on_trial` has to be free of what a start would fail for.
+    async fn try_to_reload(&mut self, look: Look, force: bool, on_trial: bool) -> Result<Outcome, Faults> {
         let is_poll = look == Look::Everywhere;
-        let outcome = self.read_and_publish(look, force).await;
+        let outcome = self.read_and_publish(look, force, on_trial).await;
         let interval = self.plan.reload.poll_interval;
         let next = Instant::now() + self.retry_after.map_or(interval, |retry| retry.min(interval));
         self.next_poll = if is_poll { next } else { next.min(self.next_poll) };
         outcome
     }
 
-    async fn read_and_publish(&mut self, look: Look, force: bool) -> Outcome {
+    async fn read_and_publish(&mut self, look: Look, force: bool, on_trial: bool) -> Result<Outcome, Faults> {
         let previous = self.generation.current();
         let at = self.clock.now();
         let instants = self.until.into_iter().chain(self.repair.retry_at);
@@ -314,7 +358,8 @@ impl Task {
             }
             Err(panic) => {
                 tracing::error!(%panic, "a reload failed: everything stays as it is");
-                return self.failed("the reload failed; see the log".to_owned(), at);
+                self.failed(at);
+                return Err(vec!["the reload failed; see the log".to_owned()]);
             }
         };
         let Some(Read {
@@ -326,8 +371,14 @@ impl Task {
         else {
             self.retry_after = self.retry_after.map(|retry| self.next_retry(retry));
             self.tell_endings(&previous, at);
-            return self.standing(&previous);
+            return Ok(self.standing(&previous));
         };
+        if on_trial {
+            let faults = [&*prepared.faults, &*client_auth.refused].concat();
+            if !faults.is_empty() {
+                return Err(faults);
+            }
+        }
         self.staples.follow(&prepared.served);
         self.staples.put_on(&mut prepared.served, self.clock.now());
         self.repair.start(lack);
@@ -343,13 +394,11 @@ impl Task {
             tracing::error!(%problem, "client authentication stays as it is");
         }
         problems.extend(prepared.refused.iter().chain(&client_auth.refused).cloned());
-        match self.publish(prepared, client_auth, problems, at) {
-            Ok(outcome) => outcome,
-            Err(error) => {
-                tracing::error!(%error, "a reload failed: everything stays as it is");
-                self.failed(error.to_string(), at)
-            }
-        }
+        self.publish(prepared, client_auth, problems, at).map_err(|error| {
+            tracing::error!(%error, "a reload failed: everything stays as it is");
+            self.failed(at);
+            vec![error.to_string()]
+        })
     }
 }
 
@@ -364,7 +413,6 @@ mod tests {
     use crate::certs::{self, BundleSettings, Origin, Roots};
     use crate::chain::Policy;
     use crate::reload::Settings;
-    use crate::reload::publish::FIRST_RETRY;
 
     fn plan(directory: &Path) -> Plan {
         Plan {
@@ -417,9 +465,8 @@ mod tests {
         write("tls.key", &key.serialize_pem());
         write("tls.crt", &pem());
         let plan = plan(directory.path());
-        let reconfigure = Box::new(|| Err(String::new()));
         let tickets = tls::Tickets::new().unwrap();
-        let (mut task, _handle) = Task::start(plan, reconfigure, tickets, Clock::of_machine()).unwrap();
+        let (mut task, _handle) = Task::start(plan, tickets, Clock::of_machine()).unwrap();
 
         write("tls.crt", "torn");
         assert!(matches!(task.reload(Look::Everywhere, false).await, Outcome::Kept(_)));
@@ -454,9 +501,8 @@ mod tests {
             certificate.self_signed(&key).unwrap().pem(),
         )
         .unwrap();
-        let reconfigure = Box::new(|| Err(String::new()));
         let tickets = tls::Tickets::new().unwrap();
-        let (task, handle) = Task::start(plan(directory.path()), reconfigure, tickets, Clock::of_machine()).unwrap();
+        let (task, handle) = Task::start(plan(directory.path()), tickets, Clock::of_machine()).unwrap();
         (task, handle, directory)
     }
 
@@ -485,14 +531,13 @@ mod tests {
         let (mut task, _handle, _directory) = task();
         let at = task.clock.now();
         (task.until, task.next_ending, task.repair.retry_at) = (Some(at), Some(at), Some(at));
-        let outcome = task.failed("for a test".to_owned(), at);
-        assert_eq!(outcome, Outcome::Kept(vec!["for a test".to_owned()]));
+        task.failed(at);
         let due = [task.until, task.next_ending, task.repair.retry_at]
             .into_iter()
             .flatten();
         let due: Vec<_> = due.map(|instant| instant.as_secs()).collect();
         assert_eq!(due, [at.as_secs() + FIRST_RETRY.as_secs()]);
-        task.failed(String::new(), at);
+        task.failed(at);
         assert_eq!(task.retry_after, Some(FIRST_RETRY * 2));
     }
 }

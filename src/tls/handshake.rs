@@ -13,7 +13,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::memory::Memory;
 use super::snapshot::Beginning;
-use super::{ClientAuthMode, HandshakeError, Hello, Settings, Snapshot};
+use super::{ClientAuthMode, HandshakeError, Hello, Snapshot};
 use crate::live::Live;
 
 /// How long a client that spoke plain HTTP has to read the answer and close: a round trip with room to spare.
@@ -23,7 +23,6 @@ const PLAIN_HTTP_LINGER: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Handshaker {
     live: Arc<Live<Snapshot>>,
-    settings: Settings,
 }
 
 /// A connection after its handshake.
@@ -37,8 +36,8 @@ pub struct Accepted<IO> {
 
 impl Handshaker {
     /// A handshaker that reads `live` once per connection.
-    pub fn new(live: Arc<Live<Snapshot>>, settings: Settings) -> Self {
-        Self { live, settings }
+    pub fn new(live: Arc<Live<Snapshot>>) -> Self {
+        Self { live }
     }
 
     /// Whether clients of `host` have to show a certificate.
@@ -61,8 +60,8 @@ impl Handshaker {
     where
         IO: AsyncRead + AsyncWrite + Unpin,
     {
-        let limit = self.settings.handshake_timeout;
         let snapshot = self.live.current();
+        let limit = snapshot.handshake_timeout();
         let mut server_name = None;
         let handshake = negotiate(io, &snapshot, without_http2, &mut server_name);
         tokio::time::timeout(limit, handshake)
@@ -302,12 +301,12 @@ mod tests {
             .with_root_certificates(roots)
             .with_no_client_auth();
         client.alpn_protocols = vec![b"h2".to_vec()];
-        let live = Arc::new(Live::new(Snapshot::from(alter(server))));
-        let settings = Settings {
+        let settings = crate::tls::Settings {
             handshake_timeout: limit,
             strict_sni: false,
         };
-        (Handshaker::new(live, settings), Arc::new(client))
+        let live = Live::new(Snapshot::foreign(alter(server), &settings));
+        (Handshaker::new(Arc::new(live)), Arc::new(client))
     }
 
     fn without_identity(mut config: ServerConfig) -> ServerConfig {

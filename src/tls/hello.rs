@@ -174,7 +174,7 @@ mod tests {
 
     /// What is agreed with a client that asks for `server_name` and puts up with any certificate of it.
     fn hello(snapshot: Snapshot, protocol: &str, server_name: Option<&str>) -> Hello {
-        let handshaker = Handshaker::new(Arc::new(Live::new(snapshot)), rig::settings());
+        let handshaker = Handshaker::new(Arc::new(Live::new(snapshot)));
         let schemes = default_provider().signature_verification_algorithms.supported_schemes();
         let mut config = ClientConfig::builder()
             .dangerous()

@@ -1,6 +1,7 @@
 //! Everything a handshake can see.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::ServerConfig;
 
@@ -17,6 +18,7 @@ pub struct Snapshot {
     server_config: Arc<ServerConfig>,
     resolver: Arc<Resolver>,
     client_auth: Arc<ClientAuth>,
+    handshake_timeout: Duration,
     /// Whether the configuration was made elsewhere and shows what it likes.
     is_foreign: bool,
 }
@@ -40,7 +42,7 @@ impl Snapshot {
     /// [`Error::ServerConfig`] where rustls cannot be set up.
     pub fn new(identities: Vec<Identity>, tickets: &Tickets, settings: &Settings) -> Result<Self, Error> {
         let resolver = Resolver::new(identities.into(), settings.strict_sni);
-        Self::of(resolver, Arc::default(), tickets)
+        Self::of(resolver, Arc::default(), tickets, settings)
     }
 
     /// The same, with clients authenticated as `client_auth` says.
@@ -65,15 +67,33 @@ impl Snapshot {
             self.resolver.succeeded_by(identities.into(), settings.strict_sni),
             Arc::clone(&self.client_auth),
             tickets,
+            settings,
         )
     }
 
-    fn of(resolver: Resolver, client_auth: Arc<ClientAuth>, tickets: &Tickets) -> Result<Self, Error> {
+    /// A snapshot of a configuration made elsewhere; it names no identities, and what they cover is not known.
+    pub fn foreign(server_config: ServerConfig, settings: &Settings) -> Self {
+        Self {
+            server_config: Arc::new(server_config),
+            resolver: Arc::new(Resolver::new(Arc::new([]), settings.strict_sni)),
+            client_auth: Arc::default(),
+            handshake_timeout: settings.handshake_timeout,
+            is_foreign: true,
+        }
+    }
+
+    fn of(
+        resolver: Resolver,
+        client_auth: Arc<ClientAuth>,
+        tickets: &Tickets,
+        settings: &Settings,
+    ) -> Result<Self, Error> {
         let resolver = Arc::new(resolver);
         Ok(Self {
             server_config: Arc::new(server_config(Arc::clone(&resolver) as _, tickets)?),
             resolver,
             client_auth,
+            handshake_timeout: settings.handshake_timeout,
             is_foreign: false,
         })
     }
@@ -110,6 +130,11 @@ impl Snapshot {
         Ok(Beginning { config, policy, memory })
     }
 
+    /// How long a handshake may take.
+    pub(super) fn handshake_timeout(&self) -> Duration {
+        self.handshake_timeout
+    }
+
     /// How clients are authenticated.
     pub(super) fn client_auth(&self) -> &Arc<ClientAuth> {
         &self.client_auth
@@ -123,18 +148,6 @@ impl Snapshot {
     /// The identities in the order of preference.
     pub fn identities(&self) -> &[Identity] {
         self.resolver.identities()
-    }
-}
-
-/// A snapshot of a configuration made elsewhere; it names no identities, and what they cover is not known.
-impl From<ServerConfig> for Snapshot {
-    fn from(server_config: ServerConfig) -> Self {
-        Self {
-            server_config: Arc::new(server_config),
-            resolver: Arc::new(Resolver::new(Arc::new([]), false)),
-            client_auth: Arc::default(),
-            is_foreign: true,
-        }
     }
 }
 

@@ -25,6 +25,7 @@ mod listeners;
 mod messages;
 mod proxy_protocol;
 mod queueing;
+mod reconfiguring;
 mod refusals;
 mod retrying;
 mod rewriting;

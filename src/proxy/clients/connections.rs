@@ -11,13 +11,13 @@ use super::shards::Shards;
 #[derive(Debug)]
 pub(super) struct Connections {
     most: NonZeroUsize,
-    open: Shards<usize>,
+    open: Arc<Shards<usize>>,
 }
 
 /// One connection among those of its client, until dropped.
 #[derive(Debug)]
 pub(in crate::proxy) struct Place {
-    connections: Arc<Connections>,
+    open: Arc<Shards<usize>>,
     client: ClientAddress,
 }
 
@@ -26,12 +26,25 @@ impl Connections {
     pub(super) fn new(most: NonZeroUsize) -> Self {
         Self {
             most,
-            open: Shards::default(),
+            open: Arc::default(),
         }
     }
 
+    /// The same connections, and `most` for each client. Whoever has more keeps them.
+    pub(super) fn with(&self, most: NonZeroUsize) -> Self {
+        Self {
+            most,
+            open: Arc::clone(&self.open),
+        }
+    }
+
+    /// How many each client may have.
+    pub(super) fn most(&self) -> NonZeroUsize {
+        self.most
+    }
+
     /// Counts one more.
-    pub(super) fn enter(self: &Arc<Self>, client: ClientAddress) -> Result<Place, TooManyConnections> {
+    pub(super) fn enter(&self, client: ClientAddress) -> Result<Place, TooManyConnections> {
         let mut open = self.open.of(client);
         let count = open.entry(client).or_default();
         // The first is always let in, so that no empty entry is left behind.
@@ -40,7 +53,7 @@ impl Connections {
         }
         *count += 1;
         Ok(Place {
-            connections: Arc::clone(self),
+            open: Arc::clone(&self.open),
             client,
         })
     }
@@ -48,7 +61,7 @@ impl Connections {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut open = self.connections.open.of(self.client);
+        let mut open = self.open.of(self.client);
         match open.get_mut(&self.client) {
             Some(count) if *count > 1 => *count -= 1,
             _ => {
@@ -66,7 +79,7 @@ mod tests {
 
     #[test]
     fn a_client_gets_as_many_places_as_it_may_and_others_get_theirs() {
-        let connections = Arc::new(Connections::new(NonZeroUsize::new(2).unwrap()));
+        let connections = Connections::new(NonZeroUsize::new(2).unwrap());
         let (one, other) = (client(1), client(2));
         let first = connections.enter(one).unwrap();
         let _second = connections.enter(one).unwrap();

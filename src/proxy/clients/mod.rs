@@ -45,11 +45,12 @@ pub struct RequestRate {
 /// What the clients of the process have, as far as it is limited.
 #[derive(Debug)]
 pub(super) struct Clients {
-    connections: Option<Arc<Connections>>,
-    requests: Option<Requests>,
+    connections: Option<Connections>,
+    requests: Option<Arc<Requests>>,
     /// For each route.
-    by_route: Box<[Option<Requests>]>,
-    handshakes: Option<Handshakes>,
+    by_route: Box<[Option<Arc<Requests>>]>,
+    handshakes: Option<Arc<Handshakes>>,
+    limits: ClientLimits,
 }
 
 /// The client has as many connections as it may.
@@ -60,11 +61,47 @@ pub(super) struct TooManyConnections(NonZeroUsize);
 impl Clients {
     /// Nobody has anything yet.
     pub(super) fn new(limits: &ClientLimits, routes: &[Route]) -> Self {
+        let requests = |rate| Arc::new(Requests::new(rate));
         Self {
-            by_route: routes.iter().map(|route| route.requests.map(Requests::new)).collect(),
-            connections: limits.connections.map(|most| Arc::new(Connections::new(most))),
-            requests: limits.requests.map(Requests::new),
-            handshakes: limits.handshakes_per_second.map(Handshakes::new),
+            by_route: routes.iter().map(|route| route.requests.map(requests)).collect(),
+            connections: limits.connections.map(Connections::new),
+            requests: limits.requests.map(requests),
+            handshakes: limits.handshakes_per_second.map(|rate| Arc::new(Handshakes::new(rate))),
+            limits: *limits,
+        }
+    }
+
+    /// The same after those of `previous`, who were counted by `previous_routes`. Where a limit stays, nobody begins anew;
+    /// connections that are open count under another limit too.
+    pub(super) fn succeeding(
+        limits: &ClientLimits,
+        routes: &[Route],
+        (previous, previous_routes): (&Self, &[Route]),
+    ) -> Self {
+        let new = Self::new(limits, routes);
+        let before = |route: &Route| {
+            let is_same = |other: &Route| {
+                (&other.hosts, &other.paths, other.requests) == (&route.hosts, &route.paths, route.requests)
+            };
+            let position = previous_routes.iter().position(is_same)?;
+            previous.by_route.get(position).cloned().flatten()
+        };
+        let kept = |(new, route): (Option<Arc<Requests>>, &Route)| new.map(|new| before(route).unwrap_or(new));
+        Self {
+            by_route: new.by_route.into_iter().zip(routes).map(kept).collect(),
+            connections: new.connections.map(|new| match &previous.connections {
+                Some(before) => before.with(new.most()),
+                None => new,
+            }),
+            requests: match limits.requests == previous.limits.requests {
+                true => previous.requests.clone(),
+                false => new.requests,
+            },
+            handshakes: match limits.handshakes_per_second == previous.limits.handshakes_per_second {
+                true => previous.handshakes.clone(),
+                false => new.handshakes,
+            },
+            limits: *limits,
         }
     }
 
@@ -87,7 +124,7 @@ impl Clients {
     ///
     /// How long the client is to wait where it has sent too many.
     pub(super) fn request(&self, client: Option<IpAddr>) -> Result<(), Duration> {
-        begin(self.requests.as_ref(), client)
+        begin(self.requests.as_deref(), client)
     }
 
     /// It takes the route at `position`.
@@ -96,7 +133,7 @@ impl Clients {
     ///
     /// How long the client is to wait where it has sent too many to that.
     pub(super) fn request_to(&self, position: usize, client: Option<IpAddr>) -> Result<(), Duration> {
-        begin(self.by_route.get(position).and_then(Option::as_ref), client)
+        begin(self.by_route.get(position).and_then(Option::as_deref), client)
     }
 
     /// A handshake begins, of whatever client.
@@ -105,7 +142,7 @@ impl Clients {
     ///
     /// How long it is to wait where there have been too many.
     pub(super) fn handshake(&self) -> Result<(), Duration> {
-        self.handshakes.as_ref().map_or(Ok(()), Handshakes::begin)
+        self.handshakes.as_deref().map_or(Ok(()), Handshakes::begin)
     }
 }
 

@@ -149,7 +149,7 @@ impl TryFrom<ListeningSocket> for Accepting {
 async fn turn(worker: &Worker, listener: &Listener, full: &mut bool) -> Option<OwnedSemaphorePermit> {
     let place = place(worker, full).await;
     while listener.service == Service::Tls
-        && let Err(wait) = worker.clients.handshake()
+        && let Err(wait) = worker.setup().clients.handshake()
     {
         tokio::time::sleep(wait).await;
     }
@@ -164,7 +164,7 @@ async fn place(worker: &Worker, full: &mut bool) -> Option<OwnedSemaphorePermit>
         return Some(place);
     }
     if !*full {
-        let limit = worker.settings.limits.connections;
+        let limit = worker.setup().settings.limits.connections;
         tracing::warn!(limit, "connection limit reached: accepting again when one ends");
     }
     *full = true;

@@ -15,6 +15,7 @@ use crate::proxy::headers::{Refusal, framing, webdav};
 use crate::proxy::routes::Found;
 use crate::proxy::settings::{PathPrefix, Route};
 use crate::proxy::upstream::Backend;
+use crate::proxy::worker::Setup;
 use crate::proxy::{redirect, response};
 
 /// What becomes of a request that is not refused.
@@ -40,10 +41,14 @@ pub(super) struct Way<'a> {
 /// # Errors
 ///
 /// Why it is refused.
-pub(super) async fn admit<'a>(context: &'a Context, client: &Address, head: &Parts) -> Result<Admitted<'a>, Error> {
-    let worker = &context.worker;
-    let settings = &worker.settings;
-    worker.clients.request(client.ip).map_err(Error::TooManyRequests)?;
+pub(super) async fn admit<'a>(
+    context: &Context,
+    setup: &'a Setup,
+    client: &Address,
+    head: &Parts,
+) -> Result<Admitted<'a>, Error> {
+    let settings = &setup.settings;
+    setup.clients.request(client.ip).map_err(Error::TooManyRequests)?;
     let limits = &settings.limits;
     if head.headers.len() > limits.header_fields {
         return Err(Refusal::TooManyFields.into());
@@ -52,7 +57,7 @@ pub(super) async fn admit<'a>(context: &'a Context, client: &Address, head: &Par
     if head.version == Version::HTTP_2 && size(head) > limits.header_bytes {
         return Err(Refusal::TooLarge(limits.header_bytes).into());
     }
-    let host = host(context, head)?;
+    let host = host(context, setup, head)?;
     framing::check(head)?;
     let challenge = settings.acme.challenge(head);
     if let Some(Challenge::Token(directory, token)) = challenge {
@@ -73,7 +78,7 @@ pub(super) async fn admit<'a>(context: &'a Context, client: &Address, head: &Par
         return Ok(Admitted::Answered(response::options().into()));
     }
     let host = host.map_or_else(|| Host::new(HeaderValue::from_static("localhost")), Ok)?;
-    check_client_auth(context, host.name())?;
+    check_client_auth(context, setup, host.name())?;
     let Found {
         route,
         prefix,
@@ -81,24 +86,24 @@ pub(super) async fn admit<'a>(context: &'a Context, client: &Address, head: &Par
     } = match challenge {
         Some(Challenge::Route(found)) => found,
         _ => {
-            let found = worker.routes.find(Some(host.name()), head.uri.path())?;
+            let found = setup.routes.find(Some(host.name()), head.uri.path())?;
             found.ok_or(Error::NoRoute)?
         }
     };
     if let Some(destination) = webdav::destination(head, &host) {
-        let there = worker.routes.find(Some(host.name()), destination.path())?;
+        let there = setup.routes.find(Some(host.name()), destination.path())?;
         if there.is_none_or(|there| there.position != position) {
             return Err(Refusal::Destination.into());
         }
     }
     if let Some(position) = position {
-        let within = worker.clients.request_to(position, client.ip);
+        let within = setup.clients.request_to(position, client.ip);
         within.map_err(Error::TooManyRequests)?;
     }
     if route.is_without_http2() && head.version == Version::HTTP_2 {
         return Err(Error::Http11Required);
     }
-    let backend = worker.backends.at(route.backend).ok_or(Error::NoServer)?;
+    let backend = setup.backends.at(route.backend).ok_or(Error::NoServer)?;
     Ok(Admitted::To(Way {
         host,
         route,
@@ -108,12 +113,12 @@ pub(super) async fn admit<'a>(context: &'a Context, client: &Address, head: &Par
 }
 
 /// The host that a request is for; `None` for an HTTP/1.0 client whom nobody can say it for.
-fn host(context: &Context, head: &Parts) -> Result<Option<Host>, Refusal> {
+fn host(context: &Context, setup: &Setup, head: &Parts) -> Result<Option<Host>, Refusal> {
     if let Some(host) = Host::of(head)? {
         return Ok(Some(host));
     }
     // An HTTP/1.0 client that names no host: what the operator says, else the name it asked for in TLS.
-    if let Some(name) = &context.worker.settings.default_host {
+    if let Some(name) = &setup.settings.default_host {
         return Ok(Some(name.host().clone()));
     }
     let hello = context.hello.as_deref();
@@ -123,14 +128,13 @@ fn host(context: &Context, head: &Parts) -> Result<Option<Host>, Refusal> {
 
 /// Whether a request for `host`, without its port, may be answered on this connection. A plain one is for every host but
 /// those whose clients have to show a certificate, unless a trusted proxy has seen it.
-fn check_client_auth(context: &Context, host: &[u8]) -> Result<(), Error> {
+fn check_client_auth(context: &Context, setup: &Setup, host: &[u8]) -> Result<(), Error> {
     let host = str::from_utf8(host).map_err(|_| Error::Misdirected)?;
-    let worker = &context.worker;
     match &context.hello {
         Some(hello) if hello.may_serve(host) => Ok(()),
         Some(_) => Err(Error::Misdirected),
-        None if worker.settings.trusted_proxies.include(context.peer_address.ip) => Ok(()),
-        None if worker.handshaker.requires_certificate_for(host) => Err(Error::NoTls),
+        None if setup.settings.trusted_proxies.include(context.peer_address.ip) => Ok(()),
+        None if context.worker.handshaker.requires_certificate_for(host) => Err(Error::NoTls),
         None => Ok(()),
     }
 }

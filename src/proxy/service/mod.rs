@@ -9,6 +9,7 @@ use std::cell::RefCell;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use http::{Request, Response, Version};
 use hyper::body::{Body, Incoming};
@@ -26,10 +27,10 @@ use super::headers::scheme::Scheme;
 use super::introductions::Introductions;
 use super::peer::Peer;
 use super::response;
-use super::settings::Redirect;
+use super::settings::{Redirect, Settings};
 use super::upgrade::Tunnel;
 use super::windows_auth::{self, Pins, Whose};
-use super::worker::Worker;
+use super::worker::{Setup, Worker};
 use crate::tls::Hello;
 
 use admission::{Admitted, admit};
@@ -41,6 +42,8 @@ use passing_on::Asked;
 pub(super) struct Context {
     /// Where the connection came in.
     pub(super) worker: Rc<Worker>,
+    /// What the configuration said when it did: for deadlines and sizes, which it keeps.
+    pub(super) settings: Arc<Settings>,
     /// Who is connected.
     pub(super) peer: Peer,
     /// What it connected to; `None` on a Unix socket.
@@ -78,7 +81,8 @@ pub(super) async fn answer(
     let writer = &context.worker.access_log;
     let record = Record::begin(writer, context.peer, context.local, context.hello.as_ref(), &head);
     let mut kept = Kept { record, own: None };
-    let trusted = &context.worker.settings.trusted_proxies;
+    let setup = context.worker.setup();
+    let trusted = &setup.settings.trusted_proxies;
     let client = client::of(&context.peer_address, trusted, &head.headers);
     if let (Some(record), Some(ip)) = (&mut kept.record, client.ip)
         && client.ip != context.peer_address.ip
@@ -88,7 +92,7 @@ pub(super) async fn answer(
     let (version, unread) = (head.version, !body.is_end_stream());
     let place = Place::of(&head);
     let request = Request::from_parts(head, body);
-    let mut outcome = forward(&context, client, request, &in_progress, &mut kept)
+    let mut outcome = forward(&context, &setup, client, request, &in_progress, &mut kept)
         .await
         .unwrap_or_else(|error| {
             place.log(context.peer, &error);
@@ -146,23 +150,24 @@ impl Outcome {
 /// The steps down to a server and back up.
 async fn forward(
     context: &Context,
+    setup: &Setup,
     client: Address,
     request: Request<Incoming>,
     in_progress: &InProgress,
     kept: &mut Kept,
 ) -> Result<Outcome, Error> {
     let (mut head, body) = request.into_parts();
-    let way = match admit(context, &client, &head).await? {
+    let way = match admit(context, setup, &client, &head).await? {
         Admitted::Answered(response) => return Ok(Outcome::ours(*response)),
         Admitted::To(way) => way,
     };
     let whose = Whose {
-        backend: way.route.backend,
+        backend: way.backend.id(),
         client: client.ip,
     };
     let asked = Asked::of(&head, &body, &way);
     let body = passing_on::body(&way, &asked, body, in_progress)?;
-    let rewriting = passing_on::rewriting(context, &way, client, &head);
+    let rewriting = passing_on::rewriting(context, setup, &way, client, &head);
     kept.own = Some(rewriting.own());
     passing_on::prepare(context, &way, &asked, &rewriting, &mut head)?;
     let body = match &mut kept.record {

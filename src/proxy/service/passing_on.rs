@@ -19,6 +19,7 @@ use crate::proxy::headers::rewriting::Rewriting;
 use crate::proxy::headers::{Refusal, framing, hop};
 use crate::proxy::upgrade::Wanted;
 use crate::proxy::upstream::{AsClientWrote, Backend};
+use crate::proxy::worker::Setup;
 use crate::proxy::{path, rpc_over_http};
 
 /// What a request asks of the way its response takes, as the client said it.
@@ -75,14 +76,20 @@ pub(super) fn body(
 }
 
 /// What is done to the fields of a request of `client`, and of its response.
-pub(super) fn rewriting<'a>(context: &'a Context, way: &Way<'a>, client: Address, head: &Parts) -> Rewriting<'a> {
+pub(super) fn rewriting<'a>(
+    context: &'a Context,
+    setup: &'a Setup,
+    way: &Way<'a>,
+    client: Address,
+    head: &Parts,
+) -> Rewriting<'a> {
     let downstream = Downstream::of(
         &context.peer_address,
         client,
         context.scheme,
         &way.host,
         &head.headers,
-        &context.worker.settings.trusted_proxies,
+        &setup.settings.trusted_proxies,
     );
     Rewriting::new(
         &way.route.headers,

@@ -18,12 +18,12 @@ use super::room::Room;
 use super::roster::{Roster, Slot};
 use super::server::{Server, Sharing};
 use super::settings::Retries;
+use super::shared::{BackendId, Shared};
 use super::sticky::{Sticky, Wish};
 use crate::proxy::body::RequestBody;
 use crate::proxy::delivery::Courier;
 use crate::proxy::error::Error;
-use crate::proxy::settings::{self, HeaderCase, HttpVersion, ProxyProtocol};
-use crate::tls::Connector;
+use crate::proxy::settings::{HeaderCase, HttpVersion, ProxyProtocol};
 
 /// The pause before all servers are tried again, where that is wanted; it doubles up to the second.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -32,6 +32,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// A backend of one worker.
 #[derive(Debug)]
 pub(in crate::proxy) struct Backend {
+    shared: Arc<Shared>,
     servers: Vec<Server>,
     roster: Arc<Roster>,
     balancer: Balancer,
@@ -58,19 +59,26 @@ pub(in crate::proxy) struct Brought {
 type Unanswered = (Error, Option<Box<Request<RequestBody>>>);
 
 impl Backend {
-    /// The backend of `settings` for the worker with this number; `connector` speaks TLS to its servers, where there are
-    /// such, and `roster` has what all workers know of them.
-    pub(super) fn new(
-        settings: &settings::Backend,
-        connector: Option<&Arc<Connector>>,
-        roster: &Arc<Roster>,
-        room: &Rc<Room>,
-        worker: usize,
-    ) -> Self {
+    /// The backend that is `shared`, for the worker with this number.
+    pub(super) fn new(shared: &Arc<Shared>, room: &Rc<Room>, worker: usize) -> Self {
+        let Shared {
+            settings,
+            connector,
+            roster,
+            ..
+        } = &**shared;
         let dialect = Rc::new(Dialect::new(&settings.protocol));
         let choice = &settings.choice;
-        let server =
-            |(index, address)| Server::new(address, settings, &dialect, connector, roster.sockets(index), room);
+        let server = |(index, address)| {
+            Server::new(
+                address,
+                settings,
+                &dialect,
+                connector.as_ref(),
+                roster.sockets(index),
+                room,
+            )
+        };
         let servers: Vec<Server> = settings.servers.iter().enumerate().map(server).collect();
         let seed = RandomState::new().hash_one(worker);
         Self {
@@ -79,6 +87,7 @@ impl Backend {
                 let names = servers.iter().map(Server::name);
                 Sticky::new(sticky, names, Arc::clone(seal))
             }),
+            shared: Arc::clone(shared),
             servers,
             roster: Arc::clone(roster),
             retries: choice.retries,
@@ -93,6 +102,16 @@ impl Backend {
             proxy_protocol: settings.protocol.proxy_protocol,
             courier: Courier::new(settings.log_name(), &settings.delivery, roster.learnt()),
         }
+    }
+
+    /// Whether it is that of `shared`.
+    pub(super) fn is_of(&self, shared: &Arc<Shared>) -> bool {
+        Arc::ptr_eq(&self.shared, shared)
+    }
+
+    /// Which it is, for as long as the process runs.
+    pub(in crate::proxy) fn id(&self) -> BackendId {
+        self.shared.id
     }
 
     /// Takes off a request what is not meant for the server.

@@ -4,13 +4,14 @@
 //! backend     which server, and which next
 //! balance     whose turn it is
 //! sticky      which server a client stays with
+//! shared      what all workers have in common of a backend
 //! roster      what all workers know of the servers: up or down, left alone or not, how busy
 //! health      asks servers how they are
 //! queue       requests that wait for a server
 //! server      one address: a connection that is there or a new one, and whether sending again is safe
 //! pin         a connection that one client has for itself
 //! opener      new connections, and those of HTTP/2 that are shared (streams)
-//! connect     socket (names), who the client is (introduction), TLS (connectors)
+//! connect     socket (names), who the client is (introduction), TLS
 //! connection  one connection or stream, and what can become of a request on it
 //! dialect     what a request looks like in the HTTP that a server speaks
 //! ```
@@ -22,7 +23,6 @@ mod backend;
 mod balance;
 mod connect;
 mod connection;
-mod connectors;
 mod dialect;
 mod ejected;
 mod health;
@@ -40,6 +40,7 @@ mod roster;
 mod seal;
 mod server;
 pub(super) mod settings;
+mod shared;
 mod sockets;
 mod spelling;
 mod sticky;
@@ -55,22 +56,23 @@ use tokio::time::Instant;
 
 pub(super) use self::backend::{Backend, Brought};
 pub(super) use self::connect::ConnectError;
-pub use self::connectors::{BackendError, Connectors};
 pub(super) use self::dialect::AsClientWrote;
-pub use self::health::HealthChecks;
+pub(super) use self::health::HealthChecks;
 pub(super) use self::introduction::Introduction;
 pub(super) use self::pin::{Pin, Sent};
 pub(super) use self::pool::Lease;
 use self::room::Room;
-pub(super) use self::roster::Roster;
 pub(super) use self::server::Sharing;
-use super::Settings;
+pub use self::shared::{BackendError, check_trust};
+pub(super) use self::shared::{BackendId, Shared};
 use super::headers::by_server::ServerSite;
 
 /// The backends of one worker, with this worker's connections to them.
 #[derive(Debug)]
 pub(super) struct Backends {
-    backends: Vec<Backend>,
+    backends: Vec<Rc<Backend>>,
+    room: Rc<Room>,
+    worker: usize,
 }
 
 /// The head of a server's response.
@@ -89,31 +91,35 @@ pub(super) struct Answer {
 }
 
 impl Backends {
-    /// The backends of `settings` for the worker with this number; no server is connected to before it is needed.
-    /// `rosters` has what all workers know of each, `places` one permit for each connection to a server that the process
-    /// may have.
-    pub(super) fn new(
-        settings: &Settings,
-        connectors: &Connectors,
-        rosters: &[Arc<Roster>],
-        places: Arc<Semaphore>,
-        worker: usize,
-    ) -> Self {
-        let room = Rc::new(Room::new(places));
+    /// The backends that are `shared`, for the worker with this number; no server is connected to before it is needed.
+    /// `places` has one permit for each connection to a server that the process may have.
+    pub(super) fn new(shared: &[Arc<Shared>], places: Arc<Semaphore>, worker: usize) -> Self {
+        let none = Self {
+            backends: Vec::new(),
+            room: Rc::new(Room::new(places)),
+            worker,
+        };
+        none.succeeded_by(shared)
+    }
+
+    /// Those that are `shared` by now. What stays has its connections as before; those of what goes are closed as soon as
+    /// no request is on them.
+    pub(super) fn succeeded_by(&self, shared: &[Arc<Shared>]) -> Self {
+        let backend = |shared: &Arc<Shared>| {
+            let same = self.backends.iter().find(|before| before.is_of(shared));
+            let new = || Rc::new(Backend::new(shared, &self.room, self.worker));
+            same.map_or_else(new, Rc::clone)
+        };
         Self {
-            backends: settings
-                .backends
-                .iter()
-                .zip(rosters)
-                .enumerate()
-                .map(|(index, (backend, roster))| Backend::new(backend, connectors.at(index), roster, &room, worker))
-                .collect(),
+            backends: shared.iter().map(backend).collect(),
+            room: Rc::clone(&self.room),
+            worker: self.worker,
         }
     }
 
     /// The backend at a position in the settings.
     pub(super) fn at(&self, index: usize) -> Option<&Backend> {
-        self.backends.get(index)
+        self.backends.get(index).map(|backend| &**backend)
     }
 
     /// Closes the connections that have been idle for too long at `now`.

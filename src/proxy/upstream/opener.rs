@@ -57,7 +57,7 @@ impl Opener {
             backend.timeouts.idle,
             backend.choice.requests_per_connection,
         ));
-        room.enter(streams.clone());
+        room.enter(&streams);
         Self {
             target: Target::new(address, &backend.protocol, connector),
             http: backend.protocol.http,

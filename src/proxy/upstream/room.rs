@@ -1,7 +1,7 @@
 //! How many connections to servers there may be.
 
 use std::cell::RefCell;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -20,10 +20,10 @@ pub(super) trait GivesWay: std::fmt::Debug {
 }
 
 /// Of all these, those whose oldest has been idle for longest.
-pub(super) fn oldest(all: &[Rc<dyn GivesWay>]) -> Option<&dyn GivesWay> {
-    let since = all.iter().filter_map(|idle| Some((idle.oldest()?, idle)));
+pub(super) fn oldest(all: impl IntoIterator<Item = Rc<dyn GivesWay>>) -> Option<Rc<dyn GivesWay>> {
+    let since = all.into_iter().filter_map(|idle| Some((idle.oldest()?, idle)));
     let (_, oldest) = since.min_by_key(|(since, _)| *since)?;
-    Some(&**oldest)
+    Some(oldest)
 }
 
 /// The places for connections to servers: those of the process, and the idle connections of this worker that could be
@@ -31,9 +31,13 @@ pub(super) fn oldest(all: &[Rc<dyn GivesWay>]) -> Option<&dyn GivesWay> {
 #[derive(Debug)]
 pub(super) struct Room {
     places: Arc<Semaphore>,
-    pools: RefCell<Vec<Rc<dyn GivesWay>>>,
-    pins: RefCell<Vec<Rc<dyn GivesWay>>>,
+    pools: RefCell<Connected>,
+    pins: RefCell<Connected>,
 }
+
+/// Those of the servers that there are: a backend may go while the process runs, and its connections with it.
+#[derive(Debug, Default)]
+struct Connected(Vec<Weak<dyn GivesWay>>);
 
 /// What an open connection takes up, for as long as it is kept.
 #[derive(Debug)]
@@ -72,13 +76,13 @@ impl Room {
     }
 
     /// From now on the idle connections of `pool` give way where there is no place.
-    pub(super) fn enter(&self, pool: Rc<dyn GivesWay>) {
-        self.pools.borrow_mut().push(pool);
+    pub(super) fn enter(&self, pool: &Rc<impl GivesWay + 'static>) {
+        self.pools.borrow_mut().add(pool);
     }
 
     /// From now on idle connections of `pins` do where none of a pool can.
-    pub(super) fn enter_pins(&self, pins: Rc<dyn GivesWay>) {
-        self.pins.borrow_mut().push(pins);
+    pub(super) fn enter_pins(&self, pins: &Rc<impl GivesWay + 'static>) {
+        self.pins.borrow_mut().add(pins);
     }
 
     /// A place, where need be that of a connection of this worker that nobody uses, of the one idle for longest; waited for
@@ -95,7 +99,19 @@ impl Room {
 
     fn close_oldest(&self) -> Option<()> {
         let (pools, pins) = (self.pools.borrow(), self.pins.borrow());
-        oldest(&pools).or_else(|| oldest(&pins))?.close_oldest();
+        oldest(pools.iter()).or_else(|| oldest(pins.iter()))?.close_oldest();
         Some(())
+    }
+}
+
+impl Connected {
+    fn add(&mut self, one: &Rc<impl GivesWay + 'static>) {
+        self.0.retain(|other| other.strong_count() > 0);
+        let one: Rc<dyn GivesWay> = one.clone();
+        self.0.push(Rc::downgrade(&one));
+    }
+
+    fn iter(&self) -> impl Iterator<Item = Rc<dyn GivesWay>> {
+        self.0.iter().filter_map(Weak::upgrade)
     }
 }

@@ -50,30 +50,44 @@ pub(super) struct Slot {
 }
 
 impl Roster {
-    /// The servers of `backend`, all of them taken to be well.
-    pub(in crate::proxy) fn new(backend: &settings::Backend) -> Self {
+    /// The servers of `backend`, all of them taken to be well but those that `previous` knows to be down. Clients stay with
+    /// their servers where it had a secret of its own too.
+    pub(super) fn new(backend: &settings::Backend, previous: Option<&Self>) -> Self {
         let choice = &backend.choice;
-        let entry = |address: &settings::ServerAddress| Entry {
-            name: address.to_string().into(),
-            up: AtomicBool::new(true),
-            ejected: Ejected::default(),
-            in_use: AtomicUsize::new(0),
-            sockets: choice
-                .limit
-                .map(|limit| Arc::new(Sockets::new(limit.connections.get()))),
+        let is_checked = choice.health.is_some();
+        let is_down = |name: &str| {
+            let mut before = previous.into_iter().flat_map(|previous| &previous.servers);
+            before.any(|entry| &*entry.name == name && !entry.up.load(Ordering::Relaxed))
         };
+        let entry = |address: &settings::ServerAddress| {
+            let name: Box<str> = address.to_string().into();
+            Entry {
+                up: AtomicBool::new(!(is_checked && is_down(&name))),
+                name,
+                ejected: Ejected::default(),
+                in_use: AtomicUsize::new(0),
+                sockets: choice
+                    .limit
+                    .map(|limit| Arc::new(Sockets::new(limit.connections.get()))),
+            }
+        };
+        let seal_before = previous.and_then(|previous| previous.seal.clone());
         Self {
             backend: backend.log_name().into(),
             servers: backend.servers.iter().map(entry).collect(),
             ejection: choice.ejection,
             queue: choice.limit.as_ref().map(Queue::new),
             counts: matches!(choice.balance, Balance::LeastConnections | Balance::RandomTwo),
-            seal: choice.sticky.as_ref().and_then(|sticky| {
-                let seal = Seal::new(sticky.secret.as_ref(), &backend.name);
-                seal.map(Arc::new)
-                    .inspect_err(|_| tracing::error!(backend = backend.log_name(), "no key for sticky cookies"))
-                    .ok()
-            }),
+            seal: choice
+                .sticky
+                .as_ref()
+                .and_then(|sticky| match (&sticky.secret, seal_before) {
+                    (None, Some(before)) => Some(before),
+                    (secret, _) => Seal::new(secret.as_ref(), &backend.name)
+                        .map(Arc::new)
+                        .inspect_err(|_| tracing::error!(backend = backend.log_name(), "no key for sticky cookies"))
+                        .ok(),
+                }),
             learnt: Arc::default(),
             beginning: Instant::now(),
         }
@@ -98,6 +112,12 @@ impl Roster {
     pub(super) fn load(&self, server: usize) -> usize {
         let entry = self.servers.get(server);
         entry.map_or(0, |entry| entry.in_use.load(Ordering::Relaxed))
+    }
+
+    /// Whether health checks say that a server is up.
+    pub(super) fn is_up(&self, server: usize) -> bool {
+        let entry = self.servers.get(server);
+        entry.is_some_and(|entry| entry.up.load(Ordering::Relaxed))
     }
 
     /// Whether a server may be sent requests at `now`. One that is left alone may, where all others are down or left
@@ -278,10 +298,11 @@ mod tests {
             ejection: Some(Ejection::after(NonZeroU32::MIN)),
             ..Choice::default()
         };
-        Roster::new(&Backend {
+        let backend = Backend {
             choice,
             ..Backend::new("app", (0..servers).map(address).collect(), timeouts)
-        })
+        };
+        Roster::new(&backend, None)
     }
 
     fn taking(roster: &Roster, now: Instant) -> Vec<usize> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::connect::ConnectError;
@@ -33,6 +34,8 @@ pub(super) struct Server {
     origin: Rc<Origin>,
     pool: Rc<Pool>,
     opener: Rc<Opener>,
+    /// Ends what runs for it in the background when it is dropped.
+    _kept: oneshot::Sender<()>,
 }
 
 /// Where a connection leads, as far as a request on it has to know.
@@ -72,13 +75,20 @@ impl Server {
     ) -> Self {
         let most_requests = backend.choice.requests_per_connection;
         let pool = Rc::new(Pool::new(backend.timeouts.idle, most_requests, sockets.cloned()));
-        room.enter(pool.clone());
+        room.enter(&pool);
         let opener = Rc::new(Opener::new(address, backend, dialect, connector, sockets, room));
         let pins = Rc::<IdlePins>::default();
-        room.enter_pins(pins.clone());
+        room.enter_pins(&pins);
+        let (_kept, gone) = oneshot::channel();
         if let Some(sockets) = sockets {
             let pools: [Rc<dyn GivesWay>; 2] = [pool.clone(), opener.streams().clone()];
-            contain::spawn(None, give_way(pools, [pins.clone()], Arc::clone(sockets)));
+            let give_way = give_way(pools, pins.clone(), Arc::clone(sockets));
+            contain::spawn(None, async {
+                tokio::select! {
+                    () = give_way => {}
+                    _ = gone => {}
+                }
+            });
         }
         Self {
             origin: Rc::new(Origin {
@@ -89,6 +99,7 @@ impl Server {
             }),
             pool,
             opener,
+            _kept,
         }
     }
 
@@ -223,11 +234,11 @@ impl Origin {
 
 /// Closes connections that are idle whenever they are in the way of others, as many as those: first what anybody could
 /// have used, and what is pinned where that was not enough.
-async fn give_way(pools: [Rc<dyn GivesWay>; 2], pins: [Rc<dyn GivesWay>; 1], sockets: Arc<Sockets>) {
+async fn give_way(pools: [Rc<dyn GivesWay>; 2], pins: Rc<dyn GivesWay>, sockets: Arc<Sockets>) {
     let mut crowded = sockets.crowded();
     while crowded.changed().await.is_ok() {
-        let pinned = || oldest(&pins).filter(|_| sockets.is_still_crowded());
-        while let Some(idle) = oldest(&pools).or_else(pinned)
+        let pinned = || oldest([pins.clone()]).filter(|_| sockets.is_still_crowded());
+        while let Some(idle) = oldest(pools.clone()).or_else(pinned)
             && sockets.claim()
         {
             idle.close_oldest();

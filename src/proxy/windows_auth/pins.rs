@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use crate::proxy::upstream::Pin;
+use crate::proxy::upstream::{BackendId, Pin};
 
 /// Pins of one client connection, above which the oldest is closed. A client has no more of them than there are
 /// backends; a trusted proxy has that many for each client that it speaks for.
@@ -21,8 +21,8 @@ pub(in crate::proxy) struct Pins {
 /// What makes a pin another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::proxy) struct Whose {
-    /// The position of the backend.
-    pub(in crate::proxy) backend: usize,
+    /// Where it leads; not where that stands in the configuration, which may come to mean another.
+    pub(in crate::proxy) backend: BackendId,
     /// For whom the request was sent. It changes on one connection only where that is a trusted proxy's, which may put
     /// requests of several clients on it.
     pub(in crate::proxy) client: Option<IpAddr>,
@@ -66,7 +66,7 @@ mod tests {
     fn a_pin_is_for_one_backend_and_one_client() {
         let pins = Pins::default();
         let whose = |backend, last| Whose {
-            backend,
+            backend: BackendId::example(backend),
             client: Some(IpAddr::from([192, 0, 2, last])),
         };
         let pin = pins.find_or_make(whose(0, 1));
@@ -78,7 +78,10 @@ mod tests {
     #[test]
     fn of_too_many_the_oldest_goes() {
         let pins = Pins::default();
-        let whose = |backend| Whose { backend, client: None };
+        let whose = |number: usize| Whose {
+            backend: BackendId::example(number as u64),
+            client: None,
+        };
         for backend in 0..=MOST {
             pins.find_or_make(whose(backend));
         }

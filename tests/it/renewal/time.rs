@@ -73,10 +73,10 @@ impl Days {
         let clock =
             Clock::from(move || UnixTime::since_unix_epoch(Duration::from_secs(day(0).as_secs()) + start.elapsed()));
         let reconfigured = plan.clone();
-        let reconfigure = Box::new(move || Ok(reconfigured.clone()));
-        let (task, handle) = Task::start(plan, reconfigure, tls::Tickets::new().unwrap(), clock.clone()).unwrap();
+        let reconfigure = Box::new(move || Ok(reconfigured.clone().into()));
+        let (task, handle) = Task::start(plan, tls::Tickets::new().unwrap(), clock.clone()).unwrap();
         let generation = Arc::clone(task.generation());
-        tokio::spawn(task.run());
+        tokio::spawn(task.run(reconfigure));
         Self {
             directory,
             handle,

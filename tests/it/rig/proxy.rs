@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use fullchain::proxy::settings::{
     Timeouts,
 };
 use fullchain::proxy::{
-    AccessLog, AccessOutput, HealthChecks, Inherited, LocalAddress, Server, Settings, Workers, drain,
+    AccessLog, AccessOutput, Inherited, LocalAddress, Reconfigurer, Server, Settings, Workers, drain,
 };
 use fullchain::tls::{self, Handshaker, Snapshot, Trust};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -33,6 +33,8 @@ pub(crate) struct Proxy {
     listeners: Vec<LocalAddress>,
     pub(crate) roots: RootCertStore,
     drain: drain::Drain,
+    reconfigurer: Reconfigurer,
+    settings: Mutex<Settings>,
     workers: Option<Workers>,
     /// Ends the health checks when it is dropped.
     _checking: oneshot::Sender<()>,
@@ -78,13 +80,16 @@ impl Proxy {
         let addresses = server.local_addresses();
         let access_log = AccessOutput::open(&settings.access_log).unwrap();
         let (drain, watch) = drain::channel();
-        let _checking = check_health(server.health_checks());
+        let reconfigurer = server.reconfigurer().clone();
+        let _checking = check_health(reconfigurer.clone());
         Self {
             address: addresses[0].address.ip().unwrap(),
             redirect: addresses[1].address.ip().unwrap(),
             listeners: addresses,
             roots,
             drain,
+            reconfigurer,
+            settings: Mutex::new(settings.clone()),
             _checking,
             workers: Some(server.run(Arc::new(handshaker), access_log, watch).unwrap()),
         }
@@ -93,6 +98,13 @@ impl Proxy {
     /// Where listener `number` of the settings is.
     pub(crate) fn listener(&self, number: usize) -> SocketAddr {
         self.listeners[number].address.ip().unwrap()
+    }
+
+    /// Has it go on by settings that `alter` changes.
+    pub(crate) fn reconfigure(&self, alter: impl FnOnce(&mut Settings)) {
+        let mut settings = self.settings.lock().unwrap();
+        alter(&mut settings);
+        self.reconfigurer.prepare(settings.clone()).unwrap().commit();
     }
 
     /// Gives the drain signal.
@@ -109,7 +121,7 @@ impl Proxy {
 }
 
 /// Runs health checks on a thread of their own, until what this returns is dropped.
-fn check_health(checks: HealthChecks) -> oneshot::Sender<()> {
+fn check_health(reconfigurer: Reconfigurer) -> oneshot::Sender<()> {
     let (keep, ended) = oneshot::channel();
     thread::spawn(move || {
         let runtime = Builder::new_current_thread()
@@ -118,7 +130,7 @@ fn check_health(checks: HealthChecks) -> oneshot::Sender<()> {
             .unwrap();
         runtime.block_on(async {
             tokio::select! {
-                () = checks.run() => {}
+                () = reconfigurer.check_health() => {}
                 _ = ended => {}
             }
         });
@@ -177,5 +189,5 @@ fn handshaker(certificate: CertificateDer<'static>, key: PrivateKeyDer<'static>,
         handshake_timeout: timeout,
         strict_sni: false,
     };
-    Handshaker::new(Arc::new(Live::new(Snapshot::from(config))), settings)
+    Handshaker::new(Arc::new(Live::new(Snapshot::foreign(config, &settings))))
 }

@@ -15,96 +15,79 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use self::check::check;
 use self::tally::Tally;
-use super::connectors::Connectors;
 use super::dialect::Dialect;
 use super::opener::Opener;
 use super::room::Room;
-use super::roster::Roster;
 use super::settings::HealthCheck;
+use super::shared::Shared;
 use crate::proxy::headers::by_server::ServerSite;
-use crate::proxy::settings::{Backend, ServerAddress};
-use crate::tls::Connector;
+use crate::proxy::settings::ServerAddress;
 
-/// Everything that is to be asked. It does nothing until it runs.
-#[derive(Debug)]
-pub struct HealthChecks {
-    servers: Vec<Checked>,
-}
-
-#[derive(Debug)]
-struct Checked {
-    backend: Arc<Backend>,
-    connector: Option<Arc<Connector>>,
-    settings: HealthCheck,
-    address: ServerAddress,
-    roster: Arc<Roster>,
-    server: usize,
+/// The checks that are going on. Dropped, they end.
+#[derive(Debug, Default)]
+pub(in crate::proxy) struct HealthChecks {
+    backends: Vec<(Arc<Shared>, JoinSet<()>)>,
 }
 
 impl HealthChecks {
-    /// The checks of `backends`, whose outcomes go to the roster at the same position.
-    pub(in crate::proxy) fn new(backends: &[Backend], connectors: &Connectors, rosters: &[Arc<Roster>]) -> Self {
-        let mut servers = Vec::new();
-        for (position, (backend, roster)) in backends.iter().zip(rosters).enumerate() {
-            let Some(settings) = &backend.choice.health else {
-                continue;
-            };
-            let backend = Arc::new(backend.clone());
-            servers.extend(backend.servers.iter().enumerate().map(|(server, address)| Checked {
-                backend: Arc::clone(&backend),
-                connector: connectors.at(position).cloned(),
-                settings: settings.clone(),
-                address: address.clone(),
-                roster: Arc::clone(roster),
-                server,
-            }));
-        }
-        Self { servers }
-    }
-
-    /// Asks every server again and again, for as long as the future is kept. Runs on a tokio runtime that has local
-    /// tasks.
-    pub async fn run(self) {
-        let mut checking = JoinSet::new();
-        for checked in self.servers {
-            checking.spawn_local(checked.run());
-        }
-        while checking.join_next().await.is_some() {}
+    /// From now on the servers of `backends` are asked, and no others; those that were asked before go on being asked.
+    /// Runs on a tokio runtime that has local tasks.
+    pub(in crate::proxy) fn follow(&mut self, backends: &[Arc<Shared>]) {
+        let mut before = std::mem::take(&mut self.backends);
+        let asked = |backend: &Arc<Shared>| {
+            let position = before.iter().position(|(other, _)| Arc::ptr_eq(other, backend));
+            let same = position.map(|position| before.swap_remove(position));
+            same.unwrap_or_else(|| (Arc::clone(backend), ask(backend)))
+        };
+        self.backends = backends.iter().map(asked).collect();
     }
 }
 
-impl Checked {
-    async fn run(self) {
-        let dialect = Rc::new(Dialect::new(&self.backend.protocol));
-        let connector = self.connector.as_ref();
-        // One check at a time takes no room from requests.
-        let room = Rc::new(Room::new(Arc::new(Semaphore::new(Semaphore::MAX_PERMITS))));
-        let opener = Rc::new(Opener::new(
-            &self.address,
-            &self.backend,
-            &dialect,
-            connector,
-            None,
-            &room,
-        ));
-        let site = ServerSite::of(&self.address);
-        let mut ticks = tokio::time::interval(self.settings.interval);
-        // After a machine has slept, one check is enough.
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut tally = Tally::default();
-        loop {
-            ticks.tick().await;
-            let begin = Instant::now();
-            let outcome = check(&opener, site.authority(), &self.settings).await;
-            let Some(up) = tally.note(outcome.is_ok(), &self.settings) else {
-                continue;
-            };
-            self.roster.set_up(self.server, up);
-            let (backend, server, took) = (self.backend.log_name(), &self.address, begin.elapsed().as_secs_f32());
-            match outcome {
-                Ok(()) => tracing::info!(backend, %server, seconds = took, "server is up"),
-                Err(reason) => tracing::warn!(backend, %server, %reason, "server is down: it gets no requests"),
-            }
+fn ask(backend: &Arc<Shared>) -> JoinSet<()> {
+    let mut asking = JoinSet::new();
+    if let Some(settings) = &backend.settings.choice.health {
+        for (server, address) in backend.settings.servers.iter().enumerate() {
+            asking.spawn_local(keep_asking(
+                Arc::clone(backend),
+                settings.clone(),
+                server,
+                address.clone(),
+            ));
+        }
+    }
+    asking
+}
+
+async fn keep_asking(backend: Arc<Shared>, settings: HealthCheck, server: usize, address: ServerAddress) {
+    let dialect = Rc::new(Dialect::new(&backend.settings.protocol));
+    let connector = backend.connector.as_ref();
+    // One check at a time takes no room from requests.
+    let room = Rc::new(Room::new(Arc::new(Semaphore::new(Semaphore::MAX_PERMITS))));
+    let opener = Rc::new(Opener::new(
+        &address,
+        &backend.settings,
+        &dialect,
+        connector,
+        None,
+        &room,
+    ));
+    let site = ServerSite::of(&address);
+    let mut ticks = tokio::time::interval(settings.interval);
+    // After a machine has slept, one check is enough.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut tally = Tally::of(backend.roster.is_up(server));
+    loop {
+        ticks.tick().await;
+        let begin = Instant::now();
+        let outcome = check(&opener, site.authority(), &settings).await;
+        let Some(up) = tally.note(outcome.is_ok(), &settings) else {
+            continue;
+        };
+        backend.roster.set_up(server, up);
+        let (backend, server, took) = (backend.log_name(), &address, begin.elapsed().as_secs_f32());
+        match outcome {
+            Ok(()) => tracing::info!(backend, %server, seconds = took, "server is up"),
+            Err(reason) => tracing::warn!(backend, %server, %reason, "server is down: it gets no requests"),
         }
     }
 }

@@ -3,35 +3,39 @@
 use crate::proxy::upstream::settings::HealthCheck;
 
 /// How the checks of one server have gone.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Tally {
-    up: Option<bool>,
+    up: bool,
+    /// No check has said so yet.
+    is_new: bool,
     /// Checks in a row that say otherwise.
     against: u32,
 }
 
 impl Tally {
+    /// A server that is taken to be up, or down, until it is asked.
+    pub(super) fn of(up: bool) -> Self {
+        Self {
+            up,
+            is_new: true,
+            against: 0,
+        }
+    }
+
     /// Notes whether a check was passed; what the server is from now on, if that changes. The first check decides
     /// alone: nobody should wait for three of them to hear that a server is not there.
     pub(super) fn note(&mut self, passed: bool, settings: &HealthCheck) -> Option<bool> {
-        let Some(up) = self.up else {
-            self.up = Some(passed);
-            // Whoever starts is taken to be up.
-            return (!passed).then_some(false);
-        };
-        if passed == up {
+        let is_new = std::mem::replace(&mut self.is_new, false);
+        if passed == self.up {
             self.against = 0;
             return None;
         }
         self.against += 1;
-        let enough = if up { settings.fall } else { settings.rise };
-        if self.against < enough.get() {
+        let enough = if self.up { settings.fall } else { settings.rise };
+        if !is_new && self.against < enough.get() {
             return None;
         }
-        *self = Self {
-            up: Some(passed),
-            against: 0,
-        };
+        (self.up, self.against) = (passed, 0);
         Some(passed)
     }
 }
@@ -45,7 +49,7 @@ mod tests {
     fn changes(checks: &[bool]) -> Vec<Option<bool>> {
         // Down after three, up after two.
         let settings = HealthCheck::of(PathAndQuery::from_static("/"));
-        let mut tally = Tally::default();
+        let mut tally = Tally::of(true);
         checks.iter().map(|passed| tally.note(*passed, &settings)).collect()
     }
 
