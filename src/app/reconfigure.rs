@@ -30,7 +30,7 @@ pub(super) fn whole(
             .map_err(|error| Causes(&error).to_string())?;
         let plan = Plan {
             certificates: config.certs.clone(),
-            tls: config.tls.clone(),
+            tls: config.tls,
             client_auth: config.client_auth.clone(),
             reload: config.reload,
             fetch: config.fetch.clone(),
