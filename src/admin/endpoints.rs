@@ -143,6 +143,7 @@ fn reloaded(outcome: Option<Outcome>) -> Response<Full<Bytes>> {
         Some(Outcome::Unchanged) => (StatusCode::OK, "unchanged", Vec::new()),
         Some(Outcome::Changed(details)) => (StatusCode::OK, "changed", details),
         Some(Outcome::Kept(details)) => (StatusCode::CONFLICT, "kept", details),
+        Some(Outcome::Refused(details)) => (StatusCode::CONFLICT, "refused", details),
         None => (StatusCode::SERVICE_UNAVAILABLE, "ended", Vec::new()),
     };
     object(status, &json!({ "outcome": outcome, "details": details }))
@@ -247,6 +248,11 @@ pub(super) mod tests {
                 Some(kept),
                 StatusCode::CONFLICT,
                 r#"{"outcome":"kept","details":["key of another leaf"]}"#,
+            ),
+            (
+                Some(Outcome::Refused(vec!["no such key".to_owned()])),
+                StatusCode::CONFLICT,
+                r#"{"outcome":"refused","details":["no such key"]}"#,
             ),
             (
                 None,

@@ -5,7 +5,7 @@
 //! | `GET /livez`             | `200`: the process runs                                                                 |
 //! | `GET /readyz`            | `200`: it takes connections; `503` and the reason while it starts or drains             |
 //! | `GET /certificates`      | `200`: what is served, as JSON                                                          |
-//! | `POST /reload[?force=1]` | `200`: every file was read again; `409`: something stays as it was; `503`: no reload task. JSON `{outcome, details}` |
+//! | `POST /reload[?force=1]` | `200`: every file was read again; `409`: something, or everything, stays as it was; `503`: no reload task. JSON `{outcome, details}` |
 //!
 //! Anything else is `404`, another method `405`. What a web page asks is `403`: no page has any business here, but a
 //! page can reach loopback addresses. It is known by `Origin` or a `Sec-Fetch-Site` other than `none`, and where

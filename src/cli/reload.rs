@@ -42,7 +42,8 @@ fn sentence(answer: &Answer) -> String {
     let outcome = match report.outcome.as_str() {
         "unchanged" => "unchanged: what is served is what is on disk",
         "changed" => "changed:",
-        "kept" => "kept, not everything could be taken over:",
+        "kept" => "kept, not everything could be renewed:",
+        "refused" => "refused, nothing has changed:",
         other => other,
     };
     format!("{outcome}\n{details}")
@@ -64,7 +65,7 @@ mod tests {
         let kept = r#"{"outcome":"kept","details":["a.pem: the key does not fit"]}"#;
         assert_eq!(
             said(409, kept),
-            "kept, not everything could be taken over:\n  a.pem: the key does not fit\n"
+            "kept, not everything could be renewed:\n  a.pem: the key does not fit\n"
         );
     }
 

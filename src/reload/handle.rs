@@ -33,6 +33,8 @@ pub enum Outcome {
     Changed(Vec<String>),
     /// Some or all certificates stay as they were; one sentence each that names the file and the reason.
     Kept(Vec<String>),
+    /// The configuration cannot be used, or the reload failed: nothing has changed; why, in sentences.
+    Refused(Vec<String>),
 }
 
 impl Outcome {
@@ -43,6 +45,7 @@ impl Outcome {
             Self::Unchanged => Self::Changed(changed),
             Self::Changed(sentences) => Self::Changed([sentences, changed].concat()),
             Self::Kept(sentences) => Self::Kept([sentences, changed].concat()),
+            Self::Refused(sentences) => Self::Refused(sentences),
         }
     }
 }

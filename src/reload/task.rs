@@ -220,7 +220,7 @@ impl Task {
             Err(reason) => {
                 tracing::error!(%reason, "the configuration cannot be used: the one in force stays");
                 self.awaited = None;
-                return Outcome::Kept(vec![reason]);
+                return Outcome::Refused(vec![reason]);
             }
         };
         let is_new = plan != self.plan;
@@ -244,9 +244,9 @@ impl Task {
                 self.adopt(before);
                 self.reload(Look::Everywhere, false).await;
                 self.await_files(&faults);
-                Outcome::Kept(faults)
+                Outcome::Refused(faults)
             }
-            Err(faults) => Outcome::Kept(faults),
+            Err(faults) => Outcome::Refused(faults),
         }
     }
 
@@ -315,7 +315,7 @@ impl Task {
 
     async fn reload(&mut self, look: Look, force: bool) -> Outcome {
         let outcome = self.try_to_reload(look, force, false).await;
-        outcome.unwrap_or_else(Outcome::Kept)
+        outcome.unwrap_or_else(Outcome::Refused)
     }
 
     /// Reloads, or changes nothing. A plan `on_trial` has to be free of what a start would fail for.
