@@ -17,6 +17,15 @@ fn the_shipped_files_are_valid() {
 }
 
 #[test]
+fn the_example_of_the_page_about_iis_is_valid() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/MIGRATING-FROM-IIS.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (_, example) = page.split_once("```toml\n").unwrap();
+    let config = load(example.split("```").next().unwrap()).unwrap();
+    assert_eq!((config.proxy.routes.len(), config.proxy.backends.len()), (2, 2));
+}
+
+#[test]
 fn the_full_file_says_nothing_but_the_defaults_of_the_code() {
     let (_, mut full) = shipped("fullchain.toml");
     let (_, mut minimal) = shipped("minimal.toml");
