@@ -26,6 +26,12 @@ impl<T> Live<T> {
         self.cell.load_full()
     }
 
+    /// What `look` makes of the value of this instant. Cheaper than [`current`](Self::current): nothing is counted that
+    /// other threads count too. It is not to take long.
+    pub fn with<R>(&self, look: impl FnOnce(&T) -> R) -> R {
+        look(&self.cell.load())
+    }
+
     /// Makes `next` the current value and returns the one it replaces.
     pub fn publish(&self, next: T) -> Arc<T> {
         self.cell.swap(Arc::new(next))
@@ -41,6 +47,6 @@ mod tests {
         let live = Live::new(1);
         let held = live.current();
         assert_eq!(*live.publish(2), 1);
-        assert_eq!((*held, *live.current()), (1, 2));
+        assert_eq!((*held, *live.current(), live.with(|value| *value)), (1, 2, 2));
     }
 }

@@ -1,7 +1,7 @@
 //! How clients are authenticated: from files to the policies in force.
 //!
-//! A policy whose CAs or CRLs cannot be read keeps the last good ones. One that never had any cannot be put in force, and
-//! then none of the configured changes is: half of them could open what the other half was to close.
+//! A policy whose CAs or CRLs cannot be read keeps the last good ones. One that never had any, or is to be another, cannot be put in force,
+//! and then none of the configured changes is: half of them could open what the other half was to close.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use rustls::pki_types::UnixTime;
 
 use crate::certs::{self, ClientTrust, ClientTrustSettings, LoadedClientTrust};
 use crate::chain::Certificate;
-use crate::tls::{self, ClientAuthMode, Demand, Examiner, Revocation, RevocationPolicy};
+use crate::tls::{self, ClientAuthMode, Demand, Examiner, Revocation, RevocationDepth, RevocationPolicy};
 
 /// What the operator says about the clients of some hosts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,8 +43,6 @@ pub struct PolicyInForce {
     pub since: UnixTime,
     /// Why what lies on disk by now does not count instead.
     pub kept_because: Option<String>,
-    /// How much the CRLs of `trust` count, if it has any.
-    revocation: Option<Revocation>,
     demand: Demand,
 }
 
@@ -73,7 +71,7 @@ pub(super) fn first(
 ) -> Result<Arc<ClientAuth>, Vec<String>> {
     let (mut policies, mut faults) = (Vec::new(), Vec::new());
     for settings in settings {
-        match trust_of(settings, loaded).and_then(|trust| PolicyInForce::of(settings, trust, at)) {
+        match trust_of(settings, loaded).and_then(|trust| PolicyInForce::new(settings, trust, at)) {
             Ok(policy) => policies.push(policy),
             Err(reason) => faults.push(reason),
         }
@@ -139,27 +137,19 @@ fn decide(
         .iter()
         .find(|before| before.settings.hosts == settings.hosts);
     let fresh = trust_of(settings, loaded).and_then(|trust| match before {
-        Some(before) if before.is_of(settings, &trust) => Ok(PolicyInForce {
+        Some(before) if *before.settings == *settings && before.trust == trust => Ok(PolicyInForce {
             kept_because: None,
             ..before.clone()
         }),
-        _ => PolicyInForce::of(settings, trust, at),
+        _ => PolicyInForce::new(settings, trust, at),
     });
-    fresh.or_else(|reason| {
-        let before = before
-            .filter(|before| before.trust.is_some())
-            .ok_or_else(|| reason.clone())?;
-        let mut kept = match *before.settings == *settings {
-            true => before.clone(),
-            // The CRLs that stay are asked as before where the settings name none any more; where there were none, those
-            // that cannot be read are not missed: that would turn every client away.
-            false => {
-                let revocation = before.revocation.map(|old| revocation(settings).unwrap_or(old));
-                PolicyInForce::new(settings, before.trust.clone(), revocation, at)?
-            }
-        };
-        kept.kept_because = Some(reason);
-        Ok(kept)
+    // Under other settings the old files would count for something that nobody has asked for.
+    fresh.or_else(|reason| match before {
+        Some(before) if *before.settings == *settings => Ok(PolicyInForce {
+            kept_because: Some(reason),
+            ..before.clone()
+        }),
+        _ => Err(reason),
     })
 }
 
@@ -221,8 +211,12 @@ impl ClientAuthSettings {
         let asks = revocation(self).is_some_and(|revocation| revocation.policy != RevocationPolicy::Lenient);
         let trust = trust.filter(|_| asks);
         let unlisted = trust.into_iter().flat_map(ClientTrust::authorities_without_list);
+        let issued = match self.revocation.depth {
+            RevocationDepth::Chain => "whatever it has issued is refused",
+            RevocationDepth::Leaf => "clients that it has issued certificates to itself are refused",
+        };
         let sentence = |authority: &Arc<Certificate>| {
-            format!("no CRL of {authority}, by its name and its key: whatever it has issued is refused (crl_policy)")
+            format!("no CRL of {authority}, by its name and its key: {issued} (crl_policy, crl_check)")
         };
         unlisted.map(sentence).collect()
     }
@@ -230,16 +224,8 @@ impl ClientAuthSettings {
 
 impl PolicyInForce {
     /// The policy of `settings`, with what was read for them.
-    fn of(settings: &ClientAuthSettings, trust: Option<Arc<ClientTrust>>, at: UnixTime) -> Result<Self, String> {
-        Self::new(settings, trust, revocation(settings), at)
-    }
-
-    fn new(
-        settings: &ClientAuthSettings,
-        trust: Option<Arc<ClientTrust>>,
-        revocation: Option<Revocation>,
-        at: UnixTime,
-    ) -> Result<Self, String> {
+    fn new(settings: &ClientAuthSettings, trust: Option<Arc<ClientTrust>>, at: UnixTime) -> Result<Self, String> {
+        let revocation = revocation(settings);
         let examiner = |trust: &Arc<ClientTrust>| {
             let examiner = Examiner::new(trust, revocation).map_err(|error| error.to_string())?;
             if !examiner.names_authorities() {
@@ -261,14 +247,8 @@ impl PolicyInForce {
             trust,
             since: at,
             kept_because: None,
-            revocation,
             demand,
         })
-    }
-
-    /// Whether it is what `settings` and `trust` make, kept or not.
-    fn is_of(&self, settings: &ClientAuthSettings, trust: &Option<Arc<ClientTrust>>) -> bool {
-        *self.settings == *settings && self.trust == *trust && self.revocation == revocation(settings)
     }
 
     fn is_among(&self, policies: &[Self]) -> bool {
@@ -286,8 +266,7 @@ impl PolicyInForce {
             .find(|before| before.settings.hosts == self.settings.hosts);
         let kept_before = before.and_then(|before| before.kept_because.as_ref());
         if let Some(reason) = &self.kept_because {
-            let is_changed = before.is_none_or(|before| *before.settings != *self.settings);
-            let is_news = is_changed || kept_before != Some(reason);
+            let is_news = kept_before != Some(reason);
             if is_news {
                 tracing::warn!(
                     hosts,
@@ -404,46 +383,19 @@ mod tests {
         assert_eq!(replaced.news, ["CAs and CRLs of clients replaced: a.test"]);
     }
 
+    /// The old CAs and CRLs once counted under the new settings: without CRLs that were asked for every client was refused.
     #[test]
-    fn a_stricter_mode_counts_though_the_files_are_broken() {
+    fn other_settings_whose_files_are_broken_are_not_put_in_force() {
         let optional = [settings("a.test", ClientAuthMode::Optional, "ca.pem")];
         let before = first(&optional, &[loaded("ca.pem", Ok(trust("R")))], AT).unwrap();
-        let required = [settings("a.test", ClientAuthMode::Required, "other.pem")];
-        let after = again(&required, &[loaded("other.pem", broken())], &before, AT);
-        assert_eq!(after.in_force.policies[0].demand.mode(), ClientAuthMode::Required);
-        assert_eq!(after.in_force.kept().count(), 1);
-    }
-
-    /// A `crl` that could not be read once turned every client away: its CRLs were asked for and there were none.
-    #[test]
-    fn crls_that_cannot_be_read_are_not_asked_for_and_those_that_stay_are() {
-        let without = || [settings("a.test", ClientAuthMode::Required, "ca.pem")];
-        let with = |file: &str| {
-            let mut settings = without();
-            settings[0].trust.revocation_lists = vec![file.into()];
-            settings
-        };
-        let read = |settings: &[ClientAuthSettings; 1], trust| (settings[0].trust.clone(), trust);
-        let revocation = |auth: &ClientAuth| auth.policies[0].revocation;
-        let good = first(&without(), &[loaded("ca.pem", Ok(trust("R")))], AT).unwrap();
-        let after = again(&with("torn.crl"), &[read(&with("torn.crl"), broken())], &good, AT).in_force;
-        assert_eq!((revocation(&after), after.kept().count()), (None, 1));
-        let good = read(&with("torn.crl"), Ok(after.policies[0].trust.clone().unwrap()));
-        let after = again(&with("torn.crl"), &[good], &after, AT).in_force;
-        assert_eq!(
-            (revocation(&after), after.kept().count()),
-            (Some(Revocation::default()), 0)
-        );
-        // Those that were read stay in force though a broken CA file comes without any.
-        let after = again(&without(), &[loaded("ca.pem", broken())], &after, AT).in_force;
-        assert_eq!(
-            (revocation(&after), after.kept().count()),
-            (Some(Revocation::default()), 1)
-        );
-        let mut laxer = with("torn.crl");
-        laxer[0].revocation.policy = RevocationPolicy::Stale;
-        let after = again(&laxer, &[read(&laxer, broken())], &after, AT).in_force;
-        assert_eq!(revocation(&after), Some(laxer[0].revocation));
+        let mut revoking = optional.clone();
+        revoking[0].trust.revocation_lists = vec!["torn.crl".into()];
+        for other in [[settings("a.test", ClientAuthMode::Required, "other.pem")], revoking] {
+            let broken = (other[0].trust.clone(), broken());
+            let after = again(&other, &[broken], &before, AT);
+            assert!(Arc::ptr_eq(&after.in_force, &before));
+            assert_eq!(after.refused.len(), 1);
+        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::memory::Memory;
 use super::snapshot::Beginning;
-use super::{ClientAuthMode, HandshakeError, Hello, Snapshot};
+use super::{HandshakeError, Hello, Snapshot};
 use crate::live::Live;
 
 /// How long a client that spoke plain HTTP has to read the answer and close: a round trip with room to spare.
@@ -42,7 +42,13 @@ impl Handshaker {
 
     /// Whether clients of `host` have to show a certificate.
     pub fn requires_certificate_for(&self, host: &str) -> bool {
-        self.live.current().client_auth().mode_for(host) == ClientAuthMode::Required
+        self.live
+            .with(|snapshot| snapshot.client_auth().requires_certificate_for(host))
+    }
+
+    /// Whether a request for `host`, without its port, may be answered on the connection that began with `hello`.
+    pub fn may_serve(&self, hello: &Hello, host: &str) -> bool {
+        self.live.with(|snapshot| hello.may_serve(host, snapshot.client_auth()))
     }
 
     /// Runs the handshake within its deadline. A failure has been logged, as one of `peer`, when it is returned.
@@ -68,7 +74,7 @@ impl Handshaker {
             .await
             .unwrap_or(Err(HandshakeError::TimedOut(limit)))
             .map(|(stream, beginning)| Accepted {
-                hello: Hello::of(&stream, server_name.clone(), &snapshot, &beginning),
+                hello: Hello::of(&stream, server_name.clone(), &beginning),
                 stream,
             })
             .inspect_err(|error| error.log(&peer, server_name.as_deref()))

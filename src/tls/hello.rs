@@ -6,11 +6,9 @@ use std::sync::Arc;
 use rustls::{HandshakeKind, ProtocolVersion};
 use tokio_rustls::server::TlsStream;
 
-#[cfg(test)]
-use super::ClientAuth;
 use super::memory::Scope;
 use super::snapshot::Beginning;
-use super::{ClientCertificates, Snapshot};
+use super::{ClientAuth, ClientCertificates};
 
 /// What the handshake agreed on.
 #[derive(Clone, Debug)]
@@ -49,20 +47,14 @@ impl Hello {
             client: None,
             scope: Scope {
                 names: None,
-                hosts: Arc::clone(ClientAuth::default().hosts()),
-                policy: 0,
+                asked: Default::default(),
             },
         }
     }
 }
 
 impl Hello {
-    pub(super) fn of<IO>(
-        stream: &TlsStream<IO>,
-        server_name: Option<Box<str>>,
-        snapshot: &Snapshot,
-        beginning: &Beginning,
-    ) -> Self {
+    pub(super) fn of<IO>(stream: &TlsStream<IO>, server_name: Option<Box<str>>, beginning: &Beginning) -> Self {
         let (_, connection) = stream.get_ref();
         let memory = &beginning.memory;
         Self {
@@ -70,8 +62,7 @@ impl Hello {
             client: memory.verdict.get().and_then(|verdict| verdict.clone().ok()),
             scope: Scope {
                 names: memory.shown.get().cloned(),
-                hosts: Arc::clone(snapshot.client_auth().hosts()),
-                policy: beginning.policy,
+                asked: beginning.asked,
             },
             protocol: match connection.alpn_protocol() {
                 Some(b"h2") => ApplicationProtocol::Http2,
@@ -85,19 +76,20 @@ impl Hello {
         }
     }
 
-    /// Whether a request for `host`, without its port, may be answered on this connection. Where not, RFC 9110 section
-    /// 15.5.20 has 421.
+    /// Whether a request for `host`, without its port, may be answered on this connection, where clients are authenticated as
+    /// `client_auth` says by now. Where not, RFC 9110 section 15.5.20 has 421.
     ///
-    /// No other certificate must be asked of the client for it, whatever the protocol. Over HTTP/2 the identity that was
+    /// No other certificate must be asked of the client for it, whatever the protocol, and whatever was asked when the
+    /// connection began: a host that is guarded since would be open to all who are connected. Over HTTP/2 the identity that was
     /// shown must be for it besides, since clients take one connection for several hosts where its certificate covers
     /// them (RFC 9113 section 9.1.1), and are told so where they are mistaken. Over HTTP/1.1 none does: whoever names
     /// another host there means it, as a monitor does that connects by one name and asks for another.
     ///
     /// The name in the ClientHello itself may always be asked for, whatever identity there was to show; and a client that
     /// named none has coalesced nothing.
-    pub fn may_serve(&self, host: &str) -> bool {
+    pub(super) fn may_serve(&self, host: &str, client_auth: &ClientAuth) -> bool {
         let covers = self.protocol == ApplicationProtocol::Http1 || self.covers(host);
-        covers && self.scope.asks_alike_for(host)
+        covers && self.scope.is_enough_for(host, client_auth)
     }
 
     fn covers(&self, host: &str) -> bool {
@@ -128,7 +120,7 @@ mod tests {
     use crate::live::Live;
     use crate::tls::rig::{self, Pki, peer, run};
     use crate::tls::witness::Witness;
-    use crate::tls::{Demand, Handshaker};
+    use crate::tls::{Demand, Handshaker, Snapshot};
 
     /// A connection may be used for another host if its certificate is for that too (RFC 9113 section 9.1.1), and if no
     /// other certificate would be asked of the client there.
@@ -143,7 +135,8 @@ mod tests {
             ];
             let snapshot =
                 rig::snapshot(identities).with_client_auth(rig::client_auth([("guarded.c.test", required())]));
-            hello(snapshot, protocol, server_name).may_serve(host)
+            let client_auth = Arc::clone(snapshot.client_auth());
+            hello(snapshot, protocol, server_name).may_serve(host, &client_auth)
         };
         for protocol in ["h2", "http/1.1"] {
             let may_serve = |server_name, host| may_serve(protocol, server_name, host);
@@ -170,6 +163,26 @@ mod tests {
                 assert!(may_serve(None, host), "{host}");
             }
         }
+    }
+
+    #[test]
+    fn a_connection_does_not_serve_a_host_that_is_guarded_since_or_otherwise() {
+        let pki = Pki::new();
+        let guarding = |pki: &Pki| rig::client_auth([("b.test", Demand::Optional(Arc::new(pki.examiner())))]);
+        let (guarded, otherwise) = (guarding(&pki), guarding(&Pki::named("other")));
+        let open = ClientAuth::default();
+        let hello = |name, client_auth: &Arc<ClientAuth>| {
+            let snapshot = rig::snapshot([pki.identity(&["a.test", "b.test"])]);
+            hello(snapshot.with_client_auth(Arc::clone(client_auth)), "h2", Some(name))
+        };
+        let asked_nothing = hello("a.test", &guarded);
+        assert!(asked_nothing.may_serve("b.test", &open) && !asked_nothing.may_serve("b.test", &guarded));
+        let asked = hello("b.test", &guarded);
+        assert!(asked.may_serve("b.test", &guarded) && !asked.may_serve("b.test", &otherwise));
+        assert!(
+            !asked.may_serve("b.test", &open),
+            "it would tell of a certificate that nobody asks for"
+        );
     }
 
     /// What is agreed with a client that asks for `server_name` and puts up with any certificate of it.

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 
-use super::client_auth::{Hosts, Verdict};
+use super::client_auth::{Asked, ClientAuth, Verdict};
 use super::names;
 use super::resolver::Resolver;
 
@@ -41,10 +41,8 @@ impl ResolvesServerCert for Noting {
 pub(super) struct Scope {
     /// The names of the identity that was shown, where they are known.
     pub(super) names: Option<Arc<[Box<str>]>>,
-    /// Which policy each host has.
-    pub(super) hosts: Arc<Hosts>,
-    /// The place of the policy that the client was asked under.
-    pub(super) policy: usize,
+    /// What the client was asked.
+    pub(super) asked: Asked,
 }
 
 impl Scope {
@@ -53,8 +51,8 @@ impl Scope {
         self.names.as_ref().is_none_or(|names| names::cover(names, host))
     }
 
-    /// Whether what was asked of the client is what would be asked of it for `host`.
-    pub(super) fn asks_alike_for(&self, host: &str) -> bool {
-        self.hosts.is_same_for(self.policy, host)
+    /// Whether what was asked of the client is what `client_auth` would ask of it for `host`.
+    pub(super) fn is_enough_for(&self, host: &str, client_auth: &ClientAuth) -> bool {
+        client_auth.is_same_for(self.asked, host)
     }
 }

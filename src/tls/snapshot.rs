@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rustls::ServerConfig;
 
-use super::client_auth::{ClientAuth, Demand, Examination};
+use super::client_auth::{Asked, ClientAuth, Demand, Examination};
 use super::memory::{Memory, Noting};
 use super::resolver::Resolver;
 use super::server_config::{examining, server_config};
@@ -27,8 +27,8 @@ pub struct Snapshot {
 #[derive(Debug)]
 pub(super) struct Beginning {
     pub(super) config: Arc<ServerConfig>,
-    /// The place of the policy that the client is asked under.
-    pub(super) policy: usize,
+    /// What the client is asked.
+    pub(super) asked: Asked,
     /// What comes of it.
     pub(super) memory: Arc<Memory>,
 }
@@ -127,7 +127,11 @@ impl Snapshot {
                 Arc::new(config)
             }
         };
-        Ok(Beginning { config, policy, memory })
+        Ok(Beginning {
+            config,
+            asked: self.client_auth.asked_of(server_name),
+            memory,
+        })
     }
 
     /// How long a handshake may take.

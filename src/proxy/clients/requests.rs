@@ -28,21 +28,29 @@ pub(super) struct Requests<C: Clock<Instant = Nanos> = Monotonic> {
 pub(super) struct Monotonic(Instant);
 
 /// For each client the time at which its account is empty again, in nanoseconds.
-#[derive(Debug, Default)]
-struct Accounts(Shards<u64>);
+#[derive(Debug)]
+struct Accounts {
+    shards: Shards<u64>,
+    /// Clients of one part at most.
+    most: usize,
+}
 
 impl Requests {
     /// Nobody has sent anything yet.
     pub(super) fn new(rate: RequestRate) -> Self {
-        Self::with_clock(rate, Monotonic::now())
+        Self::with_clock(rate, Monotonic::now(), MOST)
     }
 }
 
 impl<C: Clock<Instant = Nanos>> Requests<C> {
-    fn with_clock(rate: RequestRate, clock: C) -> Self {
+    fn with_clock(rate: RequestRate, clock: C, most: usize) -> Self {
+        let accounts = Accounts {
+            shards: Shards::default(),
+            most,
+        };
         let quota = Quota::per_second(rate.per_second).allow_burst(rate.burst);
         Self {
-            limiter: RateLimiter::new(quota, Accounts::default(), clock),
+            limiter: RateLimiter::new(quota, accounts, clock),
         }
     }
 
@@ -82,7 +90,7 @@ impl StateStore for Accounts {
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
-        let mut accounts = self.0.of(*client);
+        let mut accounts = self.shards.of(*client);
         if let Some(account) = accounts.get_mut(client) {
             let (outcome, new) = decide(Some(Nanos::from(*account)))?;
             *account = new.into();
@@ -90,13 +98,13 @@ impl StateStore for Accounts {
         }
         let (outcome, new) = decide(None)?;
         let new = u64::from(new);
-        let is_full = accounts.len() >= MOST;
+        let is_full = accounts.len() >= self.most;
         if is_full || accounts.len() >= CROWDED && accounts.len() == accounts.capacity() {
             // The newcomer has one request to its account. Whoever has no more is no worse off forgotten.
             accounts.retain(|_, other| *other > new);
         }
-        // Half of it is to be free, or the next newcomer would have all of them looked through again.
-        if is_full && accounts.len() > MOST / 2 {
+        // Some of it is to be free, or the next newcomer would have all of them looked through again.
+        if is_full && accounts.len() > self.most / 8 * 7 {
             accounts.clear();
         }
         accounts.insert(*client, new);
@@ -148,7 +156,7 @@ mod tests {
         // Five of the hundred have come back meanwhile.
         let back = std::iter::from_fn(|| requests.begin(client(0)).ok()).count();
         assert_eq!(back, 4);
-        let Accounts(accounts) = requests.limiter.into_state_store();
+        let Accounts { shards: accounts, .. } = requests.limiter.into_state_store();
         let kept: usize = (0..=u8::MAX)
             .map(|number| accounts.of(client(number.into())).len())
             .max()
@@ -160,17 +168,18 @@ mod tests {
     /// Once everybody was forgotten when a part was full, the client that sends too much among them.
     #[test]
     fn when_there_is_no_room_for_more_those_who_have_come_back_make_it() {
-        let (requests, clock) = limited(1, 100);
+        // A part doubles at 448 and at 896 and is full in between.
+        let (requests, clock) = limited_to(700, 1, 100);
         for _ in 0..100 {
             assert_eq!(requests.begin(client(0)), Ok(()));
         }
         // So many that every part has grown beyond what is the most; then two seconds pass, and the rest comes.
-        let crowd = u32::try_from(60_000 * SHARDS).unwrap();
+        let crowd = u32::try_from(570 * SHARDS).unwrap();
         for number in 1..crowd {
             assert_eq!(requests.begin(client(number)), Ok(()));
         }
         clock.advance(Duration::from_secs(2));
-        for number in crowd..crowd / 4 * 5 {
+        for number in crowd..crowd / 2 * 3 {
             assert_eq!(requests.begin(client(number)), Ok(()));
         }
         let back = std::iter::from_fn(|| requests.begin(client(0)).ok()).count();
@@ -178,13 +187,17 @@ mod tests {
     }
 
     fn limited(per_second: u32, burst: u32) -> (Requests<FakeRelativeClock>, FakeRelativeClock) {
+        limited_to(MOST, per_second, burst)
+    }
+
+    fn limited_to(most: usize, per_second: u32, burst: u32) -> (Requests<FakeRelativeClock>, FakeRelativeClock) {
         let number = |number| NonZeroU32::new(number).unwrap();
         let clock = FakeRelativeClock::default();
         let rate = RequestRate {
             per_second: number(per_second),
             burst: number(burst),
         };
-        (Requests::with_clock(rate, clock.clone()), clock)
+        (Requests::with_clock(rate, clock.clone(), most), clock)
     }
 
     fn client(number: u32) -> ClientAddress {

@@ -78,7 +78,10 @@ pub(super) async fn admit<'a>(
         return Ok(Admitted::Answered(response::options().into()));
     }
     let host = host.map_or_else(|| Host::new(HeaderValue::from_static("localhost")), Ok)?;
-    check_client_auth(context, setup, host.name())?;
+    // A CA comes to port 80 and has no certificate to show.
+    if challenge.is_none() || context.hello.is_some() {
+        check_client_auth(context, host.name(), is_secure)?;
+    }
     let Found {
         route,
         prefix,
@@ -127,14 +130,14 @@ fn host(context: &Context, setup: &Setup, head: &Parts) -> Result<Option<Host>, 
 }
 
 /// Whether a request for `host`, without its port, may be answered on this connection. A plain one is for every host but
-/// those whose clients have to show a certificate, unless a trusted proxy has seen it.
-fn check_client_auth(context: &Context, setup: &Setup, host: &[u8]) -> Result<(), Error> {
+/// those whose clients have to show a certificate, unless it `is_secure`: a trusted proxy has ended TLS and seen it.
+fn check_client_auth(context: &Context, host: &[u8], is_secure: impl FnOnce() -> bool) -> Result<(), Error> {
     let host = str::from_utf8(host).map_err(|_| Error::Misdirected)?;
+    let handshaker = &context.worker.handshaker;
     match &context.hello {
-        Some(hello) if hello.may_serve(host) => Ok(()),
+        Some(hello) if handshaker.may_serve(hello, host) => Ok(()),
         Some(_) => Err(Error::Misdirected),
-        None if setup.settings.trusted_proxies.include(context.peer_address.ip) => Ok(()),
-        None if context.worker.handshaker.requires_certificate_for(host) => Err(Error::NoTls),
-        None => Ok(()),
+        None if !handshaker.requires_certificate_for(host) || is_secure() => Ok(()),
+        None => Err(Error::NoTls),
     }
 }

@@ -10,13 +10,16 @@ use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::{CertificateDer, TrustAnchor, UnixTime};
 use webpki::{
     CertRevocationList, EndEntityCert, ExpirationPolicy, KeyUsage, RevocationCheckDepth, RevocationOptionsBuilder,
-    UnknownStatusPolicy, anchor_from_trusted_cert,
+    UnknownStatusPolicy, VerifiedPath, anchor_from_trusted_cert,
 };
 
 use super::ClientCertificates;
 use super::told::Told;
 use crate::certs::{ClientTrust, RevocationList};
-use crate::chain::Certificate;
+use crate::chain::{Certificate, Sha256};
+
+/// What is asked of a path beyond what verification asks.
+type IsGood<'a> = dyn Fn(&VerifiedPath<'_>) -> Result<(), webpki::Error> + 'a;
 
 /// What client certificates are examined with; immutable.
 pub struct Examiner {
@@ -28,6 +31,7 @@ pub struct Examiner {
     has_twins: bool,
     revocation: Option<Revocation>,
     told: Told,
+    digest: Sha256,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
@@ -94,6 +98,7 @@ impl Examiner {
         Ok(Self {
             hints: hints(&anchors),
             has_twins: has_twins(&lists),
+            digest: digest(trust, revocation),
             told: Told::nothing(lists.iter().map(|list| list.next_update())),
             anchors,
             lists,
@@ -112,6 +117,12 @@ impl Examiner {
         !self.hints.is_empty()
     }
 
+    /// Of what it examines by, but for what the CRLs say: whoever stood another examination that has the same was asked the
+    /// same.
+    pub(super) fn digest(&self) -> Sha256 {
+        self.digest
+    }
+
     pub(super) fn algorithms(&self) -> &WebPkiSupportedAlgorithms {
         &self.algorithms
     }
@@ -124,35 +135,46 @@ impl Examiner {
         now: UnixTime,
     ) -> Result<ClientCertificates, webpki::Error> {
         let certificate = EndEntityCert::try_from(leaf)?;
-        // Whether it is of a known CA goes before what that CA may have said about it.
-        let mut path = self.verify(&certificate, others, now, None)?;
-        if let Some(revocation) = self.revocation {
-            let ask = |others: &[_]| {
-                let lists = self.lists_for(leaf, &path);
-                match options(&lists, revocation) {
-                    Some(options) => self.verify(&certificate, others, now, Some(options)),
-                    // What is not there says nothing about anybody.
-                    None if revocation.policy == RevocationPolicy::Lenient => Ok(path.clone()),
-                    None => Err(webpki::Error::UnknownRevocationStatus),
-                }
-            };
-            let told = self.told.of(leaf, &path, now, || ask(&path).map(drop));
-            match told {
-                // One that is cross-signed may have another way up, where nothing is revoked.
-                Err(_) if others.len() > path.len() => path = ask(others)?,
-                told => told?,
+        // Of each way up to a CA the CRLs are asked by itself: one that is cross-signed may have another, where nothing is
+        // revoked. Whether there is one at all goes before what its CAs may have said.
+        let is_good = |path: &VerifiedPath<'_>| match self.revocation {
+            None => Ok(()),
+            Some(revocation) => {
+                let path = intermediates(path);
+                let ask = || self.ask(revocation, leaf, &certificate, &path, now);
+                self.told.of(leaf, &path, now, ask)
             }
-        }
+        };
+        let path = self.verify(&certificate, others, now, None, Some(&is_good))?;
         Ok(ClientCertificates::new(leaf.clone().into_owned(), path))
     }
 
-    /// The certificates between `certificate` and an anchor.
+    /// What the CRLs say of `leaf`, which is the `certificate`, with its issuers `path`.
+    fn ask(
+        &self,
+        revocation: Revocation,
+        leaf: &CertificateDer<'_>,
+        certificate: &EndEntityCert<'_>,
+        path: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), webpki::Error> {
+        let lists = self.lists_for(leaf, path);
+        match options(&lists, revocation) {
+            Some(options) => self.verify(certificate, path, now, Some(options), None).map(drop),
+            // What is not there says nothing about anybody.
+            None if revocation.policy == RevocationPolicy::Lenient => Ok(()),
+            None => Err(webpki::Error::UnknownRevocationStatus),
+        }
+    }
+
+    /// The certificates between `certificate` and an anchor, by a way that `is_good`.
     fn verify(
         &self,
         certificate: &EndEntityCert<'_>,
         others: &[CertificateDer<'_>],
         now: UnixTime,
         revocation: Option<webpki::RevocationOptions<'_>>,
+        is_good: Option<&IsGood<'_>>,
     ) -> Result<Vec<CertificateDer<'static>>, webpki::Error> {
         let path = certificate.verify_for_usage(
             self.algorithms.all,
@@ -161,10 +183,9 @@ impl Examiner {
             now,
             KeyUsage::client_auth(),
             revocation,
-            None,
+            is_good,
         )?;
-        let path = path.intermediate_certificates();
-        Ok(path.map(|one| one.der().into_owned()).collect())
+        Ok(intermediates(&path))
     }
 
     /// The lists, those that the issuers of `leaf` and of the `others` above it signed first where others have their names.
@@ -185,6 +206,20 @@ impl Examiner {
         ordered.extend(rest);
         ordered.into_iter().map(|list| list.list()).collect()
     }
+}
+
+fn intermediates(path: &VerifiedPath<'_>) -> Vec<CertificateDer<'static>> {
+    let intermediates = path.intermediate_certificates();
+    intermediates.map(|one| one.der().into_owned()).collect()
+}
+
+fn digest(trust: &ClientTrust, revocation: Option<Revocation>) -> Sha256 {
+    let fingerprint = |authority: &Arc<Certificate>| authority.fingerprint().to_string();
+    let mut parts: Vec<String> = trust.authorities.iter().map(fingerprint).collect();
+    parts.sort_unstable();
+    let revocation = revocation.map(|Revocation { policy, depth }| format!("{policy} {depth}"));
+    parts.extend(revocation);
+    Sha256::of(parts.join(" ").as_bytes())
 }
 
 fn anchor(authority: &Arc<Certificate>) -> Result<TrustAnchor<'static>, ExaminerError> {
@@ -445,6 +480,23 @@ mod tests {
             assert_eq!(sent(&[&own]), Err(webpki::Error::CertRevoked));
             assert_eq!(sent(&[&own, &crossed]), Ok(1));
             assert_eq!(sent(&[&crossed]), Ok(1));
+        }
+    }
+
+    /// A CRL that is hashed for each copy of its issuer keeps a worker busy for whoever sends eighty of them.
+    #[test]
+    fn the_lists_are_asked_once_of_a_chain_however_often_its_issuer_is_sent() {
+        let root = Pki::new();
+        let issuing = root.below("issuing");
+        let (leaf, key) = issuing.client("c", 7);
+        let strict = revocation(RevocationPolicy::Strict, RevocationDepth::Chain);
+        let lists = vec![root.crl(&[], 2026), issuing.crl(&[7], 2026)];
+        let examiner = examiner(&[&root], lists, strict);
+        let copies = iter::repeat_n(issuing.certificate(), 20);
+        let client = (leaf.into_iter().chain(copies).collect(), key);
+        for _ in 0..2 {
+            assert_eq!(examined(&examiner, &client, 2026), Err(webpki::Error::CertRevoked));
+            assert_eq!(examiner.told.chains_known(), 1);
         }
     }
 

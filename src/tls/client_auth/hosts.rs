@@ -3,20 +3,41 @@
 
 use std::collections::HashMap;
 
-use super::{ClientAuthMode, ClientAuthPolicy};
+use super::{ClientAuthMode, ClientAuthPolicy, Demand};
+use crate::chain::Sha256;
 use crate::tls::names::{MAX_NAME_BYTES, lower_case};
 
-/// Which policy each host has, by its place, and what it asks. It holds no CA and no CRL, so that a connection may keep it
-/// for as long as it lasts.
+/// Which policy each host has, by its place, and what it asks.
 #[derive(Debug)]
-pub(in crate::tls) struct Hosts {
+pub(super) struct Hosts {
     exact: HashMap<Box<str>, usize>,
     /// By what follows `*.`.
     under: HashMap<Box<str>, usize>,
     /// The place of the policy for all other hosts; beyond the end where there is none.
     others: usize,
     /// What the policy at each place asks.
-    modes: Box<[ClientAuthMode]>,
+    asks: Box<[Asked]>,
+}
+
+/// What is asked of a client. Whoever was asked the same is as good for one host as for another. A connection keeps it, so it
+/// holds no CA and no CRL.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::tls) struct Asked {
+    pub(super) mode: ClientAuthMode,
+    /// By what its certificate is examined, where it is asked for.
+    examined_by: Option<Sha256>,
+}
+
+impl Asked {
+    fn of(demand: &Demand) -> Self {
+        Self {
+            mode: demand.mode(),
+            examined_by: match demand {
+                Demand::Nothing => None,
+                Demand::Optional(examiner) | Demand::Required(examiner) => Some(examiner.digest()),
+            },
+        }
+    }
 }
 
 impl Hosts {
@@ -27,7 +48,7 @@ impl Hosts {
             exact: HashMap::new(),
             under: HashMap::new(),
             others: policies.iter().position(stands_for_others).unwrap_or(policies.len()),
-            modes: policies.iter().map(|policy| policy.demand.mode()).collect(),
+            asks: policies.iter().map(|policy| Asked::of(&policy.demand)).collect(),
         };
         for (place, policy) in policies.iter().enumerate() {
             policy.hosts.iter().for_each(|host| hosts.add(host, place));
@@ -54,19 +75,8 @@ impl Hosts {
     }
 
     /// What the policy at `place` asks.
-    pub(super) fn mode_at(&self, place: usize) -> ClientAuthMode {
-        self.modes.get(place).copied().unwrap_or(ClientAuthMode::Off)
-    }
-
-    /// Whether what was asked of a client under the policy at `place` is what would be asked of it for `host`. Not for
-    /// what is too long to be looked for: whoever cuts it might find another host.
-    pub(in crate::tls) fn is_same_for(&self, place: usize, host: &str) -> bool {
-        if host.len() > MAX_NAME_BYTES {
-            return false;
-        }
-        let other = self.place_for(Some(host));
-        let asks_nothing = |place| self.mode_at(place) == ClientAuthMode::Off;
-        place == other || asks_nothing(place) && asks_nothing(other)
+    pub(super) fn asked_at(&self, place: usize) -> Asked {
+        self.asks.get(place).copied().unwrap_or_default()
     }
 
     /// The policy of `host`. A hash lookup for each of its labels, no allocation.

@@ -15,10 +15,14 @@ mod told;
 use std::fmt;
 use std::sync::Arc;
 
+use hosts::Hosts;
+
+use super::names::MAX_NAME_BYTES;
+
 pub use certificates::ClientCertificates;
 pub(super) use examination::{Examination, Verdict};
 pub use examiner::{Examiner, ExaminerError, Revocation, RevocationDepth, RevocationPolicy};
-pub(super) use hosts::Hosts;
+pub(super) use hosts::Asked;
 pub use refused::{RefusedBecause, RefusedCertificate};
 
 /// How the clients of all hosts are authenticated; immutable.
@@ -26,7 +30,7 @@ pub use refused::{RefusedBecause, RefusedCertificate};
 pub struct ClientAuth {
     /// Of each policy, by its place.
     demands: Box<[Demand]>,
-    hosts: Arc<Hosts>,
+    hosts: Hosts,
 }
 
 /// How the clients of some hosts are authenticated.
@@ -66,14 +70,9 @@ impl ClientAuth {
     /// is asked of their clients.
     pub fn new(policies: Vec<ClientAuthPolicy>) -> Self {
         Self {
-            hosts: Arc::new(Hosts::of(&policies)),
+            hosts: Hosts::of(&policies),
             demands: policies.into_iter().map(|policy| policy.demand).collect(),
         }
-    }
-
-    /// Which policy each host has.
-    pub(super) fn hosts(&self) -> &Arc<Hosts> {
-        &self.hosts
     }
 
     /// The place of the policy for a client that asks for `server_name`.
@@ -81,9 +80,20 @@ impl ClientAuth {
         self.hosts.place_for(server_name)
     }
 
-    /// What is asked of clients that want `host`.
-    pub(super) fn mode_for(&self, host: &str) -> ClientAuthMode {
-        self.hosts.mode_at(self.hosts.place_for(Some(host)))
+    /// What is asked of a client that asks for `server_name`.
+    pub(super) fn asked_of(&self, server_name: Option<&str>) -> Asked {
+        self.hosts.asked_at(self.hosts.place_for(server_name))
+    }
+
+    /// Whether what a client `was_asked` is what would be asked of it for `host`. Not for what is too long to be looked for:
+    /// whoever cuts it might find another host.
+    pub(super) fn is_same_for(&self, was_asked: Asked, host: &str) -> bool {
+        host.len() <= MAX_NAME_BYTES && self.asked_of(Some(host)) == was_asked
+    }
+
+    /// Whether clients of `host` have to show a certificate.
+    pub(super) fn requires_certificate_for(&self, host: &str) -> bool {
+        host.len() > MAX_NAME_BYTES || self.asked_of(Some(host)).mode == ClientAuthMode::Required
     }
 
     /// What is asked of clients under the policy at `place`.
@@ -178,13 +188,18 @@ mod tests {
             policy(&["c.test"], required()),
             policy(&["d.test"], Demand::Nothing),
         ]);
-        let is_same = |one: Option<&str>, other: &str| auth.hosts.is_same_for(auth.place_for(one), other);
+        let is_same = |one: Option<&str>, other: &str| auth.is_same_for(auth.asked_of(one), other);
         assert!(is_same(Some("a.test"), "B.test"));
         assert!(!is_same(Some("a.test"), "c.test"));
         assert!(!is_same(Some("a.test"), "e.test"));
         assert!(!is_same(Some("e.test"), "a.test"));
         assert!(!is_same(None, "a.test"));
         assert!(!is_same(Some("a.test"), &"a".repeat(256)));
+        // The same by another name; what it asks has changed.
+        let demand = || auth.demand(0).clone();
+        let other = ClientAuth::new(vec![policy(&["x.test"], demand()), policy(&["a.test"], required())]);
+        assert!(other.is_same_for(auth.asked_of(Some("a.test")), "x.test"));
+        assert!(!other.is_same_for(auth.asked_of(Some("a.test")), "a.test"));
         // Nothing is asked of either.
         assert!(is_same(Some("d.test"), "e.test") && is_same(None, "d.test"));
     }

@@ -11,19 +11,26 @@ use crate::chain::Sha256;
 /// What the CRLs have said of chains. Verification hashes a whole CRL to check its signature, some milliseconds where it
 /// has megabytes; and whoever has seen a client's certificate can have that done before any key is proved.
 pub(super) struct Told {
-    chains: Mutex<HashMap<Sha256, Answer>>,
+    chains: Mutex<Generations>,
     /// When lists end, in order: what they say may be another thing then.
     ends: Box<[UnixTime]>,
 }
 
+/// What was asked lately, and what before that: who comes no more is forgotten in time.
+#[derive(Default)]
+struct Generations {
+    young: HashMap<Sha256, Answer>,
+    old: HashMap<Sha256, Answer>,
+}
+
+#[derive(Clone)]
 struct Answer {
     at: UnixTime,
     outcome: Result<(), webpki::Error>,
 }
 
-/// Chains of which it is known what the CRLs say: some 6 MB. A CA has rarely more clients; where it has, those that come
-/// after are asked about each time.
-const MOST_CHAINS: usize = 1 << 16;
+/// Chains in a generation: some 3 MB. A CA has rarely more clients at a time.
+const MOST_CHAINS: usize = 1 << 15;
 
 impl Told {
     /// Nothing has been asked yet of lists that end at `ends`.
@@ -47,21 +54,23 @@ impl Told {
         // DER says where it ends, so that nothing else has the same bytes in a row.
         let bytes: Vec<&[u8]> = std::iter::once(leaf).chain(path).map(AsRef::as_ref).collect();
         let chain = Sha256::of(&bytes.concat());
-        if let Some(answer) = self.chains().get(&chain)
-            && self.says_the_same(answer.at, now)
-        {
-            return answer.outcome.clone();
+        let known = self
+            .chains()
+            .find(chain)
+            .filter(|answer| self.says_the_same(answer.at, now));
+        if let Some(answer) = known {
+            return answer.outcome;
         }
         let outcome = ask();
-        let mut chains = self.chains();
-        if chains.len() < MOST_CHAINS || chains.contains_key(&chain) {
-            let outcome = outcome.clone();
-            chains.insert(chain, Answer { at: now, outcome });
-        }
+        let answer = Answer {
+            at: now,
+            outcome: outcome.clone(),
+        };
+        self.chains().keep(chain, answer);
         outcome
     }
 
-    fn chains(&self) -> MutexGuard<'_, HashMap<Sha256, Answer>> {
+    fn chains(&self) -> MutexGuard<'_, Generations> {
         // No method leaves it half changed.
         self.chains.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -70,6 +79,32 @@ impl Told {
     fn says_the_same(&self, then: UnixTime, now: UnixTime) -> bool {
         let ended = |at: UnixTime| self.ends.partition_point(|end| end.as_secs() <= at.as_secs());
         ended(then) == ended(now)
+    }
+}
+
+#[cfg(test)]
+impl Told {
+    /// Of how many chains it is known what the CRLs say.
+    pub(super) fn chains_known(&self) -> usize {
+        self.chains().young.len()
+    }
+}
+
+impl Generations {
+    fn find(&mut self, chain: Sha256) -> Option<Answer> {
+        if let Some(answer) = self.young.get(&chain) {
+            return Some(answer.clone());
+        }
+        let answer = self.old.remove(&chain)?;
+        self.keep(chain, answer.clone());
+        Some(answer)
+    }
+
+    fn keep(&mut self, chain: Sha256, answer: Answer) {
+        if self.young.len() >= MOST_CHAINS {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(chain, answer);
     }
 }
 
@@ -108,5 +143,30 @@ mod tests {
         // The earlier has ended; both have; and a clock that was wrong has been set back.
         assert_eq!([ask(b"a", &[], 100), ask(b"a", &[], 199)], [4, 4]);
         assert_eq!([ask(b"a", &[], 200), ask(b"a", &[], 99)], [5, 6]);
+    }
+
+    #[test]
+    fn of_many_chains_those_that_come_again_are_remembered() {
+        let told = Told::nothing([]);
+        let asked = Cell::new(0);
+        let ask = |number: usize| {
+            let leaf = number.to_be_bytes().to_vec();
+            let outcome = told.of(&leaf.into(), &[], at(1), || {
+                asked.set(asked.get() + 1);
+                Ok(())
+            });
+            assert_eq!(outcome, Ok(()));
+        };
+        for number in 0..3 * MOST_CHAINS {
+            ask(number);
+            if number % 1000 == 0 {
+                ask(0);
+            }
+        }
+        assert_eq!(asked.get(), 3 * MOST_CHAINS);
+        ask(1);
+        assert_eq!(asked.get(), 3 * MOST_CHAINS + 1);
+        let chains = told.chains();
+        assert!(chains.young.len() + chains.old.len() <= 2 * MOST_CHAINS);
     }
 }

@@ -5,6 +5,7 @@ use crate::rig::command::where_present;
 use crate::rig::family::around_today;
 use crate::rig::pki::{ca, client, server};
 use crate::rig::plain::{connect_unix, exchange};
+use crate::rig::upstream::Upstream;
 
 #[test]
 fn each_host_asks_its_clients_for_what_its_policy_says() {
@@ -77,25 +78,48 @@ fn nobody_gets_to_a_host_on_a_connection_to_another_that_asks_for_less() {
 
 /// Without TLS nobody is asked for a certificate: whoever required one would have served everybody by the plain door.
 #[test]
-fn over_plain_http_a_host_that_requires_a_certificate_is_for_trusted_proxies_alone() {
+fn over_plain_http_a_host_that_requires_a_certificate_is_for_trusted_proxies_alone_that_ended_tls() {
     let door = "[[listener]]\naddress = \"unix:plain.sock\"\nservice = \"http\"";
     for (top, required) in [("", "421"), ("trusted_proxies = [\"unix\"]", "200")] {
         let scene = Scene::below(top, "", door, |_| ());
         for (host, status) in [(OFF, "200"), (OPTIONAL, "200"), (REQUIRED, required)] {
             let socket = connect_unix(&scene.house.directory().path("plain.sock"));
-            let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-            let answer = exchange(socket, request);
+            let by_https = "X-Forwarded-Proto: https\r\nConnection: close\r\n\r\n";
+            let answer = exchange(socket, format!("GET / HTTP/1.1\r\nHost: {host}\r\n{by_https}"));
             assert!(
                 answer.starts_with(&format!("HTTP/1.1 {status} ")),
                 "{top} {host}: {answer}"
             );
         }
+        // What came to the proxy by http has shown nobody a certificate.
+        let socket = connect_unix(&scene.house.directory().path("plain.sock"));
+        let by_http = "X-Forwarded-Proto: http\r\nConnection: close\r\n\r\n";
+        let answer = exchange(socket, format!("GET / HTTP/1.1\r\nHost: {REQUIRED}\r\n{by_http}"));
+        assert!(answer.starts_with("HTTP/1.1 421 "), "{top}: {answer}");
         if required == "421" {
             scene
                 .house
                 .wait_for_log(&["request refused", "over plain HTTP", REQUIRED]);
         }
     }
+}
+
+/// A CA has no certificate to show when it comes for http-01: renewal would fail for every host that requires one.
+#[test]
+fn a_challenge_of_acme_passes_where_a_certificate_is_required() {
+    let acme = Upstream::answering("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\ntoken");
+    let tables = format!(
+        "[[listener]]\naddress = \"unix:plain.sock\"\nservice = \"redirect\"\n[[backend]]\nname = \"acme\"\nurl = \"http://{}\"",
+        acme.address
+    );
+    let scene = Scene::below("acme_backend = \"acme\"", "", &tables, |_| ());
+    let ask = |path: &str| {
+        let socket = connect_unix(&scene.house.directory().path("plain.sock"));
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {REQUIRED}\r\nConnection: close\r\n\r\n");
+        exchange(socket, request)
+    };
+    assert!(ask("/.well-known/acme-challenge/abc").ends_with("token"));
+    assert!(ask("/").starts_with("HTTP/1.1 308 "));
 }
 
 #[test]

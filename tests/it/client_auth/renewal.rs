@@ -1,8 +1,10 @@
 //! CAs and CRLs that change while everything runs.
 
+use std::io::{Read, Write};
+
 use x509_parser::asn1_rs::{Any, FromDer};
 
-use super::scene::{REQUIRED, Scene, list};
+use super::scene::{OFF, REQUIRED, Scene, list};
 use crate::rig::eventually;
 use crate::rig::family::around_today;
 use crate::rig::pki::{ca, client, pem, tlv};
@@ -26,6 +28,32 @@ fn a_crl_counts_from_the_next_handshake_on() {
     scene
         .house
         .wait_for_log(&["CAs and CRLs of clients replaced", REQUIRED]);
+}
+
+/// Routes and policies change under open connections. One that began when nothing was asked would have gone on to what was
+/// guarded since.
+#[test]
+fn a_connection_that_was_asked_for_nothing_does_not_get_to_a_host_that_is_guarded_since() {
+    let scene = Scene::of("", "", |_| ());
+    let mut connection = scene.connect(OFF, &[], &rustls::version::TLS13);
+    let request = format!("GET / HTTP/1.1\r\nHost: {OFF}\r\n");
+    connection.write_all(format!("{request}\r\n").as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\nok") {
+        let mut byte = [0];
+        connection.read_exact(&mut byte).unwrap();
+        answer.push(byte[0]);
+    }
+    let config = std::fs::read_to_string(scene.house.directory().path("fullchain.toml")).unwrap();
+    let guarded = format!("{config}\n[[client_auth]]\nhost = \"{OFF}\"\nca = \"clients.pem\"\n");
+    scene.house.directory().replace("fullchain.toml", guarded);
+    assert_eq!(scene.house.reload(&[]).code, Some(0));
+    connection
+        .write_all(format!("{request}Connection: close\r\n\r\n").as_bytes())
+        .unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 421 "), "{answer}");
 }
 
 #[test]

@@ -100,11 +100,7 @@ impl Scene {
         chain: &[&Entity],
         version: &'static SupportedProtocolVersion,
     ) -> Result<String, String> {
-        let name = ServerName::try_from(name.to_owned()).unwrap();
-        let connection = ClientConnection::new(self.config(chain, version), name).unwrap();
-        let socket = TcpStream::connect(self.house.address).unwrap();
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        let mut stream = StreamOwned::new(connection, socket);
+        let mut stream = self.connect(name, chain, version);
         let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
         let mut answer = String::new();
         stream
@@ -112,6 +108,20 @@ impl Scene {
             .and_then(|()| stream.read_to_string(&mut answer))
             .map_err(|error| error.to_string())?;
         Ok(answer.lines().next().unwrap_or_default().to_owned())
+    }
+
+    /// A connection to `name`, as a client with this chain.
+    pub(super) fn connect(
+        &self,
+        name: &str,
+        chain: &[&Entity],
+        version: &'static SupportedProtocolVersion,
+    ) -> StreamOwned<ClientConnection, TcpStream> {
+        let name = ServerName::try_from(name.to_owned()).unwrap();
+        let connection = ClientConnection::new(self.config(chain, version), name).unwrap();
+        let socket = TcpStream::connect(self.house.address).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        StreamOwned::new(connection, socket)
     }
 
     /// Whether a client of TLS 1.3 gets an answer of the host that requires a certificate.
