@@ -105,6 +105,20 @@ pub enum Error {
         /// The file.
         path: PathBuf,
     },
+    /// There is no key that seals session tickets.
+    #[error("{path}: expected a session ticket key, found {}", if *.next == 0 { "none" } else { "only such as are to seal later (.next)" })]
+    NoTicketKey {
+        /// The file or directory.
+        path: PathBuf,
+        /// How many keys there are that only open.
+        next: usize,
+    },
+    /// A file full of one and the same byte should hold a key or a secret.
+    #[error("{path}: expected random bytes, found the same one throughout")]
+    NotRandom {
+        /// The file.
+        path: PathBuf,
+    },
     /// Only CA certificates fit the key.
     #[error(
         "{certificates}: expected a leaf for the private key in {}, found only a CA certificate for it: {found}; \
@@ -148,6 +162,22 @@ pub enum Error {
     /// Some of what the operating system trusts cannot be read.
     #[error("expected the roots of the operating system, found: {0}")]
     SystemRoots(String),
+    /// A file that should hold a session ticket key is not as long as one.
+    #[error("{path}: expected a session ticket key of 48 or 80 bytes, found {length}; make one with: openssl rand 80")]
+    TicketKey {
+        /// The file.
+        path: PathBuf,
+        /// How many bytes it has.
+        length: usize,
+    },
+    /// The secret that session ticket keys are derived from is too short.
+    #[error("{path}: expected a secret of at least 32 bytes, found {length}; make one with: openssl rand -hex 32")]
+    TicketSecret {
+        /// The file.
+        path: PathBuf,
+        /// How many bytes it has.
+        length: usize,
+    },
 }
 
 /// Where the key is, seen from the file with the certificates.
@@ -173,10 +203,14 @@ impl Error {
             | Self::NoFit { certificates: path, .. }
             | Self::NoKey { path, .. }
             | Self::NoRevocationList { path }
+            | Self::NoTicketKey { path, .. }
+            | Self::NotRandom { path }
             | Self::OnlyCa { certificates: path, .. }
             | Self::Password { path, .. }
             | Self::Read { path, .. }
-            | Self::RevocationList { path, .. } => Some(path),
+            | Self::RevocationList { path, .. }
+            | Self::TicketKey { path, .. }
+            | Self::TicketSecret { path, .. } => Some(path),
             Self::SystemRoots(_) => None,
         }
     }

@@ -11,6 +11,7 @@ use super::directories::Found;
 use super::files::Files;
 use super::key::KeyReader;
 use super::store::store;
+use super::ticket_keys::{LoadedTicketMaterial, TicketMaterial};
 use super::uses::Uses;
 use super::{Bundle, BundleSettings, ClientTrustSettings, Error, Gaps, Listing, Settings};
 use crate::chain::{Anchors, Certificate, Name, Sha256, Store};
@@ -30,6 +31,8 @@ pub struct Inventory {
     pub anchors: Anchors,
     /// What became of each of [`Settings::client_trust`], in their order.
     pub client_trust: Vec<(ClientTrustSettings, LoadedClientTrust)>,
+    /// What became of [`Settings::tickets`].
+    pub tickets: Option<LoadedTicketMaterial>,
     /// What is broken and was skipped. Errors of a bundle are in `bundles`.
     pub problems: Vec<Error>,
     pub(super) certificates: Certificates,
@@ -96,6 +99,10 @@ impl Inventory {
                 .client_trust
                 .iter()
                 .any(|(_, trust)| trust.as_ref().is_err_and(|faults| faults.iter().any(is_unread_file)))
+            || self
+                .tickets
+                .iter()
+                .any(|tickets| tickets.as_ref().is_err_and(|faults| faults.iter().any(is_unread_file)))
             || self.has_unlisted()
     }
 
@@ -134,6 +141,8 @@ impl Inventory {
                 (trust.clone(), loaded)
             })
             .collect();
+        let tickets = settings.tickets.as_ref();
+        self.tickets = tickets.map(|tickets| TicketMaterial::load(tickets, files));
         self.certificates.forget_unused();
         self.revocation_lists.forget_unused();
         self.uses = Uses::of(settings, files, &self.bundles);

@@ -35,6 +35,7 @@ mod settings;
 mod store;
 #[cfg(test)]
 mod testing;
+mod ticket_keys;
 mod uses;
 mod work;
 
@@ -56,5 +57,6 @@ pub use pem::PemError;
 pub use pkcs7::Pkcs7Error;
 pub use pkcs12::Pkcs12Error;
 pub use revocation_list::{RevocationList, RevocationListError};
-pub use settings::{BundleSettings, ClientTrustSettings, Origin, Roots, Settings};
+pub use settings::{BundleSettings, ClientTrustSettings, Origin, Roots, Settings, TicketSettings};
+pub use ticket_keys::{LoadedTicketMaterial, TicketKeyFile, TicketMaterial};
 pub use work::TooMuchWork;

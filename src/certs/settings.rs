@@ -22,6 +22,26 @@ pub struct Settings {
     pub disallowed: Vec<Sha256>,
     /// What client certificates are checked against, where they are asked for.
     pub client_trust: Vec<ClientTrustSettings>,
+    /// What the keys of session tickets are made of, where replicas share them.
+    pub tickets: Option<TicketSettings>,
+}
+
+/// What the keys of session tickets are made of that replicas share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TicketSettings {
+    /// The files in this directory, or this file, each a key.
+    Keys(PathBuf),
+    /// The secret in this file.
+    Secret(PathBuf),
+}
+
+impl TicketSettings {
+    /// The file or directory.
+    pub fn path(&self) -> &PathBuf {
+        match self {
+            Self::Keys(path) | Self::Secret(path) => path,
+        }
+    }
 }
 
 /// The files with what client certificates are checked against.

@@ -16,7 +16,7 @@ pub(super) struct Uses {
     /// The bundles that a file is part of, as places in the list of them.
     bundles: HashMap<PathBuf, Vec<usize>>,
     /// What more than certificates of the store or one bundle depends on: anchors, what clients are checked against, the
-    /// password of a directory.
+    /// password of a directory, keys of session tickets.
     common: HashSet<PathBuf>,
     /// Files with anchors, or with the CAs of clients, that are not of the store too.
     anchors: HashSet<PathBuf>,
@@ -46,6 +46,13 @@ impl Uses {
             anchors: only_anchors.map(Path::to_owned).collect(),
         };
         uses.common.extend(settings.directory_password_file.clone());
+        let tickets = settings.tickets.as_ref().map(|tickets| tickets.path().as_path());
+        let tickets = tickets.map(|path| {
+            files
+                .listed(path)
+                .map_or_else(|| vec![path.to_owned()], <[PathBuf]>::to_vec)
+        });
+        uses.common.extend(tickets.into_iter().flatten());
         for (place, (bundle, _)) in bundles.iter().enumerate() {
             let paths = [
                 Some(&bundle.certificate),

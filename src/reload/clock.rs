@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::UnixTime;
+use rustls::time_provider::TimeProvider;
 use tokio::time::sleep;
 
 /// Tells the time.
@@ -33,6 +34,13 @@ impl Clock {
                 Some(left) => sleep(LONGEST_SLEEP.min(Duration::from_secs(left))).await,
             }
         }
+    }
+}
+
+/// For rustls.
+impl TimeProvider for Clock {
+    fn current_time(&self) -> Option<UnixTime> {
+        Some(self.now())
     }
 }
 

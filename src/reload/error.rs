@@ -19,6 +19,9 @@ pub enum Error {
     /// Under `strict`, some chains are not complete; one sentence each.
     #[error("{}", Lines(.0))]
     Strict(Vec<String>),
+    /// The session ticket keys that replicas share cannot be read; one sentence each.
+    #[error("{}", Lines(.0))]
+    Tickets(Vec<String>),
     /// rustls refuses a chain or its key.
     #[error(transparent)]
     Tls(#[from] tls::Error),

@@ -28,6 +28,7 @@ mod staples;
 mod survey;
 mod surveyor;
 mod task;
+mod tickets;
 mod trust_endings;
 mod watch;
 
@@ -42,3 +43,4 @@ pub use stapled::Stapled;
 pub use survey::{Prospect, Survey};
 pub use surveyor::Surveyor;
 pub use task::{Reconfigure, Task};
+pub use tickets::{TicketKeyInForce, TicketKeys, TicketsInForce};

@@ -13,6 +13,7 @@ use super::prepare::{Event, Prepared};
 use super::report::{report, report_out_of_reach};
 use super::served::{Generation, Served};
 use super::task::Task;
+use super::tickets::{PreparedTickets, TicketsInForce};
 use crate::tls;
 
 /// How soon files are read again after a reload that kept something: a torn write heals by itself.
@@ -24,6 +25,7 @@ impl Task {
         &mut self,
         prepared: Prepared,
         client_auth: PreparedClientAuth,
+        tickets: PreparedTickets,
         problems: Vec<String>,
         at: UnixTime,
     ) -> Result<Outcome, tls::Error> {
@@ -35,11 +37,12 @@ impl Task {
             ..
         } = prepared;
         warn_if_none(&served);
-        let snapshot = self.next_snapshot(&served, &client_auth.in_force)?;
+        let snapshot = self.next_snapshot(&served, &client_auth.in_force, &tickets.in_force)?;
         self.snapshot.publish(snapshot);
         let previous = self.generation.publish(Generation {
             served,
             client_auth: client_auth.in_force,
+            tickets: tickets.in_force,
             problems,
             read_at: at,
         });
@@ -70,11 +73,13 @@ impl Task {
         self.is_settled = !any_certificate_kept || events.iter().all(is_kept);
         let refused = [refused, client_auth.refused].concat();
         (self.until, self.refused) = (until, refused.clone());
-        let any_kept = any_certificate_kept || current.client_auth.kept().next().is_some();
+        let is_any_kept_beside = current.client_auth.kept().next().is_some() || current.tickets.kept().is_some();
+        let any_kept = any_certificate_kept || is_any_kept_beside;
         let retry = self.retry_after.map_or(FIRST_RETRY, |retry| self.next_retry(retry));
         self.retry_after = any_kept.then_some(retry);
         let mut sentences: Vec<String> = events.iter().filter(is_news).map(sentence).collect();
         sentences.extend(client_auth.news);
+        sentences.extend(tickets.news);
         if any_kept && sentences.is_empty() {
             sentences = kept(&current).collect();
         }
@@ -89,9 +94,14 @@ impl Task {
     }
 
     /// What handshakes will see where this is served.
-    fn next_snapshot(&self, served: &[Arc<Served>], client_auth: &ClientAuth) -> Result<tls::Snapshot, tls::Error> {
+    fn next_snapshot(
+        &self,
+        served: &[Arc<Served>],
+        client_auth: &ClientAuth,
+        tickets: &TicketsInForce,
+    ) -> Result<tls::Snapshot, tls::Error> {
         let current = self.snapshot.current();
-        let next = current.succeeded_by(identities(served), &self.tickets, &self.plan.tls)?;
+        let next = current.succeeded_by(identities(served), tickets.tls(), &self.plan.tls)?;
         Ok(next.with_client_auth(Arc::clone(client_auth.tls())))
     }
 
@@ -111,7 +121,7 @@ impl Task {
         if !self.staples.put_on(&mut served, at) {
             return;
         }
-        match self.next_snapshot(&served, &current.client_auth) {
+        match self.next_snapshot(&served, &current.client_auth, &current.tickets) {
             Ok(snapshot) => {
                 self.snapshot.publish(snapshot);
                 self.generation.publish(Generation {
@@ -158,7 +168,9 @@ pub(super) fn warn_if_none(served: &[Arc<Served>]) {
 fn kept(current: &Generation) -> impl Iterator<Item = String> {
     let reasons = |served: &Arc<Served>| [served.kept_because.clone(), served.staple_kept_because()];
     let certificates = current.served.iter().flat_map(reasons).flatten();
-    certificates.chain(current.client_auth.kept())
+    certificates
+        .chain(current.client_auth.kept())
+        .chain(current.tickets.kept())
 }
 
 pub(super) fn identities(served: &[Arc<Served>]) -> Vec<tls::Identity> {

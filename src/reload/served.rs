@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustls::pki_types::UnixTime;
 
 use super::guard::is_valid;
-use super::{ClientAuth, Stapled};
+use super::{ClientAuth, Stapled, TicketsInForce};
 use crate::certs::{Bundle, BundleSettings};
 use crate::chain::{Assembly, Certificate, Chain, Disallowed, End};
 use crate::tls;
@@ -95,6 +95,8 @@ pub struct Generation {
     pub served: Vec<Arc<Served>>,
     /// How clients are authenticated.
     pub client_auth: Arc<ClientAuth>,
+    /// The keys of session tickets.
+    pub tickets: Arc<TicketsInForce>,
     /// What is broken in the store or the roots and was skipped.
     pub problems: Vec<String>,
     /// When the files were last read.

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Stapled, Unservable};
-use crate::certs::{self, Bundle, BundleSettings, ClientTrustSettings, Gaps, Listing, LoadedClientTrust};
+use crate::certs::{
+    self, Bundle, BundleSettings, ClientTrustSettings, Gaps, Listing, LoadedClientTrust, LoadedTicketMaterial,
+};
 use crate::chain::Assembly;
 
 /// What the files hold and what would be served of it.
@@ -18,6 +20,8 @@ pub struct Survey {
     pub gaps: Gaps,
     /// What client certificates are checked against, as the files are.
     pub client_trust: Vec<(ClientTrustSettings, LoadedClientTrust)>,
+    /// What the keys of session tickets are made of, where replicas share them.
+    pub tickets: Option<LoadedTicketMaterial>,
     /// What is broken in the store or the roots and was skipped.
     pub problems: Vec<certs::Error>,
     /// How many certificates the store has, those beside the leaves included.

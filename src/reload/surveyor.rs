@@ -104,10 +104,12 @@ impl Surveyor {
             let problems = inventory.problems.len();
             let is_trusted = inventory.client_trust.iter().map(|(_, trust)| trust.is_ok());
             let is_trusted = is_trusted.collect::<Vec<_>>();
+            let has_tickets = inventory.tickets.as_ref().map(Result::is_ok);
             (
                 is_ok.collect::<Vec<_>>(),
                 is_listed.collect::<Vec<_>>(),
                 is_trusted,
+                has_tickets,
                 problems,
             )
         };
@@ -178,6 +180,7 @@ impl Surveyor {
             directories: self.inventory.directories.clone(),
             gaps: self.inventory.gaps.clone(),
             client_trust: self.inventory.client_trust.clone(),
+            tickets: self.inventory.tickets.clone(),
             problems: self.inventory.problems.clone(),
             stored: self.inventory.store.len(),
             wants_anchor: self.certificates.roots != Roots::None,

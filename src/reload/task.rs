@@ -21,7 +21,7 @@ use super::staples::Staples;
 use super::surveyor::Surveyor;
 use super::trust_endings::TrustEndings;
 use super::watch::Watch;
-use super::{Error, Lack, Plan, Reconfiguration, client_auth};
+use super::{Error, Lack, Plan, Reconfiguration, client_auth, tickets};
 use crate::certs::Look;
 use crate::live::Live;
 use crate::{fetch, tls};
@@ -38,7 +38,8 @@ const CACHE_PATIENCE: Duration = Duration::from_secs(5);
 /// Everything that a reload reads and changes.
 pub struct Task {
     pub(super) plan: Plan,
-    pub(super) tickets: tls::Tickets,
+    /// Those of this process, for where none are shared.
+    tickets: tls::Tickets,
     pub(super) clock: Clock,
     /// What is remembered of the files; `None` while a reload has it, and after one that failed.
     surveyor: Option<Surveyor>,
@@ -84,7 +85,7 @@ enum Trigger {
 }
 
 impl Task {
-    /// Loads everything for the first time.
+    /// Loads everything for the first time. Session tickets are under the keys of `tickets` where replicas share none.
     ///
     /// # Errors
     ///
@@ -100,6 +101,7 @@ impl Task {
         let repair = Repair::new(&plan.fetch);
         let lack = repair.is_wanted().then(|| surveyor.lack(&survey, at)).flatten();
         let client_auth = client_auth::first(&plan.client_auth, &survey.client_trust, at).map_err(Error::ClientAuth)?;
+        let tickets_in_force = tickets::first(survey.tickets.as_ref(), &tickets, &clock, at).map_err(Error::Tickets)?;
         let mut prepared = prepare::first(survey, &plan.reload, at)?;
         // What the last process kept is read in the background: a start waits for no cache.
         let mut staples = Staples::new(&plan.fetch, &clock);
@@ -117,7 +119,7 @@ impl Task {
         let (mut endings, mut trust_endings) = (Endings::default(), TrustEndings::default());
         let next_endings = [endings.tell(&prepared.served, at), trust_endings.tell(&client_auth, at)];
         let next_ending = next_endings.into_iter().flatten().min_by_key(UnixTime::as_secs);
-        let snapshot = tls::Snapshot::new(identities(&prepared.served), &tickets, &plan.tls)?;
+        let snapshot = tls::Snapshot::new(identities(&prepared.served), tickets_in_force.tls(), &plan.tls)?;
         let snapshot = snapshot.with_client_auth(Arc::clone(client_auth.tls()));
         let (handle, requests) = Handle::new();
         let mut watch = Watch::new(plan.reload.watch);
@@ -139,6 +141,7 @@ impl Task {
             generation: Arc::new(Live::new(Generation {
                 served: prepared.served,
                 client_auth,
+                tickets: tickets_in_force,
                 problems,
                 read_at: at,
             })),
@@ -343,11 +346,12 @@ impl Task {
             at,
         };
         let (plan, served) = (self.plan.clone(), previous.clone());
+        let (own_tickets, clock) = (self.tickets.clone(), self.clock.clone());
         let surveyor = self.surveyor.take();
         // Reading and verifying may take a while; the admin listener shares this thread.
         let read = tokio::task::spawn_blocking(move || {
             let mut surveyor = surveyor.unwrap_or_else(|| Surveyor::new(plan.certificates.clone(), plan.reload));
-            let read = read(&mut surveyor, &plan, &served, &occasion);
+            let read = read(&mut surveyor, &plan, &served, &occasion, (&own_tickets, &clock));
             (surveyor, read, occasion.look)
         });
         let read = match self.beside_staples(read).await {
@@ -365,6 +369,7 @@ impl Task {
         let Some(Read {
             mut prepared,
             client_auth,
+            tickets,
             mut problems,
             lack,
         }) = read
@@ -374,7 +379,7 @@ impl Task {
             return Ok(self.standing(&previous));
         };
         if on_trial {
-            let faults = [&*prepared.faults, &*client_auth.refused].concat();
+            let faults = [&*prepared.faults, &*client_auth.refused, &*tickets.faults].concat();
             if !faults.is_empty() {
                 return Err(faults);
             }
@@ -394,11 +399,12 @@ impl Task {
             tracing::error!(%problem, "client authentication stays as it is");
         }
         problems.extend(prepared.refused.iter().chain(&client_auth.refused).cloned());
-        self.publish(prepared, client_auth, problems, at).map_err(|error| {
-            tracing::error!(%error, "a reload failed: everything stays as it is");
-            self.failed(at);
-            vec![error.to_string()]
-        })
+        self.publish(prepared, client_auth, tickets, problems, at)
+            .map_err(|error| {
+                tracing::error!(%error, "a reload failed: everything stays as it is");
+                self.failed(at);
+                vec![error.to_string()]
+            })
     }
 }
 

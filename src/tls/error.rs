@@ -27,4 +27,7 @@ pub enum Error {
     /// The cryptographic library makes no ticket keys.
     #[error("session ticket keys cannot be made")]
     Tickets(#[source] rustls::Error),
+    /// The cryptographic library derives no ticket key.
+    #[error("a session ticket key cannot be derived")]
+    TicketKey,
 }

@@ -44,4 +44,4 @@ pub use public_key::public_key;
 pub use settings::Settings;
 pub use signature_algorithms::{WEAK_ALGORITHMS, signature_algorithms};
 pub use snapshot::Snapshot;
-pub use tickets::Tickets;
+pub use tickets::{TicketKey, Tickets};

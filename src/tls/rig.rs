@@ -13,7 +13,8 @@ use rustls::client::{
 };
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::crypto::{CryptoProvider, SupportedKxGroup};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::time_provider::TimeProvider;
 use rustls::{
     ClientConfig, ClientConnection, ConnectionCommon, DEFAULT_VERSIONS, DistinguishedName, HandshakeKind, NamedGroup,
     ProtocolVersion, RootCertStore, ServerConnection, SideData, SignatureScheme, SupportedProtocolVersion,
@@ -21,7 +22,7 @@ use rustls::{
 
 use super::{
     ClientAuth, ClientAuthPolicy, ClientCertificates, Demand, Examiner, Identity, Revocation, Settings, Snapshot,
-    Tickets,
+    TicketKey, Tickets,
 };
 use crate::certs::{ClientTrust, RevocationList};
 use crate::chain::Certificate;
@@ -189,6 +190,23 @@ pub(super) fn settings() -> Settings {
 /// A snapshot with ticket keys of its own.
 pub(super) fn snapshot<const N: usize>(identities: [Identity; N]) -> Snapshot {
     Snapshot::new(identities.into(), &Tickets::new().unwrap(), &settings()).unwrap()
+}
+
+/// A clock that stands at so many hours after the beginning of an epoch of ticket keys.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct At(pub(super) u64);
+
+impl TimeProvider for At {
+    fn current_time(&self) -> Option<UnixTime> {
+        let begin = Duration::from_secs(1_780_272_000);
+        Some(UnixTime::since_unix_epoch(begin + Duration::from_secs(self.0 * 3600)))
+    }
+}
+
+/// Tickets under keys of files, each full of one byte.
+pub(super) fn shared_keys(sealing: u8, others: &[u8], clock: Arc<dyn TimeProvider>) -> Tickets {
+    let key = |byte: u8| TicketKey::of_file(&[byte; 80]).unwrap();
+    Tickets::of_keys(key(sealing), others.iter().copied().map(key).collect(), clock)
 }
 
 /// A client that trusts one root and remembers its sessions.

@@ -9,6 +9,7 @@ use super::client_auth::{Asked, ClientAuth, Demand, Examination};
 use super::memory::{Memory, Noting};
 use super::resolver::Resolver;
 use super::server_config::{examining, server_config};
+use super::tickets::Bound;
 use super::{Error, Identity, Settings, Tickets};
 
 /// Everything a handshake can see; immutable.
@@ -124,6 +125,7 @@ impl Snapshot {
             Demand::Nothing => {
                 let mut config = ServerConfig::clone(&self.server_config);
                 config.cert_resolver = resolver();
+                config.ticketer = Arc::new(Bound::new(config.ticketer, Arc::clone(&memory)));
                 Arc::new(config)
             }
         };
@@ -159,10 +161,11 @@ impl Snapshot {
 mod tests {
     use rustls::HandshakeKind::{Full, Resumed};
     use rustls::SignatureScheme;
+    use rustls::time_provider::TimeProvider;
     use rustls::version::{TLS12, TLS13};
 
     use super::*;
-    use crate::tls::rig::{Client, Pki, settings, snapshot};
+    use crate::tls::rig::{At, Client, Pki, client_auth, settings, shared_keys, snapshot};
 
     #[test]
     fn a_client_is_shown_the_identity_of_the_name_it_asks_for() {
@@ -243,6 +246,114 @@ mod tests {
             assert_eq!(client.handshake(&snapshot, "a.test").unwrap().kind, Some(Full));
             assert_eq!(client.handshake(&snapshot, "b.test").unwrap().kind, Some(Full));
             assert_eq!(client.handshake(&snapshot, "b.test").unwrap().kind, Some(Resumed));
+        }
+    }
+
+    #[test]
+    fn a_session_resumes_on_another_replica_that_shares_the_keys() {
+        let pki = Pki::new();
+        let of_keys = |sealing: u8, others: &'static [u8]| move |clock| shared_keys(sealing, others, clock);
+        let of_secret = |secret: &'static [u8]| move |clock| Tickets::of_secret(secret, clock).unwrap();
+        type Replica<'a> = &'a dyn Fn(Arc<dyn TimeProvider>) -> Tickets;
+        let cases: [(Replica<'_>, Replica<'_>, _); 5] = [
+            (&of_keys(1, &[]), &of_keys(1, &[]), Resumed),
+            (&of_keys(1, &[2]), &of_keys(2, &[1]), Resumed),
+            (&of_keys(2, &[1]), &of_keys(1, &[]), Full),
+            (&of_secret(b"the secret"), &of_secret(b"the secret"), Resumed),
+            (&of_secret(b"the secret"), &of_secret(b"no secret"), Full),
+        ];
+        for version in [&TLS12, &TLS13] {
+            for (one, other, expected) in &cases {
+                let replica =
+                    |tickets: &Tickets| Snapshot::new(vec![pki.identity(&["a.test"])], tickets, &settings()).unwrap();
+                let client = Client::of(&pki).version(version);
+                let clock = || Arc::new(At(0)) as _;
+                let first = client.handshake(&replica(&one(clock())), "a.test").unwrap();
+                let second = client.handshake(&replica(&other(clock())), "a.test").unwrap();
+                assert_eq!((first.kind, second.kind), (Some(Full), Some(*expected)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_ticket_that_is_too_old_costs_a_full_handshake_and_nothing_else() {
+        let pki = Pki::new();
+        for version in [&TLS12, &TLS13] {
+            for (hours, expected) in [(11, Resumed), (13, Full)] {
+                for of_secret in [false, true] {
+                    let client = Client::of(&pki).version(version);
+                    let at = |hours: u64| match of_secret {
+                        true => Tickets::of_secret(b"the secret", Arc::new(At(hours))).unwrap(),
+                        false => shared_keys(1, &[], Arc::new(At(hours))),
+                    };
+                    let replica = |hours| {
+                        let identities = vec![pki.identity(&["a.test"])];
+                        Snapshot::new(identities, &at(hours), &settings()).unwrap()
+                    };
+                    assert_eq!(client.handshake(&replica(0), "a.test").unwrap().kind, Some(Full));
+                    let later = client.handshake(&replica(hours), "a.test").unwrap();
+                    assert_eq!(later.kind, Some(expected), "{hours} {of_secret}");
+                }
+            }
+        }
+    }
+
+    /// As where staging and production share keys by mistake: whoever leads a client astray must not be able to have it
+    /// greeted like an old friend.
+    #[test]
+    fn a_session_resumes_only_where_the_certificate_is_for_the_same_names() {
+        let pki = Pki::new();
+        let tickets = shared_keys(1, &[], Arc::new(At(0)));
+        let replica = |identity| Snapshot::new(vec![identity], &tickets, &settings()).unwrap();
+        for version in [&TLS12, &TLS13] {
+            let client = Client::of(&pki).version(version);
+            let here = client.handshake(&replica(pki.identity(&["a.test", "b.test"])), "a.test");
+            assert_eq!(here.unwrap().kind, Some(Full));
+            let elsewhere = client.handshake(&replica(pki.identity(&["b.test"])), "a.test");
+            assert!(elsewhere.is_err(), "it has no certificate for the name");
+            let client = Client::of(&pki).version(version);
+            for (identity, expected) in [
+                (pki.identity(&["a.test", "b.test"]), Full),
+                (pki.identity(&["a.test"]), Full),
+                (pki.identity(&["a.test", "b.test"]), Full),
+                (pki.identity(&["b.test", "a.test"]), Resumed),
+            ] {
+                let agreed = client.handshake(&replica(identity), "a.test").unwrap();
+                assert_eq!(agreed.kind, Some(expected));
+            }
+        }
+    }
+
+    #[test]
+    fn shared_keys_resume_nothing_under_another_name_nor_where_certificates_are_asked_for() {
+        let pki = Pki::new();
+        let tickets = shared_keys(1, &[], Arc::new(At(0)));
+        let examiner = || Arc::new(pki.examiner());
+        let replica = |demand| {
+            let identity = pki.identity(&["a.test", "b.test"]);
+            let snapshot = Snapshot::new(vec![identity], &tickets, &settings()).unwrap();
+            snapshot.with_client_auth(client_auth([("a.test", demand)]))
+        };
+        for version in [&TLS12, &TLS13] {
+            let client = Client::of(&pki).version(version).that_confuses_names();
+            let open = || replica(Demand::Nothing);
+            assert_eq!(client.handshake(&open(), "a.test").unwrap().kind, Some(Full));
+            assert_eq!(client.handshake(&open(), "b.test").unwrap().kind, Some(Full));
+            for demand in [Demand::Optional(examiner()), Demand::Required(examiner())] {
+                let asking = replica(demand);
+                // Neither does what one replica gives out where nothing is asked count where another asks, nor the reverse.
+                for handshakes in [
+                    &[(&open(), Full), (&asking, Full)][..],
+                    &[(&asking, Full), (&open(), Full), (&open(), Resumed)],
+                ] {
+                    let client = Client::of(&pki).version(version).showing(pki.client("known", 1));
+                    for (snapshot, expected) in handshakes {
+                        let agreed = client.handshake(snapshot, "a.test").unwrap();
+                        assert_eq!(agreed.kind, Some(*expected));
+                        assert_eq!(agreed.client.is_some(), std::ptr::eq(*snapshot, &asking));
+                    }
+                }
+            }
         }
     }
 

@@ -258,7 +258,7 @@ impl Files {
     /// The files that `path` of the store or of the anchors stands for: those in the directory, each once however
     /// many names it has, or itself.
     pub(super) fn below<'a>(&'a self, path: &'a Path) -> Vec<&'a Path> {
-        let Some(listed) = self.plan.listings.get(path) else {
+        let Some(listed) = self.listed(path) else {
             return vec![path];
         };
         let mut seen = HashSet::new();
@@ -272,6 +272,11 @@ impl Files {
                     .is_none_or(|file| seen.insert(file.resolved.path.as_os_str()))
             })
             .collect()
+    }
+
+    /// The files in the directory `path` under all their names; `None` where it is no directory that can be listed.
+    pub(super) fn listed(&self, path: &Path) -> Option<&[PathBuf]> {
+        self.plan.listings.get(path).map(Vec::as_slice)
     }
 
     /// What the operating system trusts, where the settings ask for it.

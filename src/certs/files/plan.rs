@@ -10,7 +10,7 @@ use super::content::Content;
 use super::directory::Directory;
 use super::links::{Resolved, Resolver};
 use super::read::{self, ReadError};
-use crate::certs::{Roots, Settings};
+use crate::certs::{Roots, Settings, TicketSettings};
 use crate::chain::Sha256;
 
 /// A leaf with its key, a PKCS#12 file, a password: Kubernetes allows a whole Secret 1 MiB.
@@ -84,7 +84,12 @@ impl Plan {
         let client_trust = settings.client_trust.iter();
         let client_trust = client_trust.flat_map(|trust| trust.authorities.iter().chain(&trust.revocation_lists));
         for path in settings.intermediates.iter().chain(roots).chain(client_trust) {
-            plan.add(&mut resolver, path);
+            plan.add(&mut resolver, path, STORE_FILE_LIMIT);
+        }
+        match &settings.tickets {
+            Some(TicketSettings::Keys(path)) => plan.add(&mut resolver, path, BUNDLE_FILE_LIMIT),
+            Some(TicketSettings::Secret(path)) => plan.add_file(&mut resolver, path, BUNDLE_FILE_LIMIT),
+            None => {}
         }
         let absent = plan.files.values().filter(|file| file.resolved.stamp.is_none());
         let awaited = absent.flat_map(|file| file.resolved.path.ancestors());
@@ -97,20 +102,20 @@ impl Plan {
     }
 
     /// Adds a file, or the files of a directory.
-    fn add(&mut self, resolver: &mut Resolver, path: &Path) {
+    fn add(&mut self, resolver: &mut Resolver, path: &Path, limit: u64) {
         if !fs::metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
-            return self.add_file(resolver, path, STORE_FILE_LIMIT);
+            return self.add_file(resolver, path, limit);
         }
         self.add_listed(resolver, path);
         match list(path) {
             Ok(files) => {
                 for file in &files {
-                    self.add_file(resolver, file, STORE_FILE_LIMIT);
+                    self.add_file(resolver, file, limit);
                 }
                 self.listings.insert(path.to_owned(), files);
             }
             Err(error) => {
-                self.add_file(resolver, path, STORE_FILE_LIMIT);
+                self.add_file(resolver, path, limit);
                 self.unreadable.push((path.to_owned(), error));
             }
         }

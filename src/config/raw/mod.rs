@@ -191,6 +191,19 @@ pub(in crate::config) struct Raw {
     /// File whose first line is the password of all PKCS#12 files and encrypted keys in those directories.
     pub(in crate::config) certificate_directory_password_file: Setting<PathBuf>,
 
+    /// Directory with session ticket keys that replicas share, so that a client of one resumes at another.
+    ///
+    /// Files of 48 or 80 random bytes, as for nginx' ssl_session_ticket_key; one such file will do. The one whose name is
+    /// the last (10.key is after 9.key) seals, all of them open; one named `.next` only opens whatever its name. A
+    /// ticket counts for 12 hours.
+    pub(in crate::config) ticket_keys: Setting<PathBuf>,
+
+    /// File with a secret that replicas share, of which session ticket keys are derived for 6 hours at a time.
+    ///
+    /// Random text of at least 32 bytes. Tickets of the 6 hours before count too, and those of the next, since clocks may
+    /// differ.
+    pub(in crate::config) ticket_secret_file: Setting<PathBuf>,
+
     /// The certificates to serve, one table each; the first is served where a client names no host.
     ///
     /// Several may be for the same name: a client gets the first whose kind of key (RSA, ECDSA, Ed25519) it accepts.

@@ -130,7 +130,21 @@ fn certs(said: &mut Layers, client_auth: &[reload::ClientAuthSettings]) -> certs
         roots: roots(said),
         disallowed: many(said, |raw| &raw.disallow),
         client_trust: client_trust(client_auth),
+        tickets: tickets(said),
     }
+}
+
+/// What replicas make the keys of session tickets of.
+fn tickets(said: &mut Layers) -> Option<certs::TicketSettings> {
+    let keys = said.one(|raw| &raw.ticket_keys);
+    let secret = said.one(|raw| &raw.ticket_secret_file);
+    if let (Some(_), Some(secret)) = (&keys, &secret) {
+        let problem = Problem::new("keys of session tickets are either read or derived, not both");
+        let problem = problem.hint("leave out ticket_keys or ticket_secret_file");
+        said.faults.push(problem.at(secret.place.clone()));
+    }
+    let keys = keys.map(|given| certs::TicketSettings::Keys(given.path()));
+    keys.or_else(|| secret.map(|given| certs::TicketSettings::Secret(given.path())))
 }
 
 /// What is read for the policies that ask for certificates, each once.
