@@ -5,6 +5,7 @@
 use serde_json::{Value, json};
 
 use super::client_auth::in_force;
+use super::tickets;
 use crate::certs::HostName;
 use crate::chain::{Alternative, Assembly, Certificate, Chain, End, Policy, Step, Verdict, hexadecimal, rfc3339};
 use crate::reload::{Generation, Stapled};
@@ -32,6 +33,7 @@ pub fn certificates(generation: &Generation) -> Value {
         "read_at": rfc3339(generation.read_at),
         "certificates": served.collect::<Vec<_>>(),
         "client_auth": generation.client_auth.policies.iter().map(in_force).collect::<Vec<_>>(),
+        "tickets": tickets::in_force(&generation.tickets),
         "problems": generation.problems,
         "out_of_reach_of_old_windows": OutOfReach::of(leaves).names().collect::<Vec<_>>(),
     })

@@ -19,6 +19,7 @@ mod endpoints;
 mod readiness;
 mod server;
 mod settings;
+mod tickets;
 
 pub use certificates::{JSON_VERSION, assembly, certificate, certificates, names, staple};
 pub use client_auth::client_auth;
@@ -26,3 +27,4 @@ pub use endpoints::{CertificatesView, Sources};
 pub use readiness::Readiness;
 pub use server::{BindError, Server};
 pub use settings::Settings;
+pub use tickets::tickets;

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::arguments::{CheckArguments, CheckFormat};
 use super::client_auth::ClientAuthReport;
 use super::outlook::Outlook;
+use super::tickets::TicketReport;
 use super::tree::{View, body, certificates, counted, headline};
 use super::{Ending, aia, complain, print, with_causes};
 use crate::admin;
@@ -49,6 +50,7 @@ pub(super) fn run(arguments: &CheckArguments, environment: &Environment) -> Endi
         out_of_reach: OutOfReach::of(usable(&survey).map(|(_, prospect)| &*prospect.bundle.leaf)),
         count: Count::of(&survey),
         client_auth: ClientAuthReport::of(config.client_auth, &survey.client_trust),
+        tickets: TicketReport::of(survey.tickets.as_ref(), at),
         survey,
         aia: config.fetch.aia,
         fetched,
@@ -138,6 +140,7 @@ struct Report {
     survey: Survey,
     count: Count,
     client_auth: ClientAuthReport,
+    tickets: TicketReport,
     aia: Aia,
     fetched: Outcome,
     outlook: Option<Outlook>,
@@ -149,7 +152,7 @@ impl Report {
     fn ending(&self) -> Ending {
         let is_unlisted = |(_, listing): &(PathBuf, Listing)| matches!(listing, Listing::Unreadable(_));
         let breaks = self.outlook.as_ref().is_some_and(|outlook| outlook.breaks() > 0);
-        let is_usable = self.count.unusable == 0 && self.client_auth.is_well();
+        let is_usable = self.count.unusable == 0 && self.client_auth.is_well() && self.tickets.is_well();
         if !is_usable || self.survey.directories.iter().any(is_unlisted) {
             Ending::Bad
         } else if self.count.lacking > 0 || breaks {
@@ -178,6 +181,7 @@ impl Report {
             }
         }
         self.client_auth.complain(self.at);
+        self.tickets.complain();
         if !self.out_of_reach.is_empty() {
             eprintln!("warning: {}", self.out_of_reach);
         }
@@ -195,6 +199,7 @@ impl Report {
             text.push('\n');
         }
         let _ = self.client_auth.write(&mut text);
+        let _ = self.tickets.write(&mut text);
         if let Some(outlook) = &self.outlook {
             let _ = writeln!(text, "{}", outlook.text(self.at));
         }
@@ -272,6 +277,7 @@ impl Report {
             "unusable": unusable.collect::<Vec<_>>(),
             "directories": directories.collect::<Vec<_>>(),
             "client_auth": self.client_auth.json(),
+            "tickets": self.tickets.json(),
             "problems": survey.problems.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "out_of_reach_of_old_windows": self.out_of_reach.names().collect::<Vec<_>>(),
             "fetched": fetched.found.iter().map(aia::json).collect::<Vec<_>>(),

@@ -21,6 +21,7 @@ mod outlook;
 mod reload;
 mod schema;
 mod serve;
+mod tickets;
 mod tree;
 
 use std::error::Error;

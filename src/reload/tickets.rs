@@ -113,14 +113,12 @@ impl TicketsInForce {
         clock: &Clock,
         at: UnixTime,
     ) -> Result<Self, Vec<String>> {
-        let failed = |error: tls::Error| vec![error.to_string()];
-        let (keys, tls) = match loaded {
-            None => (TicketKeys::OfProcess, own.clone()),
-            Some(Ok(material)) => shared(material, clock, at).map_err(failed)?,
-            Some(Err(faults)) => return Err(faults.iter().map(ToString::to_string).collect()),
+        let tls = match loaded {
+            Some(Ok(material)) => tickets(material, clock).map_err(|error| vec![error.to_string()])?,
+            None | Some(Err(_)) => own.clone(),
         };
         Ok(Self {
-            keys,
+            keys: TicketKeys::of(loaded, at)?,
             since: at,
             kept_because: None,
             tls,
@@ -176,32 +174,16 @@ impl TicketsInForce {
     }
 }
 
-fn shared(material: &TicketMaterial, clock: &Clock, at: UnixTime) -> Result<(TicketKeys, Tickets), tls::Error> {
+fn tickets(material: &TicketMaterial, clock: &Clock) -> Result<Tickets, tls::Error> {
     let clock: Arc<dyn TimeProvider> = Arc::new(clock.clone());
-    let key = |file: &TicketKeyFile| TicketKey::of_file(&file.bytes);
-    let in_force = |path: &PathBuf, id: String| TicketKeyInForce {
-        path: path.clone(),
-        id,
-        since: at,
-    };
-    Ok(match material {
+    match material {
         TicketMaterial::Keys { sealing, others } => {
-            let keys = std::iter::once(sealing).chain(others);
-            let keys = keys.map(|file| Ok(in_force(&file.path, key(file)?.id())));
+            let key = |file: &TicketKeyFile| TicketKey::of_file(&file.bytes);
             let others = others.iter().map(key).collect::<Result<_, _>>()?;
-            (
-                TicketKeys::OfFiles(keys.collect::<Result<_, tls::Error>>()?),
-                Tickets::of_keys(key(sealing)?, others, clock),
-            )
+            Ok(Tickets::of_keys(key(sealing)?, others, clock))
         }
-        TicketMaterial::Secret { path, bytes } => {
-            let id = Tickets::id_of_secret(bytes)?;
-            (
-                TicketKeys::OfSecret(in_force(path, id)),
-                Tickets::of_secret(bytes, clock)?,
-            )
-        }
-    })
+        TicketMaterial::Secret { bytes, .. } => Tickets::of_secret(bytes, clock),
+    }
 }
 
 impl TicketKeyInForce {
@@ -215,6 +197,33 @@ impl TicketKeyInForce {
 }
 
 impl TicketKeys {
+    /// What may be told of what was read, if anything was to be, as in force from the instant `at` on.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, in sentences.
+    pub fn of(loaded: Option<&LoadedTicketMaterial>, at: UnixTime) -> Result<Self, Vec<String>> {
+        let failed = |error: tls::Error| vec![error.to_string()];
+        let in_force = |path: &PathBuf, id: String| TicketKeyInForce {
+            path: path.clone(),
+            id,
+            since: at,
+        };
+        match loaded {
+            None => Ok(Self::OfProcess),
+            Some(Err(faults)) => Err(faults.iter().map(ToString::to_string).collect()),
+            Some(Ok(TicketMaterial::Keys { sealing, others })) => {
+                let keys = std::iter::once(sealing).chain(others);
+                let keys = keys.map(|file| Ok(in_force(&file.path, TicketKey::of_file(&file.bytes)?.id())));
+                keys.collect::<Result<_, _>>().map(Self::OfFiles).map_err(failed)
+            }
+            Some(Ok(TicketMaterial::Secret { path, bytes })) => {
+                let id = Tickets::id_of_secret(bytes).map_err(failed)?;
+                Ok(Self::OfSecret(in_force(path, id)))
+            }
+        }
+    }
+
     /// All that is shared, what seals first.
     pub fn all(&self) -> &[TicketKeyInForce] {
         match self {
@@ -246,5 +255,129 @@ impl fmt::Display for TicketKeys {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::certs;
+
+    fn at(seconds: u64) -> UnixTime {
+        UnixTime::since_unix_epoch(Duration::from_secs(seconds))
+    }
+
+    fn file(byte: u8) -> TicketKeyFile {
+        TicketKeyFile {
+            path: format!("{byte}.key").into(),
+            bytes: vec![byte; 80].into(),
+        }
+    }
+
+    fn files(sealing: u8, others: &[u8]) -> Option<LoadedTicketMaterial> {
+        Some(Ok(TicketMaterial::Keys {
+            sealing: file(sealing),
+            others: others.iter().copied().map(file).collect(),
+        }))
+    }
+
+    fn broken(path: &str) -> Option<LoadedTicketMaterial> {
+        let path = path.into();
+        Some(Err(vec![certs::Error::NoTicketKey { path, next: 0 }]))
+    }
+
+    struct Scene {
+        own: Tickets,
+        clock: Clock,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            Self {
+                own: Tickets::new().unwrap(),
+                clock: Clock::from(|| at(1)),
+            }
+        }
+
+        fn first(&self, loaded: Option<LoadedTicketMaterial>) -> Result<Arc<TicketsInForce>, Vec<String>> {
+            first(loaded.as_ref(), &self.own, &self.clock, at(1))
+        }
+
+        fn again(&self, loaded: Option<LoadedTicketMaterial>, previous: &Arc<TicketsInForce>) -> PreparedTickets {
+            again(loaded.as_ref(), previous, &self.own, &self.clock, at(2))
+        }
+    }
+
+    #[test]
+    fn the_first_load_takes_what_is_whole_and_nothing_else() {
+        let scene = Scene::new();
+        assert_eq!(scene.first(None).unwrap().keys, TicketKeys::OfProcess);
+        assert_eq!(scene.first(files(1, &[])).unwrap().keys.all().len(), 1);
+        let faults = scene.first(broken("keys")).unwrap_err();
+        assert_eq!(faults, ["keys: expected a session ticket key, found none"]);
+    }
+
+    #[test]
+    fn what_is_new_is_told_and_what_stays_keeps_its_age() {
+        let scene = Scene::new();
+        let before = scene.first(files(1, &[])).unwrap();
+        let same = scene.again(files(1, &[]), &before);
+        assert!(Arc::ptr_eq(&same.in_force, &before) && same.news.is_none());
+        let after = scene.again(files(2, &[1]), &before);
+        let since: Vec<_> = after.in_force.keys.all().iter().map(|key| key.since).collect();
+        assert_eq!((since, after.in_force.since), (vec![at(2), at(1)], at(2)));
+        let id = |byte: u8| TicketKey::of_file(&[byte; 80]).unwrap().id();
+        let sentence = format!(
+            "session ticket keys replaced: 2.key ({}) seals; only to open: 1.key ({})",
+            id(2),
+            id(1)
+        );
+        assert_eq!(after.news, Some(sentence));
+        let own = scene.again(None, &after.in_force);
+        assert_eq!(
+            own.news.as_deref(),
+            Some("session ticket keys are no longer shared: of this process")
+        );
+    }
+
+    #[test]
+    fn what_breaks_keeps_the_last_good_and_says_so_once() {
+        let scene = Scene::new();
+        let before = scene.first(files(1, &[])).unwrap();
+        let kept = scene.again(broken("keys"), &before);
+        assert_eq!(kept.in_force.keys, before.keys);
+        assert_eq!(
+            kept.news.as_deref(),
+            Some("the last good session ticket keys stay: keys: expected a session ticket key, found none")
+        );
+        assert_eq!(kept.faults.len(), 1);
+        let still = scene.again(broken("keys"), &kept.in_force);
+        assert!(Arc::ptr_eq(&still.in_force, &kept.in_force) && still.news.is_none());
+        let restored = scene.again(files(1, &[]), &still.in_force);
+        assert_eq!((restored.in_force.kept(), restored.in_force.since), (None, at(1)));
+        assert!(
+            restored
+                .news
+                .unwrap()
+                .starts_with("the session ticket keys on disk are those that count again")
+        );
+    }
+
+    #[test]
+    fn nothing_that_is_told_holds_a_key() {
+        let scene = Scene::new();
+        let secret = TicketMaterial::Secret {
+            path: "secret".into(),
+            bytes: b"do not tell anybody".to_vec().into(),
+        };
+        let text = format!("{secret:?} {:?}", scene.first(Some(Ok(secret.clone()))).unwrap());
+        assert!(
+            text.contains("\"secret\"") && !text.contains("anybody") && !text.contains("100, 111"),
+            "{text}"
+        );
+        let text = format!("{:?} {:?}", files(77, &[]), scene.first(files(77, &[])).unwrap());
+        assert!(!text.contains("77, 77") && !text.contains("4d4d"), "{text}");
     }
 }

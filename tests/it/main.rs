@@ -32,5 +32,6 @@ mod rig;
 mod serving;
 mod smuggling;
 mod socket_activation;
+mod tickets;
 mod whole_run;
 mod wire;

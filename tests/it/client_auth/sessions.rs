@@ -1,47 +1,38 @@
 //! Sessions and client certificates, as OpenSSL plays them: nginx' CVE-2025-23419 was found with it.
 
-use std::io::Write;
-use std::process::Stdio;
-
 use super::scene::{OFF, OPTIONAL, REQUIRED, Scene};
-use crate::rig::command::{peer, start_where_present};
+use crate::rig::openssl;
 use crate::rig::pki::Entity;
 
 /// What `openssl s_client` prints when it asks `host` for / ; `None` where there is no openssl.
 fn s_client(scene: &Scene, host: &str, client: Option<&Entity>, further: &[&str]) -> Option<String> {
+    let Some(client) = client else {
+        return openssl::ask(&scene.house, host, further);
+    };
     let directory = scene.house.directory();
-    let (address, root) = (scene.house.address.to_string(), directory.text("root.pem"));
-    let mut command = peer("openssl");
-    command.args([
-        "s_client",
-        "-connect",
-        &address,
-        "-CAfile",
-        &root,
-        "-servername",
-        host,
-        "-ign_eof",
-    ]);
-    if let Some(client) = client {
-        directory.write("client.pem", client.pem() + &client.key_pem());
-        command.args(["-cert", &directory.text("client.pem")]);
-    }
-    command
-        .args(further)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut child = start_where_present("openssl", &mut command)?;
-    let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-    // It may have been refused already.
-    let _ = child.stdin.take().unwrap().write_all(request.as_bytes());
-    let output = child.wait_with_output().unwrap();
-    Some(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    directory.write("client.pem", client.pem() + &client.key_pem());
+    let file = directory.text("client.pem");
+    openssl::ask(&scene.house, host, &[&["-cert", &file], further].concat())
 }
 
 #[test]
 fn no_session_carries_authentication_to_another_host() {
-    let scene = Scene::start();
+    no_session_carries_authentication(&Scene::start());
+}
+
+/// Neither do keys that outlive the process make a host that asks for certificates give tickets out.
+#[test]
+fn nor_does_one_under_keys_that_replicas_share() {
+    let scene = Scene::below("ticket_secret_file = \"secret\"", "", "", |setting| {
+        setting
+            .house
+            .directory
+            .write("secret", "a secret that all of the replicas have");
+    });
+    no_session_carries_authentication(&scene);
+}
+
+fn no_session_carries_authentication(scene: &Scene) {
     let known = scene.client("known");
     let session = scene.house.directory().text("session.pem");
     for version in ["-tls1_2", "-tls1_3"] {
@@ -49,14 +40,14 @@ fn no_session_carries_authentication_to_another_host() {
         let load = [version, "-sess_in", &session];
         for first in [OFF, OPTIONAL, REQUIRED] {
             let _ = std::fs::remove_file(&session);
-            let Some(said) = s_client(&scene, first, Some(&known), &save) else {
+            let Some(said) = s_client(scene, first, Some(&known), &save) else {
                 return;
             };
             assert!(said.contains("HTTP/1.1 200 OK"), "{version} {first}: {said}");
             let is_saved = std::fs::exists(&session).unwrap();
             for second in [OFF, OPTIONAL, REQUIRED] {
                 let further = if is_saved { &load[..] } else { &load[..1] };
-                let said = s_client(&scene, second, None, further).unwrap();
+                let said = s_client(scene, second, None, further).unwrap();
                 // A host that asks for nothing knows its own clients again, and nobody else does anybody.
                 let resumes = first == OFF && second == OFF;
                 assert_eq!(

@@ -23,28 +23,19 @@ fn connect(house: &Running, config: &Arc<ClientConfig>) -> StreamOwned<ClientCon
     StreamOwned::new(ClientConnection::new(Arc::clone(config), name).unwrap(), socket)
 }
 
-/// One request over a connection of its own: how its handshake went, and the response.
-fn ask(house: &Running, config: &Arc<ClientConfig>) -> (HandshakeKind, String) {
-    let mut stream = connect(house, config);
-    stream.write_all(GET).unwrap();
-    let mut response = String::new();
-    stream.read_to_string(&mut response).unwrap();
-    (stream.conn.handshake_kind().unwrap(), response)
-}
-
 #[test]
 fn sessions_are_resumed_across_a_reload() {
     for version in [&TLS12, &TLS13] {
         let family = Family::new();
         let house = House::of(&family, &family.leaf()).start();
         let config = house.client_config(&[version]);
-        assert_eq!(ask(&house, &config).0, HandshakeKind::Full, "{version:?}");
-        assert_eq!(ask(&house, &config).0, HandshakeKind::Resumed, "{version:?}");
+        assert_eq!(house.ask(&config).0, HandshakeKind::Full, "{version:?}");
+        assert_eq!(house.ask(&config).0, HandshakeKind::Resumed, "{version:?}");
         let after = family.leaf();
         house.directory().replace("tls.key", after.key_pem());
         house.directory().replace("tls.crt", after.pem());
         house.wait_until_served([&after, &family.issuing]);
-        let (kind, response) = ask(&house, &config);
+        let (kind, response) = house.ask(&config);
         assert_eq!(kind, HandshakeKind::Resumed, "{version:?}");
         assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
     }

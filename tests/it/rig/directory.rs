@@ -55,7 +55,7 @@ impl Directory {
     }
 
     /// Swaps the files of the volume `name` as the kubelet does: a new directory beside the old, then one rename of the
-    /// symbolic link `..data`, then the old directory goes.
+    /// symbolic link `..data`, then links to what is new come, and those to what is gone go with the old directory.
     pub(crate) fn project(&self, name: &str, generation: usize, files: &[(&str, String)]) {
         let volume = self.path(name);
         let fresh = format!("..{generation}");
@@ -65,13 +65,19 @@ impl Directory {
         let before = fs::read_link(volume.join("..data")).ok();
         symlink(&fresh, volume.join("..data_tmp")).unwrap();
         fs::rename(volume.join("..data_tmp"), volume.join("..data")).unwrap();
-        match before {
-            Some(before) => fs::remove_dir_all(volume.join(before)).unwrap(),
-            None => {
-                for (file, _) in files {
-                    symlink(Path::new("..data").join(file), volume.join(file)).unwrap();
-                }
+        for (file, _) in files {
+            if fs::symlink_metadata(volume.join(file)).is_err() {
+                symlink(Path::new("..data").join(file), volume.join(file)).unwrap();
             }
+        }
+        for entry in fs::read_dir(&volume).unwrap().map(Result::unwrap) {
+            let name = entry.file_name().into_string().unwrap();
+            if !name.starts_with("..") && files.iter().all(|(file, _)| *file != name) {
+                fs::remove_file(entry.path()).unwrap();
+            }
+        }
+        if let Some(before) = before {
+            fs::remove_dir_all(volume.join(before)).unwrap();
         }
     }
 

@@ -1,7 +1,7 @@
 //! The real binary, serving certificates from files that the test changes under it.
 
-use std::io::{BufRead, BufReader, Read};
-use std::net::SocketAddr;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -9,17 +9,17 @@ use std::thread::{self, JoinHandle};
 
 use fullchain::chain::Certificate;
 use rustix::process::{Pid, Signal, kill_process};
-use rustls::pki_types::CertificateDer;
-use rustls::{ClientConfig, SupportedProtocolVersion};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, HandshakeKind, StreamOwned, SupportedProtocolVersion};
 use serde_json::Value;
 
 use super::command::{Ended, binary, fullchain};
 use super::directory::Directory;
-use super::eventually;
 use super::family::{Family, NAME, der};
 use super::handshake::{Trickle, client_config, handshake};
 use super::pki::Entity;
 use super::upstream::Upstream;
+use super::{PATIENCE, eventually};
 
 /// What the backend answers.
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -256,6 +256,19 @@ impl Running {
     ) -> Result<Vec<CertificateDer<'static>>, rustls::Error> {
         let connection = handshake(self.address, config, name)?;
         Ok(connection.peer_certificates().unwrap().to_vec())
+    }
+
+    /// One request of such a client over a connection of its own: how its handshake went, and the response.
+    pub(crate) fn ask(&self, config: &Arc<ClientConfig>) -> (HandshakeKind, String) {
+        let socket = TcpStream::connect(self.address).unwrap();
+        socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        let name = ServerName::try_from(NAME).unwrap();
+        let mut stream = StreamOwned::new(ClientConnection::new(Arc::clone(config), name).unwrap(), socket);
+        let request = format!("GET / HTTP/1.1\r\nHost: {NAME}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut response = String::new();
+        stream.read_to_string(&mut response).unwrap();
+        (stream.conn.handshake_kind().unwrap(), response)
     }
 
     /// A client that trusts the root, speaks these versions, and resumes sessions where the same one is used again.
