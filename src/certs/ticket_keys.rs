@@ -154,3 +154,200 @@ impl fmt::Debug for TicketKeyFile {
         f.debug_tuple("TicketKeyFile").field(&self.path).finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::certs::{Inventory, Look, Roots, Settings};
+
+    /// Bytes that are not all the same.
+    fn bytes(length: u8) -> Vec<u8> {
+        (0..length).collect()
+    }
+
+    struct Scene(tempfile::TempDir);
+
+    impl Scene {
+        fn with(files: &[(&str, Vec<u8>)]) -> Self {
+            let scene = Self(tempfile::tempdir().unwrap());
+            fs::create_dir(scene.0.path().join("keys")).unwrap();
+            for (name, contents) in files {
+                scene.write(name, contents);
+            }
+            scene
+        }
+
+        fn write(&self, name: &str, contents: &[u8]) {
+            let path = self.0.path().join("keys").join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, contents).unwrap();
+        }
+
+        fn settings(&self, tickets: fn(PathBuf) -> TicketSettings, name: &str) -> Settings {
+            Settings {
+                tickets: Some(tickets(self.0.path().join(name))),
+                roots: Roots::None,
+                ..Settings::default()
+            }
+        }
+
+        fn load(&self, tickets: fn(PathBuf) -> TicketSettings, name: &str) -> LoadedTicketMaterial {
+            let settings = self.settings(tickets, name);
+            let inventory = Inventory::read(&settings, &Files::read(&settings), &|_| None);
+            inventory.tickets.unwrap()
+        }
+
+        /// The names of the keys, what seals first; or what is wrong.
+        fn keys(&self, name: &str) -> Result<Vec<String>, Vec<String>> {
+            names(self.load(TicketSettings::Keys, name))
+        }
+
+        fn secret(&self, name: &str) -> Result<Vec<u8>, String> {
+            match self.load(TicketSettings::Secret, name) {
+                Ok(TicketMaterial::Secret { bytes, .. }) => Ok(bytes.to_vec()),
+                Ok(keys) => panic!("{keys:?}"),
+                Err(faults) => Err(faults[0].to_string()),
+            }
+        }
+    }
+
+    fn names(loaded: LoadedTicketMaterial) -> Result<Vec<String>, Vec<String>> {
+        let name = |key: &TicketKeyFile| key.path.file_name().unwrap().to_str().unwrap().to_owned();
+        match loaded {
+            Ok(TicketMaterial::Keys { sealing, others }) => {
+                Ok([&sealing].into_iter().chain(&others).map(name).collect())
+            }
+            Ok(secret) => panic!("{secret:?}"),
+            Err(faults) => Err(faults.iter().map(ToString::to_string).collect()),
+        }
+    }
+
+    #[test]
+    fn the_last_name_seals_and_numbers_count_as_such() {
+        for (unsorted, expected) in [
+            (&["9.key", "10.key", "1.key"][..], &["10.key", "9.key", "1.key"][..]),
+            (
+                &["2026-07-01.key", "2026-11-23.key"],
+                &["2026-11-23.key", "2026-07-01.key"],
+            ),
+            (&["007.key", "8.key", "07.key"], &["8.key", "07.key", "007.key"]),
+            (&["b", "a", "1", "key-2", "key-10"], &["key-10", "key-2", "b", "a", "1"]),
+            (&["0.key", "current"], &["current", "0.key"]),
+            (&["current", "current.1"], &["current.1", "current"]),
+        ] {
+            let files: Vec<_> = unsorted.iter().map(|name| (*name, bytes(48))).collect();
+            assert_eq!(Scene::with(&files).keys("keys").unwrap(), expected);
+        }
+    }
+
+    #[test]
+    fn one_that_is_to_seal_later_only_opens() {
+        let scene = Scene::with(&[("1.key", bytes(80)), ("2.key.next", bytes(48))]);
+        assert_eq!(scene.keys("keys").unwrap(), ["1.key", "2.key.next"]);
+        scene.write("3.key", &bytes(80));
+        assert_eq!(scene.keys("keys").unwrap(), ["3.key", "2.key.next", "1.key"]);
+        let faults = Scene::with(&[("2.key.next", bytes(48))]).keys("keys").unwrap_err();
+        assert!(
+            faults[0].ends_with("found only such as are to seal later (.next)"),
+            "{faults:?}"
+        );
+    }
+
+    #[test]
+    fn a_file_may_stand_for_itself_and_what_is_hidden_or_unfinished_does_not_count() {
+        let scene = Scene::with(&[
+            ("1.key", bytes(48)),
+            (".2.key", bytes(48)),
+            ("3.key.tmp", bytes(7)),
+            ("4.key~", bytes(7)),
+            ("folder/5.key", bytes(7)),
+        ]);
+        assert_eq!(scene.keys("keys").unwrap(), ["1.key"]);
+        assert_eq!(scene.keys("keys/1.key").unwrap(), ["1.key"]);
+    }
+
+    #[test]
+    fn whatever_is_broken_counts_as_all_of_it() {
+        let good = || ("1.key", bytes(48));
+        for (files, expected) in [
+            (vec![], "keys: expected a session ticket key, found none"),
+            (
+                vec![good(), ("2.key", bytes(0))],
+                "2.key: expected a session ticket key of 48 or 80 bytes, found 0",
+            ),
+            (
+                vec![good(), ("README", bytes(64))],
+                "README: expected a session ticket key of 48 or 80 bytes, found 64",
+            ),
+            (
+                vec![good(), ("2.key", vec![0; 80])],
+                "2.key: expected random bytes, found the same one throughout",
+            ),
+        ] {
+            let faults = Scene::with(&files).keys("keys").unwrap_err();
+            assert!(matches!(&faults[..], [fault] if fault.contains(expected)), "{faults:?}");
+        }
+        let faults = Scene::with(&[]).keys("missing").unwrap_err();
+        assert!(
+            faults[0].contains("missing: cannot be read: No such file"),
+            "{faults:?}"
+        );
+    }
+
+    #[test]
+    fn a_secret_is_long_and_random_and_how_its_line_ends_does_not_matter() {
+        let long = b"0123456789abcdef0123456789abcdef";
+        let scene = Scene::with(&[
+            ("long", long.to_vec()),
+            ("line", [&long[..], b"\r\n"].concat()),
+            ("short", [&long[..31], b"\n\n"].concat()),
+            ("zeros", vec![0; 64]),
+            ("directory/x", Vec::new()),
+        ]);
+        assert_eq!(scene.secret("keys/long").unwrap(), long);
+        assert_eq!(scene.secret("keys/line").unwrap(), long);
+        for (name, expected) in [
+            (
+                "keys/short",
+                "short: expected a secret of at least 32 bytes, found 31; make one with",
+            ),
+            ("keys/zeros", "zeros: expected random bytes"),
+            ("keys/missing", "missing: cannot be read"),
+            (
+                "keys/directory",
+                "directory: cannot be read: expected a regular file, found a directory",
+            ),
+        ] {
+            let fault = scene.secret(name).unwrap_err();
+            assert!(fault.contains(expected), "{fault}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_comes_changes_or_goes_is_seen() {
+        let scene = Scene::with(&[("1.key", bytes(48))]);
+        let settings = scene.settings(TicketSettings::Keys, "keys");
+        let mut files = Files::read(&settings);
+        let mut inventory = Inventory::read(&settings, &files, &|_| None);
+        let path = scene.0.path().canonicalize().unwrap().join("keys");
+        let mut look = |inventory: &mut Inventory, name: &str| {
+            files.forget();
+            let has_changed = files.read_again(&settings, &Look::At([path.join(name)].into()));
+            inventory.update(&settings, &files, &|_| None);
+            has_changed
+        };
+        assert!(!look(&mut inventory, "1.key"));
+        scene.write("2.key", &bytes(80));
+        assert!(look(&mut inventory, "2.key"));
+        assert_eq!(names(inventory.tickets.clone().unwrap()).unwrap(), ["2.key", "1.key"]);
+        let before = inventory.tickets.clone().unwrap().unwrap();
+        scene.write("1.key", &bytes(80));
+        assert!(look(&mut inventory, "1.key"));
+        assert_ne!(inventory.tickets.clone().unwrap().unwrap(), before);
+        fs::remove_file(path.join("2.key")).unwrap();
+        assert!(look(&mut inventory, "2.key"));
+        assert_eq!(names(inventory.tickets.clone().unwrap()).unwrap(), ["1.key"]);
+    }
+}

@@ -193,7 +193,7 @@ fn keys_that_break_leave_the_last_good_ones_in_force_and_say_so() {
     assert!(shown(one)["kept_because"].as_str().unwrap().contains("2.key"));
     let reload = one.reload(&[]);
     assert!(
-        reload.code != Some(0) && reload.out.contains("the last good session ticket keys stay"),
+        reload.code != Some(0) && reload.err.contains("the last good session ticket keys stay"),
         "{reload:?}"
     );
     heal();

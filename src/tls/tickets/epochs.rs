@@ -35,7 +35,7 @@ impl Epochs {
     }
 
     /// The key that `ticket` names, if it is of the epoch of `at`, the one before or the next. It is derived each time,
-    /// which takes less than a hundredth of a handshake, so that nothing has to be kept and nobody waits.
+    /// which takes some microseconds, so that nothing has to be kept and nobody waits.
     pub(super) fn opening(&self, ticket: &[u8], at: UnixTime) -> Option<TicketKey> {
         let now = epoch(at);
         let accepted = [Some(now), now.checked_sub(1), now.checked_add(1)];

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use fullchain::certs::TicketSettings;
 use fullchain::chain::Policy;
 use fullchain::config::{self, Environment, Flags};
 
@@ -92,5 +93,28 @@ fn a_password_without_its_directory_is_a_fault() {
         faults(&format!("certificate_directory_password_file = \"secret\"\n{LEAST}")),
         "fullchain.toml:1:39: certificate_directory_password_file: a password without a certificate_directory\n  \
          hint: give the directory with it"
+    );
+}
+
+#[test]
+fn session_tickets_are_under_keys_or_under_a_secret() {
+    assert_eq!(load(LEAST).unwrap().certs.tickets, None);
+    let Some(TicketSettings::Keys(keys)) = load(&format!("ticket_keys = \"keys\"\n{LEAST}")).unwrap().certs.tickets
+    else {
+        panic!("no keys")
+    };
+    assert!(keys.is_absolute() && keys.ends_with("keys"), "{keys:?}");
+    let said = environment(&[("FULLCHAIN_TICKET_SECRET_FILE", "/run/secrets/tickets")]);
+    let config = load_with(LEAST, &[], &said).unwrap();
+    assert_eq!(
+        config.certs.tickets,
+        Some(TicketSettings::Secret("/run/secrets/tickets".into()))
+    );
+    assert_eq!(
+        faults(&format!(
+            "ticket_keys = \"keys\"\nticket_secret_file = \"secret\"\n{LEAST}"
+        )),
+        "fullchain.toml:2:22: ticket_secret_file: keys of session tickets are either read or derived, not both\n  \
+         hint: leave out ticket_keys or ticket_secret_file"
     );
 }
