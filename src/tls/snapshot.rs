@@ -344,7 +344,7 @@ mod tests {
                 // Neither does what one replica gives out where nothing is asked count where another asks, nor the reverse.
                 for handshakes in [
                     &[(&open(), Full), (&asking, Full)][..],
-                    &[(&asking, Full), (&open(), Full), (&open(), Resumed)],
+                    &[(&asking, Full), (&asking, Full), (&open(), Full), (&open(), Resumed)],
                 ] {
                     let client = Client::of(&pki).version(version).showing(pki.client("known", 1));
                     for (snapshot, expected) in handshakes {

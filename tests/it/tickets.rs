@@ -258,6 +258,30 @@ fn nothing_starts_without_the_keys_that_it_is_to_share() {
     }
 }
 
+#[test]
+fn a_configuration_whose_keys_are_broken_is_not_in_force_until_they_are_mended() {
+    let family = Family::new();
+    let house = House::of(&family, &family.leaf());
+    house.directory.write("fullchain.toml", "");
+    let house = house.file("--config", "fullchain.toml").start();
+    house.directory().replace("fullchain.toml", "ticket_keys = \"keys\"\n");
+    let reload = house.reload(&[]);
+    assert!(
+        reload.code != Some(0) && reload.err.contains("keys: cannot be read"),
+        "{reload:?}"
+    );
+    let tickets = shown(&house);
+    assert_eq!(
+        (&tickets["source"], &tickets["kept_because"]),
+        (&Value::from("process"), &Value::Null)
+    );
+    house.directory().write("keys/1.key", key(7, 80));
+    eventually("the keys are in force", || files_shown(&house) == ["1.key"]);
+    house.directory().replace("fullchain.toml", "");
+    assert_eq!(house.reload(&[]).code, Some(0));
+    assert_eq!(shown(&house)["source"], "process");
+}
+
 /// Replicas that serve other names are other deployments, whatever they share.
 #[test]
 fn a_session_ends_where_the_certificate_is_for_other_names() {
