@@ -198,7 +198,7 @@ pub(in crate::config) struct Raw {
     /// ticket counts for 12 hours.
     pub(in crate::config) ticket_keys: Setting<PathBuf>,
 
-    /// File with a secret that replicas share, of which session ticket keys are derived for 6 hours at a time.
+    /// File with a secret that replicas share, which makes session ticket keys for 6 hours at a time.
     ///
     /// Random text of at least 32 bytes. Tickets of the 6 hours before count too, and those of the next, since clocks may
     /// differ.
