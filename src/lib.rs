@@ -7,11 +7,11 @@
 //! F7  cli                      arguments in, exit code out
 //! F6  app                      wiring: build everything, spawn workers, wait, drain
 //! F5  config                   file + environment + flags -> every room's Settings
-//! F4  admin                    /livez /readyz /certificates /reload
+//! F4  admin                    /livez /readyz /metrics /certificates /reload
 //! F3  reload    proxy          disk -> snapshot        |  socket -> request -> upstream
 //! F2  fetch     tls            missing issuers and OCSP over HTTP | rustls glue, snapshot
 //! F1  certs     ocsp           files -> certificates   |  OCSP, pure
-//! F0  chain  live  telemetry   pure assembly | one cell | logging
+//! F0  chain  live  telemetry   pure assembly | one cell | logging, metrics
 //! ```
 //!
 //! With `default-features = false` only [`chain`] is left: no tokio, no hyper, no file access. The feature `certs` adds

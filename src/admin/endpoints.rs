@@ -17,6 +17,9 @@ use crate::reload::{Handle, Outcome};
 /// What `/certificates` shows, made anew for each request. It runs on the control runtime, so it must not wait.
 pub type CertificatesView = Arc<dyn Fn() -> Value + Send + Sync>;
 
+/// What `/metrics` shows, likewise.
+pub type MetricsView = Arc<dyn Fn() -> String + Send + Sync>;
+
 /// Where the endpoints get their answers.
 #[derive(Clone)]
 pub struct Sources {
@@ -24,6 +27,8 @@ pub struct Sources {
     pub readiness: Readiness,
     /// For `/certificates`.
     pub certificates: CertificatesView,
+    /// For `/metrics`.
+    pub metrics: MetricsView,
     /// For `/reload`.
     pub reload: Handle,
 }
@@ -58,6 +63,7 @@ pub(super) async fn answer<B>(request: &Request<B>, sources: &Sources) -> Respon
             Err(reason) => text(StatusCode::SERVICE_UNAVAILABLE, reason),
         },
         Endpoint::Certificates => object(StatusCode::OK, &(sources.certificates)()),
+        Endpoint::Metrics => response(StatusCode::OK, EXPOSITION, (sources.metrics)()),
         Endpoint::Reload => match force(request.uri().query()) {
             Some(force) => reloaded(sources.reload.reload(force).await),
             None => text(StatusCode::BAD_REQUEST, "the only parameter is force=1"),
@@ -102,10 +108,14 @@ fn is_address_or_localhost(authority: &str) -> bool {
     }
 }
 
+/// Prometheus' text format, as its documentation of the format has it.
+const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
+
 #[derive(Clone, Copy)]
 enum Endpoint {
     Certificates,
     Livez,
+    Metrics,
     Readyz,
     Reload,
 }
@@ -115,6 +125,7 @@ impl Endpoint {
         match path {
             "/certificates" => Some(Self::Certificates),
             "/livez" => Some(Self::Livez),
+            "/metrics" => Some(Self::Metrics),
             "/readyz" => Some(Self::Readyz),
             "/reload" => Some(Self::Reload),
             _ => None,
@@ -124,7 +135,9 @@ impl Endpoint {
     fn allows(self, method: &Method) -> bool {
         match self {
             Self::Reload => method == Method::POST,
-            Self::Certificates | Self::Livez | Self::Readyz => method == Method::GET || method == Method::HEAD,
+            Self::Certificates | Self::Livez | Self::Metrics | Self::Readyz => {
+                method == Method::GET || method == Method::HEAD
+            }
         }
     }
 }
@@ -153,7 +166,7 @@ fn not_allowed(endpoint: Endpoint) -> Response<Full<Bytes>> {
     let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed");
     let allowed = match endpoint {
         Endpoint::Reload => "POST",
-        Endpoint::Certificates | Endpoint::Livez | Endpoint::Readyz => "GET, HEAD",
+        Endpoint::Certificates | Endpoint::Livez | Endpoint::Metrics | Endpoint::Readyz => "GET, HEAD",
     };
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     response
@@ -198,6 +211,7 @@ pub(super) mod tests {
         Sources {
             readiness: Readiness::new(),
             certificates: Arc::new(|| json!([{ "names": ["a.test"] }])),
+            metrics: Arc::new(|| "# nothing\n".to_owned()),
             reload,
         }
     }
@@ -233,6 +247,17 @@ pub(super) mod tests {
             (status, body.as_str()),
             (StatusCode::OK, "[{\"names\":[\"a.test\"]}]\n")
         );
+    }
+
+    #[tokio::test]
+    async fn metrics_are_in_the_text_format_of_prometheus() {
+        let answered = answer(&request(Method::GET, "/metrics"), &sources(None)).await;
+        assert_eq!(
+            answered.headers()[CONTENT_TYPE],
+            "text/plain; version=0.0.4; charset=utf-8"
+        );
+        let answered = get("/metrics", &sources(None)).await;
+        assert_eq!(answered, (StatusCode::OK, "# nothing\n".to_owned()));
     }
 
     #[tokio::test]
@@ -289,7 +314,7 @@ pub(super) mod tests {
 
     #[tokio::test]
     async fn other_paths_are_not_found() {
-        for path in ["/", "/livez/", "/Livez", "//reload", "/metrics"] {
+        for path in ["/", "/livez/", "/Livez", "//reload", "/metrics/"] {
             assert_eq!(get(path, &sources(None)).await.0, StatusCode::NOT_FOUND, "{path}");
         }
     }

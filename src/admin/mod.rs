@@ -5,6 +5,7 @@
 //! | `GET /livez`             | `200`: the process runs                                                                 |
 //! | `GET /readyz`            | `200`: it takes connections; `503` and the reason while it starts or drains             |
 //! | `GET /certificates`      | `200`: what is served, as JSON                                                          |
+//! | `GET /metrics`           | `200`: what is counted, as Prometheus reads it; `docs/OPERATIONS.md` has every metric   |
 //! | `POST /reload[?force=1]` | `200`: every file was read again; `409`: something, or everything, stays as it was; `503`: no reload task. JSON `{outcome, details}` |
 //!
 //! Anything else is `404`, another method `405`. What a web page asks is `403`: no page has any business here, but a
@@ -16,6 +17,7 @@ mod certificates;
 pub mod client;
 mod client_auth;
 mod endpoints;
+mod metrics;
 mod readiness;
 mod server;
 mod settings;
@@ -23,7 +25,8 @@ mod tickets;
 
 pub use certificates::{JSON_VERSION, assembly, certificate, certificates, names, staple};
 pub use client_auth::client_auth;
-pub use endpoints::{CertificatesView, Sources};
+pub use endpoints::{CertificatesView, MetricsView, Sources};
+pub use metrics::Metrics;
 pub use readiness::Readiness;
 pub use server::{BindError, Server};
 pub use settings::Settings;

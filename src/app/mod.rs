@@ -9,7 +9,7 @@ mod signals;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
 
@@ -20,6 +20,7 @@ use crate::live::Live;
 use crate::proxy::settings::Service;
 use crate::proxy::{AccessLog, AccessOutput};
 use crate::reload::{self, Plan};
+use crate::telemetry::metrics::Process;
 use crate::{proxy, tls};
 
 pub use self::control::Control;
@@ -41,6 +42,7 @@ pub struct App {
     reconfigure: Reconfigure,
     /// The configuration in force.
     running: Arc<Live<Config>>,
+    process: Process,
 }
 
 /// Where the listeners are, with ports chosen by the kernel filled in.
@@ -71,6 +73,7 @@ impl App {
     ///
     /// [`Error`] where a certificate cannot be served or an address not be bound.
     pub fn build(config: Config, reconfigure: Reconfigure, inherited: proxy::Inherited) -> Result<Self, Error> {
+        let process = Process::new(SystemTime::now());
         let running = Arc::new(Live::new(config.clone()));
         let Config {
             certs,
@@ -103,6 +106,7 @@ impl App {
             access_log,
             reconfigure,
             running,
+            process,
         })
     }
 
@@ -141,14 +145,21 @@ impl App {
             access_log,
             reconfigure,
             running,
+            process,
         } = self;
         let handshaker = tls::Handshaker::new(Arc::clone(task.snapshot()));
         let readiness = Readiness::new();
         if let Some(admin) = admin {
             let generation = Arc::clone(task.generation());
+            let metrics = admin::Metrics {
+                process,
+                proxy: Arc::clone(server.metrics()),
+                reload: Arc::clone(task.metrics()),
+            };
             let sources = admin::Sources {
                 readiness: readiness.clone(),
                 certificates: Arc::new(move || admin::certificates(&generation.current())),
+                metrics: Arc::new(move || metrics.text()),
                 reload: reload.clone(),
             };
             tokio::spawn(async move {

@@ -64,3 +64,39 @@ pub enum Error {
     #[error("{0}: expected a URL such as http://ca.example/issuer.cer")]
     Url(String),
 }
+
+impl Error {
+    /// Every word of [`cause`](Self::cause).
+    pub const CAUSES: [&'static str; 12] = [
+        "address",
+        "connect",
+        "credentials",
+        "deadline",
+        "http",
+        "redirect",
+        "resolve",
+        "scheme",
+        "silent",
+        "status",
+        "too-large",
+        "url",
+    ];
+
+    /// Why, in a word for counters.
+    pub fn cause(&self) -> &'static str {
+        match self {
+            Self::Address { .. } => "address",
+            Self::Connect { .. } => "connect",
+            Self::Credentials => "credentials",
+            Self::Deadline(_) => "deadline",
+            Self::Http(_) => "http",
+            Self::Redirect | Self::Redirects(_) => "redirect",
+            Self::Resolve { .. } => "resolve",
+            Self::Scheme(_) => "scheme",
+            Self::Silent(_) => "silent",
+            Self::Status(_) => "status",
+            Self::TooLarge(_) => "too-large",
+            Self::Url(_) => "url",
+        }
+    }
+}

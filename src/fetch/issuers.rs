@@ -12,7 +12,8 @@ use tokio::task::spawn_blocking;
 
 use super::asking::Asking;
 use super::cache::{Cache, Known};
-use super::outcome::Outcome;
+use super::metrics::{self, Metrics, Sought};
+use super::outcome::{Outcome, Reason};
 use super::search::{Answer, Asked, Note, Search};
 use super::{Aia, Client, Error, Settings};
 use crate::certs::certificates_in;
@@ -23,6 +24,7 @@ use crate::chain::{Certificate, Context, Store};
 pub struct Issuers {
     client: Client,
     cache: Arc<Mutex<Cache>>,
+    metrics: Metrics,
 }
 
 impl Issuers {
@@ -31,7 +33,14 @@ impl Issuers {
         Self {
             client,
             cache: Arc::new(Mutex::new(cache)),
+            metrics: Metrics::default(),
         }
+    }
+
+    /// The same, counting in `metrics` what comes of questions.
+    #[must_use]
+    pub fn counting(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
     }
 
     /// As `settings` say; `None` where nothing is to be fetched.
@@ -118,7 +127,9 @@ impl Issuers {
                 () = parts.closed() => return,
             };
             let Some((url, answer)) = answer else { break };
-            search.answered(url, answer.map(read));
+            let answer = answer.map(read);
+            self.count(answer.as_ref());
+            search.answered(url, answer);
             self.settle(&mut search, at).await;
         }
         if let Some(cache_problem) = self.with_cache(Cache::take_problem).await.flatten() {
@@ -128,6 +139,17 @@ impl Issuers {
                 ..Outcome::default()
             });
         }
+    }
+
+    fn count(&self, answer: Option<&Answer>) {
+        let result = match answer {
+            Some(Ok(_)) => metrics::OK,
+            Some(Err(Reason::Fetch(error))) => error.cause(),
+            Some(Err(Reason::Answer(_) | Reason::Dismissed(_))) => metrics::UNUSABLE,
+            // Asking panicked, which says so itself.
+            None => return,
+        };
+        self.metrics.asked(Sought::Issuer, result);
     }
 
     /// Judges what has come, and remembers it.

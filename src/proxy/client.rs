@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::clients::Place;
+use super::metrics::{Refusal, WorkerMetrics};
 use super::peer::Peer;
 use super::proxy_protocol::{self, Endpoints, ReceiveError};
 use super::settings::Listener;
@@ -30,13 +31,22 @@ enum NoHeader {
 }
 
 impl Client {
-    /// Finds out who is at the other end of `socket`. `None`, and logged, where that is not said, or where the client has
+    /// Finds out who is at the other end of `socket`. `None`, logged and counted, where that is not said, or where the client has
     /// as many connections as it may.
-    pub(super) async fn meet(setup: &Setup, listener: &Listener, socket: &mut Socket, peer: Peer) -> Option<Self> {
+    pub(super) async fn meet(
+        setup: &Setup,
+        metrics: &WorkerMetrics,
+        listener: &Listener,
+        socket: &mut Socket,
+        peer: Peer,
+    ) -> Option<Self> {
         let introduced = match listener.balancers.include(peer.ip()) {
             true => introduced(setup, socket)
                 .await
-                .inspect_err(|error| tracing::info!(%peer, error = %Causes(error), "no PROXY header"))
+                .inspect_err(|error| {
+                    metrics.refused(Refusal::ProxyHeader);
+                    tracing::info!(%peer, error = %Causes(error), "no PROXY header");
+                })
                 .ok()?,
             false => None,
         };
@@ -45,7 +55,10 @@ impl Client {
             None => (peer, local_address(socket)),
         };
         let place = setup.clients.connect(peer);
-        let place = place.inspect_err(|error| tracing::info!(%peer, %error, "connection refused"));
+        let place = place.inspect_err(|error| {
+            metrics.refused(Refusal::ConnectionsPerClient);
+            tracing::info!(%peer, %error, "connection refused");
+        });
         Some(Self {
             peer,
             local,

@@ -35,13 +35,17 @@ use super::socket::Socket;
 use super::stream::Stream;
 use super::worker::Worker;
 use crate::telemetry::Causes;
+use crate::telemetry::metrics::Raised;
 use crate::tls::ApplicationProtocol;
 
 /// Serves a connection to `listener` until it ends.
 pub(super) async fn serve(worker: Rc<Worker>, listener: Rc<Listener>, mut socket: Socket, peer: Peer) {
+    let metrics = &worker.metrics;
+    metrics.accepted.add(1);
+    let _open = Raised::by(metrics, |metrics| &metrics.open);
     let entry = worker.connections.enter(Instant::now());
     let settings = Arc::clone(&worker.setup().settings);
-    let Some(client) = Client::meet(&worker.setup(), &listener, &mut socket, peer).await else {
+    let Some(client) = Client::meet(&worker.setup(), metrics, &listener, &mut socket, peer).await else {
         return;
     };
     let activity = &entry.activity;
@@ -73,9 +77,10 @@ pub(super) async fn serve(worker: Rc<Worker>, listener: Rc<Listener>, mut socket
     }
     // The handshaker has said what there is to say about a failure.
     let without_http2 = |name: Option<&str>| worker.setup().routes.are_without_http2(name);
-    let Ok(accepted) = worker.handshaker.accept(stream, client.peer, without_http2).await else {
-        return;
-    };
+    let begun = Instant::now();
+    let outcome = worker.handshaker.accept(stream, client.peer, without_http2).await;
+    metrics.handshakes.ended(&outcome, begun.elapsed());
+    let Ok(accepted) = outcome else { return };
     let protocol = accepted.hello.protocol;
     activity.ready(Instant::now());
     let context = context(Some(Rc::new(accepted.hello)));

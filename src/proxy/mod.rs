@@ -16,6 +16,7 @@
 //! upstream    backends, their servers, and the connections to them
 //! error       every way it can fail, the one table of statuses, and the words for causes
 //! access_log  one line for each request
+//! metrics     what is counted, apart for each worker
 //! ```
 
 mod access_log;
@@ -40,6 +41,7 @@ mod headers;
 mod http2;
 mod introductions;
 mod listener;
+mod metrics;
 mod network;
 mod path;
 mod peer;
@@ -66,6 +68,7 @@ pub use self::access_log::{AccessFormat, AccessLog, Output as AccessOutput, Reda
 pub use self::body::Spool;
 pub use self::delivery::{Buffering, Delivery, Expect};
 pub use self::listener::{BindError, Inherited};
+pub use self::metrics::{Metrics, Totals};
 pub use self::network::{Network, NetworkError};
 pub use self::reconfigurer::{Reconfiguration, Reconfigurer};
 pub use self::server::{LocalAddress, Server, StartError, Workers};

@@ -32,6 +32,7 @@ impl Reconfigurer {
         // tokio panics beyond its maximum. HTTP/2 clients may want more connections to servers than there are clients:
         // they must not get every descriptor.
         let room = || Arc::new(Semaphore::new(places(&first.settings)));
+        first.metrics.follow(&first);
         Self {
             rooms: [room(), room()],
             blueprint: watch::Sender::new(Arc::new(first)),
@@ -107,6 +108,7 @@ impl Reconfiguration {
     pub fn commit(self) {
         let Self { reconfigurer, next } = self;
         let before = reconfigurer.blueprint.send_replace(Arc::clone(&next));
+        next.metrics.follow(&next);
         for room in &reconfigurer.rooms {
             resize(room, places(&before.settings), places(&next.settings));
         }

@@ -8,13 +8,17 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::headers::Refusal;
+use super::metrics::{Metrics, RouteMetrics};
 use super::path::{normalised, read_loosely};
 use super::settings::{HostPattern, PathPrefix, Route};
+use crate::telemetry::metrics::PerWorker;
 
 /// Every route, by host.
 #[derive(Debug)]
 pub(super) struct Routes {
     routes: Vec<Route>,
+    /// What is counted of each of them.
+    metrics: Vec<PerWorker<RouteMetrics>>,
     exact: HashMap<Box<str>, ByPath>,
     under: HashMap<Box<str>, ByPath>,
     any: ByPath,
@@ -40,10 +44,11 @@ pub(super) struct Found<'a> {
 }
 
 impl Routes {
-    /// The table of `routes`.
-    pub(super) fn new(routes: &[Route]) -> Self {
+    /// The table of `routes`, whose requests are counted in `metrics`.
+    pub(super) fn new(routes: &[Route], metrics: &Metrics) -> Self {
         let mut table = Self {
             routes: routes.to_vec(),
+            metrics: routes.iter().map(|route| metrics.of_route(route)).collect(),
             exact: HashMap::new(),
             under: HashMap::new(),
             any: ByPath::default(),
@@ -89,6 +94,11 @@ impl Routes {
                 position: Some(index),
             })
         }))
+    }
+
+    /// What is counted of the route at `position`.
+    pub(super) fn metrics(&self, position: usize) -> Option<&PerWorker<RouteMetrics>> {
+        self.metrics.get(position)
     }
 
     /// Where the route stands that takes `path`, and by which prefix.
@@ -163,8 +173,14 @@ impl ByPath {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroUsize;
+
     use super::*;
     use crate::proxy::WindowsAuth;
+
+    fn metrics() -> Metrics {
+        Metrics::new(NonZeroUsize::MIN)
+    }
 
     #[test]
     fn the_most_specific_host_and_then_the_longest_path_win() {
@@ -221,14 +237,17 @@ mod tests {
             ..Route::to(0)
         };
         let (http1, detect) = (WindowsAuth::Http1, WindowsAuth::Detect);
-        let by_path = Routes::new(&[
-            route(&["a.test"], &["/ews"], http1),
-            route(&["a.test"], &[], detect),
-            route(&["*.b.test"], &[], http1),
-            route(&["plain.b.test"], &[], detect),
-            route(&["part.b.test"], &["/x"], detect),
-            route(&[], &[], detect),
-        ]);
+        let by_path = Routes::new(
+            &[
+                route(&["a.test"], &["/ews"], http1),
+                route(&["a.test"], &[], detect),
+                route(&["*.b.test"], &[], http1),
+                route(&["plain.b.test"], &[], detect),
+                route(&["part.b.test"], &["/x"], detect),
+                route(&[], &[], detect),
+            ],
+            &metrics(),
+        );
         for (host, expected) in [
             (Some("a.test"), true),
             (Some("c.b.test"), true),
@@ -240,7 +259,7 @@ mod tests {
         ] {
             assert_eq!(by_path.are_without_http2(host), expected, "{host:?}");
         }
-        let everywhere = Routes::new(&[route(&[], &[], http1), route(&["a.test"], &[], detect)]);
+        let everywhere = Routes::new(&[route(&[], &[], http1), route(&["a.test"], &[], detect)], &metrics());
         assert!(everywhere.are_without_http2(None) && everywhere.are_without_http2(Some("b.test")));
         assert!(!everywhere.are_without_http2(Some("a.test")));
     }
@@ -274,7 +293,7 @@ mod tests {
             add_prefix: Some("/tenant1".parse().unwrap()),
             ..Route::to(0)
         };
-        let routes = Routes::new(&[prefixed]);
+        let routes = Routes::new(&[prefixed], &metrics());
         for path in ["/../tenant2/x", "/%2e%2e/tenant2/x", "/..;/tenant2/x"] {
             assert_eq!(at(&routes, None, path), Err(Refusal::Path), "{path}");
         }
@@ -288,7 +307,7 @@ mod tests {
             ..Route::to(0)
         };
         let routes: Vec<Route> = routes.iter().map(route).collect();
-        Routes::new(&routes)
+        Routes::new(&routes, &metrics())
     }
 
     /// The position of the route found.

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::blueprint::Blueprint;
 use super::listener::{BindError, Binding, Inherited, Listener, SocketFile};
+use super::metrics::Metrics;
 use super::reconfigurer::Reconfigurer;
 use super::settings::{ListenAddress, Service};
 use super::upstream::BackendError;
@@ -26,6 +27,7 @@ pub struct Server {
     workers: NonZeroUsize,
     listeners: Vec<Listener>,
     reconfigurer: Reconfigurer,
+    metrics: Arc<Metrics>,
 }
 
 /// Why a proxy cannot be started.
@@ -67,7 +69,8 @@ impl Server {
     /// [`StartError`] for the first address that cannot be listened on, also because another process does, or the first
     /// backend whose files cannot be used.
     pub fn bind(settings: &Settings, workers: NonZeroUsize, inherited: Inherited) -> Result<Self, StartError> {
-        let blueprint = Blueprint::new(settings.clone())?;
+        let metrics = Arc::new(Metrics::new(workers));
+        let blueprint = Blueprint::new(settings.clone(), &metrics)?;
         let addresses = settings.listeners.iter().filter_map(|listener| listener.address.ip());
         let all: Vec<SocketAddr> = addresses.collect();
         let mut binding = Binding {
@@ -82,6 +85,7 @@ impl Server {
             settings: Arc::clone(&blueprint.settings),
             workers,
             reconfigurer: Reconfigurer::new(blueprint),
+            metrics,
         })
     }
 
@@ -89,6 +93,11 @@ impl Server {
     /// [`Reconfigurer::check_health`] beside the workers.
     pub fn reconfigurer(&self) -> &Reconfigurer {
         &self.reconfigurer
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
     }
 
     /// Where the listeners are, in the order of the settings.

@@ -12,6 +12,7 @@ use super::blueprint::Blueprint;
 use super::clients::Clients;
 use super::connections::Connections;
 use super::headers::request_id::RequestIds;
+use super::metrics::WorkerMetrics;
 use super::routes::Routes;
 use super::upstream::Backends;
 use crate::tls::Handshaker;
@@ -26,6 +27,8 @@ pub(super) struct Worker {
     pub(super) connections: Rc<Connections>,
     /// One permit for each connection the process may have.
     pub(super) room: Arc<Semaphore>,
+    /// What is counted here.
+    pub(super) metrics: Arc<WorkerMetrics>,
     setup: RefCell<Rc<Setup>>,
 }
 
@@ -41,13 +44,20 @@ pub(super) struct Setup {
 
 impl Worker {
     /// A worker without any connections yet.
-    pub(super) fn new(handshaker: Arc<Handshaker>, access_log: Rc<Writer>, room: Arc<Semaphore>, setup: Setup) -> Self {
+    pub(super) fn new(
+        handshaker: Arc<Handshaker>,
+        access_log: Rc<Writer>,
+        room: Arc<Semaphore>,
+        metrics: Arc<WorkerMetrics>,
+        setup: Setup,
+    ) -> Self {
         Self {
             handshaker,
             access_log,
             request_ids: RequestIds::default(),
             connections: Rc::default(),
             room,
+            metrics,
             setup: RefCell::new(Rc::new(setup)),
         }
     }

@@ -70,8 +70,11 @@ async fn serve(start: Start) -> usize {
         start.handshaker,
         Writer::new(start.access_log, &first.settings.access_log.redaction),
         start.room,
+        first.metrics.of_worker(start.number),
         Setup::of(&first, backends),
     ));
+    // Another may take its place, and then nothing is to be left of it.
+    drop(first);
     tokio::task::spawn_local(follow(Rc::clone(&worker), blueprint));
     let mut accepting = Vec::new();
     for (listener, socket) in start.sockets {
@@ -84,6 +87,7 @@ async fn serve(start: Start) -> usize {
         }
     }
     tokio::task::spawn_local(sweep(Rc::clone(&worker)));
+    tokio::task::spawn_local(Arc::clone(&worker.metrics).watch_lag());
     let mut drain = start.drain;
     let drained = async {
         drain.started().await;

@@ -34,10 +34,10 @@ struct Running {
 }
 
 impl Repair {
-    /// As `settings` say: mostly nothing is fetched.
-    pub(super) fn new(settings: &fetch::Settings) -> Self {
+    /// As `settings` say: mostly nothing is fetched. What is, is counted in `metrics`.
+    pub(super) fn new(settings: &fetch::Settings, metrics: &fetch::Metrics) -> Self {
         Self {
-            issuers: Issuers::of(settings),
+            issuers: Issuers::of(settings).map(|issuers| issuers.counting(metrics.clone())),
             running: None,
             next: None,
             retry_at: None,

@@ -15,15 +15,17 @@ use crate::tls;
 pub(super) struct Staples {
     stapler: Option<Stapler>,
     settings: fetch::Settings,
+    metrics: fetch::Metrics,
     clock: Clock,
 }
 
 impl Staples {
-    /// As `settings` say.
-    pub(super) fn new(settings: &fetch::Settings, clock: &Clock) -> Self {
+    /// As `settings` say. What is fetched is counted in `metrics`.
+    pub(super) fn new(settings: &fetch::Settings, metrics: &fetch::Metrics, clock: &Clock) -> Self {
         let mut staples = Self {
             stapler: None,
             settings: settings.clone(),
+            metrics: metrics.clone(),
             clock: clock.clone(),
         };
         staples.begin();
@@ -39,6 +41,7 @@ impl Staples {
                 tls::signature_algorithms(),
                 move || clock.now(),
             )
+            .counting(self.metrics.clone())
         };
         self.stapler = (self.settings.ocsp == Ocsp::Staple).then(stapler);
     }

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::clock::Clock;
 use super::endings::Endings;
 use super::handle::{Handle, Outcome, Request, Requests};
+use super::metrics::Metrics;
 use super::prepare;
 use super::publish::{FIRST_RETRY, identities, warn_if_none};
 use super::read::{Occasion, Read, read};
@@ -62,6 +63,7 @@ pub struct Task {
     pub(super) refused: Vec<String>,
     pub(super) snapshot: Arc<Live<tls::Snapshot>>,
     pub(super) generation: Arc<Live<Generation>>,
+    metrics: Arc<Metrics>,
     requests: Requests,
     watch: Watch,
     /// How long to wait after a reload that kept something or failed; `None` after one that did not.
@@ -98,13 +100,14 @@ impl Task {
         for problem in &problems {
             tracing::warn!(%problem, "skipped");
         }
-        let repair = Repair::new(&plan.fetch);
+        let fetches = fetch::Metrics::default();
+        let repair = Repair::new(&plan.fetch, &fetches);
         let lack = repair.is_wanted().then(|| surveyor.lack(&survey, at)).flatten();
         let client_auth = client_auth::first(&plan.client_auth, &survey.client_trust, at).map_err(Error::ClientAuth)?;
         let tickets_in_force = tickets::first(survey.tickets.as_ref(), &tickets, &clock, at).map_err(Error::Tickets)?;
         let mut prepared = prepare::first(survey, &plan.reload, at)?;
         // What the last process kept is read in the background: a start waits for no cache.
-        let mut staples = Staples::new(&plan.fetch, &clock);
+        let mut staples = Staples::new(&plan.fetch, &fetches, &clock);
         staples.follow(&prepared.served);
         staples.put_on(&mut prepared.served, at);
         for problem in &prepared.refused {
@@ -124,7 +127,15 @@ impl Task {
         let (handle, requests) = Handle::new();
         let mut watch = Watch::new(plan.reload.watch);
         watch.follow(surveyor.directories_to_watch(), &Look::Everywhere);
+        let generation = Arc::new(Live::new(Generation {
+            served: prepared.served,
+            client_auth,
+            tickets: tickets_in_force,
+            problems,
+            read_at: at,
+        }));
         let task = Self {
+            metrics: Arc::new(Metrics::new(at, Arc::clone(&generation), fetches)),
             surveyor: Some(surveyor),
             next_poll: Instant::now() + plan.reload.poll_interval,
             is_settled: true,
@@ -138,13 +149,7 @@ impl Task {
             awaited: None,
             refused: prepared.refused,
             snapshot: Arc::new(Live::new(snapshot)),
-            generation: Arc::new(Live::new(Generation {
-                served: prepared.served,
-                client_auth,
-                tickets: tickets_in_force,
-                problems,
-                read_at: at,
-            })),
+            generation,
             plan,
             tickets,
             clock,
@@ -165,27 +170,35 @@ impl Task {
         &self.generation
     }
 
+    /// What is counted.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
     /// Reloads whenever there is a reason to, until the last [`Handle`] is gone. Who asks for it has the configuration read
     /// again by `reconfigure`.
     pub async fn run(mut self, mut reconfigure: Reconfigure) {
         self.repair.start(self.lack.take());
         while let Some(trigger) = self.next().await {
-            match trigger {
+            let outcome = match trigger {
                 Trigger::Files(_) if self.awaited.is_some() => {
-                    self.reconfigure_and_reload(&mut reconfigure, false).await;
+                    Some(self.reconfigure_and_reload(&mut reconfigure, false).await)
                 }
-                Trigger::Files(look) => {
-                    self.reload(look, false).await;
-                }
+                Trigger::Files(look) => Some(self.reload(look, false).await),
                 Trigger::Found(outcome) => self.learn(outcome).await,
-                Trigger::Staples => self.put_on_staples(),
-                Trigger::Time => {
-                    self.reload(Look::Nowhere, false).await;
+                Trigger::Staples => {
+                    self.put_on_staples();
+                    None
                 }
+                Trigger::Time => Some(self.reload(Look::Nowhere, false).await),
                 Trigger::Asked(request) => {
                     let outcome = self.reconfigure_and_reload(&mut reconfigure, request.force).await;
                     request.answer(&outcome);
+                    Some(outcome)
                 }
+            };
+            if let Some(outcome) = outcome {
+                self.metrics.reloaded(&outcome, self.clock.now());
             }
         }
     }
@@ -277,7 +290,7 @@ impl Task {
                 self.watch = Watch::new(plan.reload.watch);
             }
             if plan.fetch != self.plan.fetch {
-                self.repair = Repair::new(&plan.fetch);
+                self.repair = Repair::new(&plan.fetch, self.metrics.fetches());
                 self.staples.reconfigure(&plan.fetch);
             }
             if let (false, Some(surveyor)) = (self.repair.is_wanted(), &mut self.surveyor) {
@@ -287,13 +300,14 @@ impl Task {
         std::mem::replace(&mut self.plan, plan)
     }
 
-    async fn learn(&mut self, outcome: fetch::Outcome) {
+    async fn learn(&mut self, outcome: fetch::Outcome) -> Option<Outcome> {
         let found = outcome.found.into_iter().map(|found| found.certificate);
         let is_news = self.surveyor.as_mut().is_some_and(|surveyor| surveyor.learn(found));
-        if is_news {
-            self.is_settled = false;
-            self.reload(Look::Nowhere, false).await;
+        if !is_news {
+            return None;
         }
+        self.is_settled = false;
+        Some(self.reload(Look::Nowhere, false).await)
     }
 
     /// Waits for `work`, which may take as long as a slow file system does. Staples come and go meanwhile.

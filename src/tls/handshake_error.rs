@@ -64,6 +64,28 @@ impl HandshakeError {
         }
     }
 
+    /// Every word of [`cause`](Self::cause).
+    pub const CAUSES: [&'static str; 18] = [
+        "no-server-name",
+        "unknown-name",
+        "no-client-certificate",
+        "client-certificate-unknown-ca",
+        "client-certificate-expired",
+        "client-certificate-not-yet-valid",
+        "client-certificate-revoked",
+        "client-certificate-no-crl",
+        "client-certificate-crl-expired",
+        "client-certificate-crl-signature",
+        "client-certificate-purpose",
+        "client-certificate",
+        "set-up",
+        "refused",
+        "protocol",
+        "plain-http",
+        "time",
+        "closed",
+    ];
+
     /// Why, in a word that stays the same: for whoever searches or counts logs.
     pub fn cause(&self) -> &'static str {
         match self {

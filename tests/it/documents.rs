@@ -1,10 +1,11 @@
 //! What the documents say of keys is so.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
 use fullchain::config::keys;
-use fullchain::tls::HandshakeError;
+use fullchain::tls::{HandshakeError, RefusedBecause, RefusedCertificate};
 
 use crate::rig::access::documented;
 
@@ -50,7 +51,14 @@ fn assert_keys_are_known(page: &str) {
 
 #[test]
 fn every_cause_of_a_failed_handshake_is_documented() {
-    let known = documented("Handshakes");
+    let known: BTreeSet<String> = documented("Handshakes").into_iter().collect();
+    assert_eq!(known, HandshakeError::CAUSES.map(str::to_owned).into());
+    let refused = |because| {
+        HandshakeError::ClientCertificate(RefusedCertificate {
+            certificate: "".into(),
+            because,
+        })
+    };
     for error in [
         HandshakeError::NoServerName,
         HandshakeError::UnknownName,
@@ -60,7 +68,15 @@ fn every_cause_of_a_failed_handshake_is_documented() {
         HandshakeError::PlainHttp,
         HandshakeError::TimedOut(std::time::Duration::ZERO),
         HandshakeError::Closed(std::io::ErrorKind::UnexpectedEof.into()),
+        refused(RefusedBecause::UnknownIssuer),
+        refused(RefusedBecause::Expired),
+        refused(RefusedBecause::NotYetValid),
+        refused(RefusedBecause::Revoked),
+        refused(RefusedBecause::NoRevocationList),
+        refused(RefusedBecause::RevocationListExpired),
+        refused(RefusedBecause::RevocationListNotSigned),
+        refused(RefusedBecause::Purpose),
     ] {
-        assert!(known.iter().any(|cause| cause == error.cause()), "{}", error.cause());
+        assert!(known.contains(error.cause()), "{}", error.cause());
     }
 }

@@ -23,6 +23,7 @@ mod file_names;
 mod identities;
 mod inspect_advice;
 mod inspect_command;
+mod metrics;
 mod misdirected;
 mod ocsp;
 mod proxying;

@@ -23,6 +23,7 @@ mod legacy_responses;
 mod limits;
 mod listeners;
 mod messages;
+mod metrics;
 mod proxy_protocol;
 mod queueing;
 mod reconfiguring;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use rustls::pki_types::{SignatureVerificationAlgorithm, UnixTime};
 
 use crate::fetch::location::{Host, Location};
+use crate::fetch::metrics::{self, Metrics, Sought};
 use crate::fetch::quest::urls;
 use crate::fetch::{self, Client};
 use crate::ocsp::{self, Staple, Subject, request};
@@ -47,6 +48,15 @@ impl Error {
     /// Whether the CA says that the leaf is revoked.
     pub(super) fn is_revocation(&self) -> bool {
         matches!(self, Self::Response { source, .. } if source.is_revocation())
+    }
+
+    /// The word that counters have for it.
+    fn result(&self) -> &'static str {
+        match self {
+            Self::Fetch { source, .. } => source.cause(),
+            _ if self.is_revocation() => metrics::REVOKED,
+            _ => metrics::UNUSABLE,
+        }
     }
 
     /// Whether the whole host seems to be down, and not this one answer of it.
@@ -115,7 +125,7 @@ impl Round {
 }
 
 /// Asks `responders` until one gives a staple for the leaf of `subject` that is good at the instant `at`, or says that
-/// the leaf is revoked. The error is that of the first, which is the one that the CA prefers.
+/// the leaf is revoked; each answer is counted in `metrics`. The error is that of the first, which is the one that the CA prefers.
 ///
 /// By POST, which every responder takes. RFC 5019 section 5 wants GET for requests this small, so that caches on the way
 /// can answer the millions of its browsers; whoever staples asks twice in the life of a response, and wants the newest
@@ -125,11 +135,16 @@ pub(super) async fn ask(
     responders: &[Responder],
     subject: &Subject<'_>,
     algorithms: &[&dyn SignatureVerificationAlgorithm],
+    metrics: &Metrics,
     at: UnixTime,
 ) -> Round {
     let (mut failure, mut hosts) = (None, Vec::new());
     for responder in responders {
         let answer = ask_one(client, &responder.url, subject, algorithms, at).await;
+        metrics.asked(
+            Sought::Staple,
+            answer.as_ref().map_or_else(Error::result, |_| metrics::OK),
+        );
         let down = answer.as_ref().err().filter(|error| error.is_of_host());
         hosts.push((responder.host.clone(), down.map(ToString::to_string)));
         match answer {

@@ -16,7 +16,7 @@ use super::entry::{Change, Entry};
 use super::hosts::Hosts;
 use super::link::Link;
 use crate::chain::{Sha256, rfc3339};
-use crate::fetch::Client;
+use crate::fetch::{Client, Metrics};
 use crate::ocsp::Staple;
 
 /// Rounds of asking at a time, all hosts together.
@@ -38,6 +38,7 @@ pub struct Stapler {
     /// By the fingerprint of the leaf.
     entries: HashMap<Sha256, Entry>,
     hosts: Hosts,
+    metrics: Metrics,
     asking: JoinSet<Round>,
     /// What each of `asking` is about, and the host that it began with.
     asked: HashMap<Id, (Link, String)>,
@@ -61,10 +62,17 @@ impl Stapler {
             now: Box::new(now),
             entries: HashMap::new(),
             hosts: Hosts::default(),
+            metrics: Metrics::default(),
             asking: JoinSet::new(),
             asked: HashMap::new(),
             changed_since: None,
         }
+    }
+
+    /// The same, counting in `metrics` what comes of questions.
+    #[must_use]
+    pub fn counting(self, metrics: Metrics) -> Self {
+        Self { metrics, ..self }
     }
 
     /// From now on `client` asks. What failed is asked again: the other one may have been the reason.
@@ -230,10 +238,11 @@ impl Stapler {
             let host = first.host.clone();
             self.hosts.begin(&host);
             entry.is_asked = true;
-            let (client, algorithms, link) = (self.client.clone(), self.algorithms, entry.link.clone());
+            let (client, metrics) = (self.client.clone(), self.metrics.clone());
+            let (algorithms, link) = (self.algorithms, entry.link.clone());
             let round = self
                 .asking
-                .spawn(async move { ask(&client, &responders, &link.subject(), algorithms, now).await });
+                .spawn(async move { ask(&client, &responders, &link.subject(), algorithms, &metrics, now).await });
             self.asked.insert(round.id(), (entry.link.clone(), host));
         }
     }

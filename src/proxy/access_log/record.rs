@@ -58,13 +58,14 @@ pub(in crate::proxy) struct Record {
 pub(in crate::proxy) struct Received(Option<Rc<Cell<u64>>>);
 
 impl Record {
-    /// Begins a record where access lines are wanted at all.
+    /// Begins a record of a request that has come at `start`, where access lines are wanted at all.
     pub(in crate::proxy) fn begin(
         writer: &Rc<Writer>,
         peer: Peer,
         local: Option<SocketAddr>,
         hello: Option<&Rc<Hello>>,
         head: &Parts,
+        start: Instant,
     ) -> Option<Box<Self>> {
         if !writer.is_wanted() {
             return None;
@@ -79,7 +80,7 @@ impl Record {
             client: None,
             local,
             hello: hello.cloned(),
-            start: Instant::now(),
+            start,
             method: head.method.clone(),
             host,
             target: head.uri.path_and_query().cloned(),
@@ -301,7 +302,7 @@ mod tests {
         };
         let writer = Writer::new(Output::open(&settings).unwrap(), &Redaction::default());
         let peer = SocketAddr::from(([192, 0, 2, 1], 4711)).into();
-        Record::begin(&writer, peer, None, None, head)
+        Record::begin(&writer, peer, None, None, head, Instant::now())
     }
 
     /// What `act` logs, given a request.

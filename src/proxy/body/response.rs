@@ -18,15 +18,17 @@ use super::{BodyError, Upload};
 use crate::proxy::access_log::Record;
 use crate::proxy::activity::InProgress;
 use crate::proxy::headers::hop;
+use crate::proxy::metrics::Meter;
 use crate::proxy::upstream::Lease;
 use crate::telemetry::Causes;
 
-/// A response's body. Its end gives the server's connection back and writes the access log.
+/// A response's body. Its end gives the server's connection back, counts the request and writes the access log.
 #[derive(Debug)]
 pub(in crate::proxy) struct ResponseBody {
     content: Content,
     taken: Option<Taken>,
     record: Option<Box<Record>>,
+    _meter: Option<Meter>,
     _in_progress: Option<InProgress>,
     _request: Option<EndOfResponse>,
 }
@@ -141,6 +143,7 @@ impl ResponseBody {
             content,
             taken: None,
             record: None,
+            _meter: None,
             _in_progress: None,
             _request: None,
         }
@@ -162,6 +165,7 @@ impl ResponseBody {
         self,
         request: InProgress,
         mut record: Option<Box<Record>>,
+        meter: Meter,
         taken: Option<Taken>,
     ) -> Self {
         if let Some(record) = record.as_mut().filter(|_| self.content.is_over()) {
@@ -170,6 +174,7 @@ impl ResponseBody {
         Self {
             taken,
             record,
+            _meter: Some(meter),
             _in_progress: Some(request),
             ..self
         }

@@ -9,6 +9,7 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::ListeningSocket;
+use crate::proxy::metrics::Delay;
 use crate::proxy::peer::Peer;
 use crate::proxy::settings::{ListenAddress, Listener, Service};
 use crate::proxy::socket::Socket;
@@ -148,9 +149,14 @@ impl TryFrom<ListeningSocket> for Accepting {
 /// kernel's queue, where they cost nothing; refused, they would come back at once.
 async fn turn(worker: &Worker, listener: &Listener, full: &mut bool) -> Option<OwnedSemaphorePermit> {
     let place = place(worker, full).await;
+    let mut waits = false;
     while listener.service == Service::Tls
         && let Err(wait) = worker.setup().clients.handshake()
     {
+        if !waits {
+            worker.metrics.delayed(Delay::HandshakesPerSecond);
+        }
+        waits = true;
         tokio::time::sleep(wait).await;
     }
     place
@@ -163,6 +169,7 @@ async fn place(worker: &Worker, full: &mut bool) -> Option<OwnedSemaphorePermit>
         *full = false;
         return Some(place);
     }
+    worker.metrics.delayed(Delay::Connections);
     if !*full {
         let limit = worker.setup().settings.limits.connections;
         tracing::warn!(limit, "connection limit reached: accepting again when one ends");

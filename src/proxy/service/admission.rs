@@ -12,6 +12,7 @@ use crate::proxy::headers::host::Host;
 use crate::proxy::headers::scheme::Scheme;
 use crate::proxy::headers::size::size;
 use crate::proxy::headers::{Refusal, framing, webdav};
+use crate::proxy::metrics::Meter;
 use crate::proxy::routes::Found;
 use crate::proxy::settings::{PathPrefix, Route};
 use crate::proxy::upstream::Backend;
@@ -36,7 +37,7 @@ pub(super) struct Way<'a> {
     pub(super) backend: &'a Backend,
 }
 
-/// Decides about a request of `client`.
+/// Decides about a request of `client`, and tells `meter` which route it takes.
 ///
 /// # Errors
 ///
@@ -46,6 +47,7 @@ pub(super) async fn admit<'a>(
     setup: &'a Setup,
     client: &Address,
     head: &Parts,
+    meter: &mut Meter,
 ) -> Result<Admitted<'a>, Error> {
     let settings = &setup.settings;
     setup.clients.request(client.ip).map_err(Error::TooManyRequests)?;
@@ -93,6 +95,9 @@ pub(super) async fn admit<'a>(
             found.ok_or(Error::NoRoute)?
         }
     };
+    if let Some(metrics) = position.and_then(|position| setup.routes.metrics(position)) {
+        meter.takes(metrics);
+    }
     if let Some(destination) = webdav::destination(head, &host) {
         let there = setup.routes.find(Some(host.name()), destination.path())?;
         if there.is_none_or(|there| there.position != position) {

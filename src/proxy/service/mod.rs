@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use http::{Request, Response, Version};
 use hyper::body::{Body, Incoming};
+use tokio::time::Instant;
 
 use super::access_log::Record;
 use super::activity::{Activity, InProgress};
@@ -25,6 +26,7 @@ use super::headers::downstream::Address;
 use super::headers::rewriting::Own;
 use super::headers::scheme::Scheme;
 use super::introductions::Introductions;
+use super::metrics::Meter;
 use super::peer::Peer;
 use super::response;
 use super::settings::{Redirect, Settings};
@@ -79,8 +81,15 @@ pub(super) async fn answer(
     let in_progress = context.activity.begin();
     let (head, body) = request.into_parts();
     let writer = &context.worker.access_log;
-    let record = Record::begin(writer, context.peer, context.local, context.hello.as_ref(), &head);
-    let mut kept = Kept { record, own: None };
+    let begun = Instant::now();
+    let hello = context.hello.as_ref();
+    let record = Record::begin(writer, context.peer, context.local, hello, &head, begun);
+    let meter = Meter::begin(&context.worker.metrics, head.version, begun);
+    let mut kept = Kept {
+        record,
+        meter,
+        own: None,
+    };
     let setup = context.worker.setup();
     let trusted = &setup.settings.trusted_proxies;
     let client = client::of(&context.peer_address, trusted, &head.headers);
@@ -98,7 +107,10 @@ pub(super) async fn answer(
             place.log(context.peer, &error);
             Outcome::ours(kept.failed(&error, version, unread))
         });
-    let mut record = kept.record;
+    let Kept {
+        mut record, mut meter, ..
+    } = kept;
+    meter.answered(outcome.response.status());
     if outcome.server.is_none() {
         response::close_unless_read(&mut outcome.response, version, unread);
     }
@@ -109,13 +121,17 @@ pub(super) async fn answer(
         // It is over when the tunnel is.
         tunnel.record = record.take();
     }
-    Ok(outcome.response.map(|body| body.until_end(in_progress, record, taken)))
+    Ok(outcome
+        .response
+        .map(|body| body.until_end(in_progress, record, meter, taken)))
 }
 
 /// What is kept of a request whatever becomes of it.
 struct Kept {
     /// What its access line will say.
     record: Option<Box<Record>>,
+    /// What counts it.
+    meter: Meter,
     /// What its response says whoever answers it; known once there is a route.
     own: Option<Own>,
 }
@@ -157,7 +173,7 @@ async fn forward(
     kept: &mut Kept,
 ) -> Result<Outcome, Error> {
     let (mut head, body) = request.into_parts();
-    let way = match admit(context, setup, &client, &head).await? {
+    let way = match admit(context, setup, &client, &head, &mut kept.meter).await? {
         Admitted::Answered(response) => return Ok(Outcome::ours(*response)),
         Admitted::To(way) => way,
     };

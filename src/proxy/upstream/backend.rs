@@ -77,6 +77,7 @@ impl Backend {
                 connector.as_ref(),
                 roster.sockets(index),
                 room,
+                shared.metrics(index, worker),
             )
         };
         let servers: Vec<Server> = settings.servers.iter().enumerate().map(server).collect();
@@ -199,6 +200,7 @@ impl Backend {
                     let may = has_alternative && attempts.take(error.retry());
                     match again {
                         Some(again) if may => {
+                            server.metrics().retries.add(1);
                             tracing::debug!(server = server.name(), "trying the next server");
                             tried.push(index);
                             (request, last) = (*again, Some(error));

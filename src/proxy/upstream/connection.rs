@@ -25,6 +25,8 @@ use super::streams::Stream;
 use crate::proxy::alarm::Alarm;
 use crate::proxy::body::{BodyError, RequestBody, Upload};
 use crate::proxy::contain;
+use crate::proxy::metrics::ServerMetrics;
+use crate::telemetry::metrics::Raised;
 
 /// What one request has to itself: a connection of HTTP/1, or a stream of HTTP/2.
 #[derive(Debug)]
@@ -152,10 +154,10 @@ impl Connection {
         }
     }
 
-    /// Keeps `slot` for as long as the socket is open: it is to become a tunnel. A stream becomes none.
-    pub(super) fn keep(&self, slot: Slot) {
+    /// Keeps what its request has for as long as the socket is open: it is to become a tunnel. A stream becomes none.
+    pub(super) fn keep(&self, slot: Option<Slot>, busy: Option<Raised<ServerMetrics>>) {
         if let Kind::Http1(http1) = &self.kind {
-            http1.received.keep(slot);
+            http1.received.keep(slot, busy);
         }
     }
 

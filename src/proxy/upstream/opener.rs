@@ -12,8 +12,10 @@ use super::received::Received;
 use super::room::{Place, Room};
 use super::sockets::Sockets;
 use super::streams::{self, Opening, Shared, Streams};
+use crate::proxy::metrics::ServerMetrics;
 use crate::proxy::settings::{self, BackendTimeouts, HttpVersion, ProxyProtocol, ServerAddress};
 use crate::proxy::stream::Stream;
+use crate::telemetry::metrics::Raised;
 use crate::tls::{ApplicationProtocol, Connector};
 
 /// Opens connections to one server.
@@ -27,6 +29,7 @@ pub(super) struct Opener {
     room: Rc<Room>,
     /// Where the connections to the server are limited.
     sockets: Option<Arc<Sockets>>,
+    metrics: Arc<ServerMetrics>,
     streams: Rc<Streams>,
     opening: Opening,
     /// What ALPN chose last, where it has a choice.
@@ -52,10 +55,12 @@ impl Opener {
         connector: Option<&Arc<Connector>>,
         sockets: Option<&Arc<Sockets>>,
         room: &Rc<Room>,
+        metrics: &Arc<ServerMetrics>,
     ) -> Self {
         let streams = Rc::new(Streams::new(
             backend.timeouts.idle,
             backend.choice.requests_per_connection,
+            metrics,
         ));
         room.enter(&streams);
         Self {
@@ -66,6 +71,7 @@ impl Opener {
             timeouts: backend.timeouts,
             room: Rc::clone(room),
             sockets: sockets.cloned(),
+            metrics: Arc::clone(metrics),
             streams,
             opening: Opening::default(),
             chosen: Cell::default(),
@@ -159,6 +165,21 @@ impl Opener {
     }
 
     async fn connect(&self, introduction: Option<Introduction>, rather_http1: bool) -> Result<Opened, ConnectError> {
+        let opened = self.try_to_connect(introduction, rather_http1).await;
+        match &opened {
+            Ok(_) => self.metrics.opened.add(1),
+            // Nobody was asked.
+            Err(ConnectError::NoRoom) => {}
+            Err(_) => self.metrics.failed.add(1),
+        }
+        opened
+    }
+
+    async fn try_to_connect(
+        &self,
+        introduction: Option<Introduction>,
+        rather_http1: bool,
+    ) -> Result<Opened, ConnectError> {
         let BackendTimeouts { connect, progress, .. } = self.timeouts;
         let at_server = match &self.sockets {
             Some(sockets) => Some(sockets.place(connect).await.ok_or(ConnectError::NoRoom)?),
@@ -171,6 +192,7 @@ impl Opener {
         let introduction = introduction.or_else(|| self.proxy_protocol.map(Introduction::of_nobody));
         let said = introduction.as_ref().map(Introduction::as_bytes);
         let (wire, chosen) = self.target.connect(said, rather_http1, connect, wrap).await?;
+        received.opened(Raised::by(&self.metrics, |metrics| &metrics.open));
         if self.http == HttpVersion::Auto && !rather_http1 {
             self.chosen.set(chosen);
         }

@@ -205,7 +205,8 @@ impl Turn {
         }
         by_server::address(&mut request, &origin.site);
         let again = (!has_credentials).then(|| Again::of(&request, connection.is_http2()));
-        match connection.send(request, origin.first_byte).await {
+        origin.metrics.reused.add(1);
+        match origin.send(&mut connection, request).await {
             Ok(response) => {
                 self.answered(has_credentials, response.status());
                 Sent::Answered(Answer {
@@ -293,6 +294,7 @@ mod tests {
                 site: Rc::new(ServerSite::of(&ServerAddress::http("a.test", 80))),
                 first_byte: limit,
                 pins: Rc::default(),
+                metrics: Arc::default(),
             });
             let place = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
             let (near, _far) = tokio::io::duplex(1024);

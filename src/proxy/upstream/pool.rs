@@ -18,6 +18,8 @@ use super::roster::Slot;
 use super::server::Origin;
 use super::sockets::Sockets;
 use crate::proxy::alarm::Alarm;
+use crate::proxy::metrics::ServerMetrics;
+use crate::telemetry::metrics::Raised;
 
 /// Idle connections kept for one upstream by one worker. Above it they cost file descriptors and save nothing: this
 /// many are idle at once only right after a burst.
@@ -52,6 +54,8 @@ pub(in crate::proxy) struct Lease {
     /// Until when the server says that it keeps the connection.
     until: Option<Instant>,
     slot: Option<Slot>,
+    /// Counts the connection as busy. One of HTTP/2 counts itself, once for all its streams.
+    busy: Option<Raised<ServerMetrics>>,
 }
 
 /// Whose next request a connection waits for.
@@ -170,7 +174,9 @@ impl Lease {
     }
 
     fn new(connection: Connection, origin: Rc<Origin>, home: Home) -> Self {
+        let is_alone = !connection.is_http2();
         Self {
+            busy: is_alone.then(|| Raised::by(&origin.metrics, |metrics| &metrics.busy)),
             connection,
             origin,
             home,
@@ -198,9 +204,7 @@ impl Lease {
 
     /// Keeps what it keeps until the connection is closed: it is to become a tunnel.
     pub(super) fn becomes_tunnel(&mut self) {
-        if let Some(slot) = self.slot.take() {
-            self.connection.keep(slot);
-        }
+        self.connection.keep(self.slot.take(), self.busy.take());
     }
 
     /// The server says that it keeps the connection until then.
@@ -229,6 +233,7 @@ impl Lease {
             requests,
             until,
             slot,
+            busy: _busy,
         } = self;
         match home {
             Home::Pool(pool) => pool.keep(connection, requests, until),

@@ -9,7 +9,9 @@ use tokio_util::io::InspectReader;
 
 use super::room::Place;
 use super::roster::Slot;
+use crate::proxy::metrics::ServerMetrics;
 use crate::proxy::stream::Observer;
+use crate::telemetry::metrics::Raised;
 
 /// How often bytes have arrived, and whether the server has stopped taking any. Atomic for hyper's sake, which moves
 /// an upgraded socket as a `Send` value.
@@ -34,9 +36,14 @@ impl Received {
         }))
     }
 
-    /// Keeps `slot` for as long as the socket is open, be it as a tunnel.
-    pub(super) fn keep(&self, slot: Slot) {
-        self.0.place.keep(slot);
+    /// The socket is a connection from now on, and counted in `open`.
+    pub(super) fn opened(&self, open: Raised<ServerMetrics>) {
+        self.0.place.opened(open);
+    }
+
+    /// Keeps what its request has for as long as the socket is open: it is to become a tunnel.
+    pub(super) fn keep(&self, slot: Option<Slot>, busy: Option<Raised<ServerMetrics>>) {
+        self.0.place.keep(slot, busy);
     }
 
     /// The same `io`, on which arriving bytes are counted.

@@ -9,6 +9,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::roster::Slot;
+use crate::proxy::metrics::ServerMetrics;
+use crate::telemetry::metrics::Raised;
 
 /// Connections that may be closed because nobody uses them.
 pub(super) trait GivesWay: std::fmt::Debug {
@@ -45,7 +47,8 @@ pub(super) struct Place {
     _process: OwnedSemaphorePermit,
     _server: Option<OwnedSemaphorePermit>,
     /// Set where the connection has become a tunnel: until that ends, its request is in progress.
-    slot: OnceLock<Slot>,
+    tunnel: OnceLock<(Option<Slot>, Option<Raised<ServerMetrics>>)>,
+    open: OnceLock<Raised<ServerMetrics>>,
 }
 
 impl Place {
@@ -54,14 +57,21 @@ impl Place {
         Self {
             _process: process,
             _server: server,
-            slot: OnceLock::new(),
+            tunnel: OnceLock::new(),
+            open: OnceLock::new(),
         }
     }
 
-    /// Keeps `slot` until the connection is closed.
-    pub(super) fn keep(&self, slot: Slot) {
+    /// The connection is there from now on, and counted in `open`.
+    pub(super) fn opened(&self, open: Raised<ServerMetrics>) {
+        // A connection is opened once.
+        let _ = self.open.set(open);
+    }
+
+    /// Keeps what its request has until the connection is closed.
+    pub(super) fn keep(&self, slot: Option<Slot>, busy: Option<Raised<ServerMetrics>>) {
         // A connection becomes a tunnel once.
-        let _ = self.slot.set(slot);
+        let _ = self.tunnel.set((slot, busy));
     }
 }
 

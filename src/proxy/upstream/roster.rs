@@ -14,6 +14,7 @@ use super::settings::{Balance, Ejection};
 use super::sockets::Sockets;
 use crate::proxy::delivery::Learnt;
 use crate::proxy::error::Error;
+use crate::proxy::metrics::State;
 use crate::proxy::settings;
 use crate::telemetry::Causes;
 
@@ -181,6 +182,18 @@ impl Roster {
         if error.blames_server() {
             self.count_failure(server, format_args!("{}", Causes(error)));
         }
+    }
+
+    /// How each server is, by its name.
+    pub(in crate::proxy) fn states(&self) -> Vec<(Box<str>, State)> {
+        let now = Instant::now();
+        let state = |entry: &Entry| match entry.up.load(Ordering::Relaxed) {
+            false => State::Down,
+            true if self.standing(entry, now) == Standing::In => State::Up,
+            true => State::Ejected,
+        };
+        let named = |entry: &Entry| (entry.name.clone(), state(entry));
+        self.servers.iter().map(named).collect()
     }
 
     /// Health checks say that a server is up, or that it is down.

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::connect::ConnectError;
-use super::connection::Failure;
+use super::connection::{Connection, Failure};
 use super::dialect::Dialect;
 use super::introduction::Introduction;
 use super::opener::Opener;
@@ -25,6 +25,7 @@ use crate::proxy::body::RequestBody;
 use crate::proxy::contain;
 use crate::proxy::error::Error;
 use crate::proxy::headers::by_server::{self, ServerSite};
+use crate::proxy::metrics::ServerMetrics;
 use crate::proxy::settings::{self, ServerAddress};
 use crate::tls::Connector;
 
@@ -49,6 +50,8 @@ pub(super) struct Origin {
     pub(super) first_byte: Duration,
     /// The connections to it of this worker that clients have for themselves.
     pub(super) pins: Rc<IdlePins>,
+    /// What this worker counts of the server.
+    pub(super) metrics: Arc<ServerMetrics>,
 }
 
 /// With whom a request may share its connection.
@@ -64,7 +67,8 @@ pub(in crate::proxy) enum Sharing {
 type Unanswered = (Error, Option<Box<Request<RequestBody>>>);
 
 impl Server {
-    /// The server of `backend` at `address`; `sockets` counts the connections to it where those are limited.
+    /// The server of `backend` at `address`; `sockets` counts the connections to it where those are limited,
+    /// `metrics` what this worker asks of it.
     pub(super) fn new(
         address: &ServerAddress,
         backend: &settings::Backend,
@@ -72,11 +76,13 @@ impl Server {
         connector: Option<&Arc<Connector>>,
         sockets: Option<&Arc<Sockets>>,
         room: &Rc<Room>,
+        metrics: Arc<ServerMetrics>,
     ) -> Self {
         let most_requests = backend.choice.requests_per_connection;
         let pool = Rc::new(Pool::new(backend.timeouts.idle, most_requests, sockets.cloned()));
         room.enter(&pool);
-        let opener = Rc::new(Opener::new(address, backend, dialect, connector, sockets, room));
+        let opener = Opener::new(address, backend, dialect, connector, sockets, room, &metrics);
+        let opener = Rc::new(opener);
         let pins = Rc::<IdlePins>::default();
         room.enter_pins(&pins);
         let (_kept, gone) = oneshot::channel();
@@ -96,6 +102,7 @@ impl Server {
                 site: Rc::new(ServerSite::of(address)),
                 first_byte: backend.timeouts.first_byte,
                 pins,
+                metrics,
             }),
             pool,
             opener,
@@ -106,6 +113,11 @@ impl Server {
     /// What logs call it.
     pub(super) fn name(&self) -> &str {
         &self.origin.server
+    }
+
+    /// What this worker counts of it.
+    pub(super) fn metrics(&self) -> &ServerMetrics {
+        &self.origin.metrics
     }
 
     /// Closes the connections that have been idle for too long at `now`.
@@ -128,10 +140,11 @@ impl Server {
     ) -> Result<Answer, Unanswered> {
         by_server::address(&mut request, &self.origin.site);
         while let Some(mut lease) = self.reused(sharing, introduction) {
+            self.metrics().reused.add(1);
             let again = attempts
                 .is_left()
                 .then(|| Again::of(&request, lease.connection().is_http2()));
-            match lease.connection().send(request, self.origin.first_byte).await {
+            match self.origin.send(lease.connection(), request).await {
                 Ok(response) => return Ok(self.answer(response, lease, slot)),
                 Err(Failure::Unsent(unsent)) => request = *unsent,
                 Err(failure) => {
@@ -139,6 +152,7 @@ impl Server {
                     let error = self.origin.error(failure);
                     match copy {
                         Some(copy) if attempts.take(error.retry()) => {
+                            self.metrics().retries.add(1);
                             tracing::debug!(server = %self.origin.server, "a connection was at its end: sending again");
                             request = copy;
                             break;
@@ -168,7 +182,7 @@ impl Server {
         // It goes to another server if at all, unless nothing was done with it, which only HTTP/2 can tell.
         let may = may && (has_alternative || lease.connection().is_http2());
         let again = may.then(|| Again::of(&request, lease.connection().is_http2()));
-        match lease.connection().send(request, self.origin.first_byte).await {
+        match self.origin.send(lease.connection(), request).await {
             Ok(response) => Ok(self.answer(response, lease, slot)),
             Err(Failure::Unsent(unsent)) => {
                 let server = Rc::clone(&self.origin.server);
@@ -214,6 +228,20 @@ impl Server {
 }
 
 impl Origin {
+    /// Sends a request on `connection`, which leads there, and waits for the head of its response.
+    pub(super) async fn send(
+        &self,
+        connection: &mut Connection,
+        request: Request<RequestBody>,
+    ) -> Result<Response<Incoming>, Failure> {
+        let begun = Instant::now();
+        let outcome = connection.send(request, self.first_byte).await;
+        if let Ok(response) = &outcome {
+            self.metrics.answered(response.status(), begun.elapsed());
+        }
+        outcome
+    }
+
     /// What became of a request, with the server's name.
     pub(super) fn error(&self, failure: Failure) -> Error {
         let server = Rc::clone(&self.server);

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use super::roster::Roster;
+use crate::proxy::metrics::{Metrics, ServerMetrics, State};
 use crate::proxy::settings::{Backend, HttpVersion};
 use crate::telemetry::Causes;
+use crate::telemetry::metrics::PerWorker;
 use crate::tls::{Connector, ConnectorError, Offered, Trust};
 
 /// What all workers share of a backend. One whose settings stay the same is the same after the configuration has been
@@ -16,6 +18,8 @@ pub(in crate::proxy) struct Shared {
     /// TLS to its servers, where any speaks it.
     pub(super) connector: Option<Arc<Connector>>,
     pub(super) roster: Arc<Roster>,
+    /// What is counted of each of its servers, in their order.
+    metrics: Box<[PerWorker<ServerMetrics>]>,
 }
 
 /// A backend that no other is taken for, whatever the configuration comes to call it.
@@ -50,7 +54,7 @@ pub fn check_trust(backends: &[Backend]) -> Result<(), BackendError> {
 
 impl Shared {
     /// The backends of `settings`. Those of `previous` that stay as they are come along; of a changed one what is known of
-    /// the servers that it still has. `fresh` names those that are new or changed.
+    /// the servers that it still has. What servers are asked is counted in `metrics`. `fresh` names those that are new or changed.
     ///
     /// # Errors
     ///
@@ -58,6 +62,7 @@ impl Shared {
     pub(in crate::proxy) fn of(
         settings: &[Backend],
         previous: &[Arc<Self>],
+        metrics: &Metrics,
         mut fresh: impl FnMut() -> u64,
     ) -> Result<Box<[Arc<Self>]>, BackendError> {
         let shared = |settings: &Backend| {
@@ -68,6 +73,7 @@ impl Shared {
                     id: BackendId(fresh()),
                     connector: connector(settings)?.map(Arc::new),
                     roster: Arc::new(Roster::new(settings, before.map(|before| &*before.roster))),
+                    metrics: metrics.of_servers(settings).collect(),
                     settings: settings.clone(),
                 })),
             }
@@ -78,6 +84,17 @@ impl Shared {
     /// Which it is, for as long as the process runs.
     pub(in crate::proxy) fn id(&self) -> BackendId {
         self.id
+    }
+
+    /// What one worker counts of a server.
+    pub(super) fn metrics(&self, server: usize, worker: usize) -> Arc<ServerMetrics> {
+        let metrics = self.metrics.get(server);
+        metrics.map(|metrics| metrics.at(worker)).unwrap_or_default()
+    }
+
+    /// How each server is, by its name.
+    pub(in crate::proxy) fn states(&self) -> Vec<(Box<str>, State)> {
+        self.roster.states()
     }
 
     /// What logs call it.

@@ -26,6 +26,7 @@ use super::received::Received;
 use super::room::GivesWay;
 use crate::proxy::body::RequestBody;
 use crate::proxy::contain;
+use crate::proxy::metrics::ServerMetrics;
 
 /// How often a server that sends nothing while it should is asked whether it is there. gRPC servers take a client that
 /// asks more often than every five minutes for an attacker (its documentation, "Client-side Keepalive").
@@ -42,6 +43,7 @@ pub(super) struct Streams {
     most_requests: Option<NonZeroUsize>,
     /// How many streams the server last said that it takes at once.
     limit: Rc<Cell<Option<usize>>>,
+    metrics: Arc<ServerMetrics>,
 }
 
 /// One HTTP/2 connection.
@@ -56,6 +58,7 @@ pub(super) struct Shared {
     /// How many streams the server takes at once, as far as it has said.
     limit: Rc<Cell<usize>>,
     idle_since: Cell<Instant>,
+    metrics: Arc<ServerMetrics>,
 }
 
 /// One stream. Dropped, it makes room for another; if its response is not over, it is reset.
@@ -67,12 +70,13 @@ pub(super) struct Stream {
 impl Streams {
     /// No connection; one that carries nothing for `timeout` is closed, and one that has carried so many requests when
     /// the last of them has ended.
-    pub(super) fn new(timeout: Duration, most_requests: Option<NonZeroUsize>) -> Self {
+    pub(super) fn new(timeout: Duration, most_requests: Option<NonZeroUsize>, metrics: &Arc<ServerMetrics>) -> Self {
         Self {
             connections: RefCell::default(),
             timeout,
             most_requests,
             limit: Rc::default(),
+            metrics: Arc::clone(metrics),
         }
     }
 
@@ -81,7 +85,7 @@ impl Streams {
     where
         IO: AsyncRead + AsyncWrite + Unpin + 'static,
     {
-        Shared::open(io, received, is_tls, &self.limit).await
+        Shared::open(io, received, is_tls, &self.limit, &self.metrics).await
     }
 
     /// A stream on a connection that is there.
@@ -156,6 +160,7 @@ impl Shared {
         received: Received,
         is_tls: bool,
         last: &Rc<Cell<Option<usize>>>,
+        metrics: &Arc<ServerMetrics>,
     ) -> Result<Self, ConnectError>
     where
         IO: AsyncRead + AsyncWrite + Unpin + 'static,
@@ -190,6 +195,7 @@ impl Shared {
             requests: Cell::new(0),
             limit,
             idle_since: Cell::new(Instant::now()),
+            metrics: Arc::clone(metrics),
         })
     }
 
@@ -199,6 +205,9 @@ impl Shared {
 
     /// A stream on it.
     pub(super) fn stream(self: &Rc<Self>) -> Stream {
+        if self.in_use.get() == 0 {
+            self.metrics.busy.raise();
+        }
         self.in_use.set(self.in_use.get() + 1);
         self.requests.set(self.requests.get() + 1);
         Stream {
@@ -226,6 +235,9 @@ impl Drop for Stream {
     fn drop(&mut self) {
         let connection = &self.connection;
         connection.in_use.set(connection.in_use.get().saturating_sub(1));
+        if connection.in_use.get() == 0 {
+            connection.metrics.busy.lower();
+        }
         connection.idle_since.set(Instant::now());
     }
 }

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
+use fullchain::admin::client;
 use fullchain::chain::Certificate;
 use rustix::process::{Pid, Signal, kill_process};
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -18,6 +19,7 @@ use super::directory::Directory;
 use super::family::{Family, NAME, der};
 use super::handshake::{Trickle, client_config, handshake};
 use super::pki::Entity;
+use super::scrape::Scrape;
 use super::upstream::Upstream;
 use super::{PATIENCE, eventually};
 
@@ -235,6 +237,14 @@ impl Running {
     /// The admin listener.
     pub(crate) fn admin(&self) -> SocketAddr {
         self.logged_address("admin listener")
+    }
+
+    /// What it counts.
+    #[track_caller]
+    pub(crate) fn scrape(&self) -> Scrape {
+        let answer = client::get(self.admin(), "/metrics", PATIENCE).unwrap();
+        assert_eq!(answer.status, 200);
+        Scrape::of(&answer.body)
     }
 
     /// Runs `fullchain reload` against it.

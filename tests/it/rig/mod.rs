@@ -21,6 +21,7 @@ pub(crate) mod pki;
 pub(crate) mod plain;
 pub(crate) mod proxy;
 pub(crate) mod responder;
+pub(crate) mod scrape;
 pub(crate) mod strict;
 pub(crate) mod upstream;
 pub(crate) mod web_server;

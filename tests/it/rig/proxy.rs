@@ -12,8 +12,9 @@ use fullchain::proxy::settings::{
     Timeouts,
 };
 use fullchain::proxy::{
-    AccessLog, AccessOutput, Inherited, LocalAddress, Reconfigurer, Server, Settings, Workers, drain,
+    AccessLog, AccessOutput, Inherited, LocalAddress, Metrics, Reconfigurer, Server, Settings, Workers, drain,
 };
+use fullchain::telemetry::metrics::Exposition;
 use fullchain::tls::{self, Handshaker, Snapshot, Trust};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{RootCertStore, ServerConfig};
@@ -21,6 +22,7 @@ use tokio::runtime::{Builder, LocalOptions};
 use tokio::sync::oneshot;
 
 use super::PATIENCE;
+use super::scrape::Scrape;
 use super::upstream::{Upstream, Wire};
 
 /// The name that the certificate is for.
@@ -36,6 +38,7 @@ pub(crate) struct Proxy {
     reconfigurer: Reconfigurer,
     settings: Mutex<Settings>,
     workers: Option<Workers>,
+    pub(crate) metrics: Arc<Metrics>,
     /// Ends the health checks when it is dropped.
     _checking: oneshot::Sender<()>,
 }
@@ -79,6 +82,7 @@ impl Proxy {
         let server = Server::bind(settings, NonZeroUsize::new(workers).unwrap(), Inherited::default()).unwrap();
         let addresses = server.local_addresses();
         let access_log = AccessOutput::open(&settings.access_log).unwrap();
+        let metrics = Arc::clone(server.metrics());
         let (drain, watch) = drain::channel();
         let reconfigurer = server.reconfigurer().clone();
         let _checking = check_health(reconfigurer.clone());
@@ -88,6 +92,7 @@ impl Proxy {
             listeners: addresses,
             roots,
             drain,
+            metrics,
             reconfigurer,
             settings: Mutex::new(settings.clone()),
             _checking,
@@ -105,6 +110,13 @@ impl Proxy {
         let mut settings = self.settings.lock().unwrap();
         alter(&mut settings);
         self.reconfigurer.prepare(settings.clone()).unwrap().commit();
+    }
+
+    /// What has been counted.
+    pub(crate) fn scrape(&self) -> Scrape {
+        let mut text = Exposition::default();
+        self.metrics.write(&mut text);
+        Scrape::of(&text.into_text())
     }
 
     /// Gives the drain signal.
