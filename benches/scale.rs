@@ -119,6 +119,7 @@ impl Files {
             tls: tls::Settings {
                 handshake_timeout: Duration::from_secs(10),
                 strict_sni: false,
+                key_log: false,
             },
             reload: Settings {
                 strict: true,

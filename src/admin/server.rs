@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -59,6 +60,29 @@ impl Server {
         }
     }
 
+    /// Listens at a socket that does so already.
+    ///
+    /// # Errors
+    ///
+    /// Where it is no such socket.
+    pub fn of_listener(listener: TcpListener) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let local_address = listener.local_addr()?;
+        Ok(Self {
+            listener,
+            local_address,
+        })
+    }
+
+    /// Its socket once more, for a process that is to listen there too.
+    ///
+    /// # Errors
+    ///
+    /// Where there are no more descriptors.
+    pub fn socket(&self) -> io::Result<OwnedFd> {
+        self.listener.try_clone().map(OwnedFd::from)
+    }
+
     /// Where it listens; the port is the one given by the operating system where 0 was asked for.
     pub fn local_address(&self) -> SocketAddr {
         self.local_address
@@ -92,16 +116,8 @@ impl Server {
     }
 
     fn bind_to(address: SocketAddr) -> Result<Self, BindError> {
-        let bind = || {
-            let listener = TcpListener::bind(address)?;
-            listener.set_nonblocking(true)?;
-            let local_address = listener.local_addr()?;
-            Ok(Self {
-                listener,
-                local_address,
-            })
-        };
-        bind().map_err(|source| BindError { address, source })
+        let bound = TcpListener::bind(address).and_then(Self::of_listener);
+        bound.map_err(|source| BindError { address, source })
     }
 }
 

@@ -12,3 +12,13 @@ pub enum Settings {
     /// Nowhere.
     Off,
 }
+
+impl Settings {
+    /// The address, if there is to be one.
+    pub fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Asked(address) | Self::Default(address) => Some(*address),
+            Self::Off => None,
+        }
+    }
+}

@@ -15,7 +15,8 @@ pub struct Control {
 }
 
 impl Control {
-    /// From now on SIGHUP reloads; SIGUSR1 opens the access log anew; SIGTERM and SIGINT end.
+    /// From now on SIGHUP reloads; SIGUSR1 opens the access log anew; SIGUSR2 starts a new
+    /// process in the place of this one; SIGTERM and SIGINT end.
     ///
     /// # Errors
     ///

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::privileges::PrivilegeError;
 use crate::config::Place;
 use crate::{admin, proxy, reload, tls};
 
@@ -28,6 +29,15 @@ pub enum Error {
     /// A listener cannot bind, or servers cannot be spoken to.
     #[error(transparent)]
     Proxy(#[from] proxy::StartError),
+    /// The process that this one takes the place of does not pass its sockets.
+    #[error("the running process does not pass its sockets")]
+    Inheritance(#[source] io::Error),
+    /// The process cannot become another user.
+    #[error(transparent)]
+    Privileges(#[from] PrivilegeError),
+    /// The kernel refuses the sandbox.
+    #[error("the sandbox cannot be made; `sandbox = false` does without")]
+    Sandbox(#[source] landlock::RulesetError),
     /// The operating system gives no thread or no event queue.
     #[error("cannot start")]
     Runtime(#[source] io::Error),

@@ -1,21 +1,35 @@
 //! The wiring: build everything, say what was bound, run until told to end, drain.
 
+mod commands;
 mod control;
 mod descriptors;
 mod error;
+mod hardening;
+mod privileges;
 mod reconfigure;
+mod reporting;
+mod sandbox;
 mod server_trust;
+mod service_manager;
 mod signals;
+mod succession;
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
+use tokio::task::JoinHandle;
 
+use self::commands::Commands;
+use self::reporting::Reporting;
+use self::sandbox::Sandbox;
+use self::service_manager::ServiceManager;
 use self::signals::Signals;
+use self::succession::{Predecessor, Upgrade};
 use crate::admin::{self, Readiness};
-use crate::config::{Config, Place};
+use crate::config::{Config, Hardening, Place};
 use crate::live::Live;
 use crate::proxy::settings::Service;
 use crate::proxy::{AccessLog, AccessOutput};
@@ -26,8 +40,10 @@ use crate::{proxy, tls};
 pub use self::control::Control;
 pub use self::descriptors::raise_descriptor_limit;
 pub use self::error::Error;
+pub use self::privileges::PrivilegeError;
 pub use self::reconfigure::Reconfigure;
 pub use self::signals::Signal;
+pub use self::succession::Inheritance;
 
 /// How long the end of the process waits for the last lines of the access log.
 const LAST_LINES: Duration = Duration::from_secs(1);
@@ -43,6 +59,12 @@ pub struct App {
     /// The configuration in force.
     running: Arc<Live<Config>>,
     process: Process,
+    /// Who serves until this process does.
+    predecessor: Option<Predecessor>,
+    /// Passes the sockets on.
+    upgrade: Upgrade,
+    /// What is in reach, where not everything is.
+    sandbox: Option<Sandbox>,
 }
 
 /// Where the listeners are, with ports chosen by the kernel filled in.
@@ -62,17 +84,20 @@ pub struct Addresses {
 pub fn serve(config: Config, reconfigure: Reconfigure) -> Result<(), Error> {
     // First of all, so that a SIGHUP while certificates are loading does not end the process.
     let control = Control::of_process()?;
-    let inherited = proxy::Inherited::of_process();
-    App::build(config, reconfigure, inherited)?.run(control)
+    let inheritance = Inheritance::of_process().map_err(Error::Inheritance)?;
+    let hardening = config.hardening.clone();
+    let mut app = App::build(config, reconfigure, inheritance)?;
+    app.harden(&hardening)?;
+    app.run(control)
 }
 
 impl App {
-    /// Loads every certificate and binds every address, but for the sockets that are `inherited`.
+    /// Loads every certificate and binds every address, but for the sockets that there are already.
     ///
     /// # Errors
     ///
     /// [`Error`] where a certificate cannot be served or an address not be bound.
-    pub fn build(config: Config, reconfigure: Reconfigure, inherited: proxy::Inherited) -> Result<Self, Error> {
+    pub fn build(config: Config, reconfigure: Reconfigure, mut inheritance: Inheritance) -> Result<Self, Error> {
         let process = Process::new(SystemTime::now());
         let running = Arc::new(Live::new(config.clone()));
         let Config {
@@ -87,7 +112,15 @@ impl App {
             access_file,
             workers,
             drain: _,
+            hardening,
+            files: _,
         } = config;
+        let mut bound = None;
+        if let Some(account) = &hardening.account {
+            // Whoever the process becomes has to be able to read its certificates, and write its log: not in a year, now.
+            bound = Some(Bound::of(&proxy, workers, &admin, &mut inheritance)?);
+            privileges::become_account(account)?;
+        }
         let access_log = access_log(&proxy.access_log, access_file)?;
         let plan = Plan {
             certificates: certs,
@@ -98,16 +131,49 @@ impl App {
         };
         let tickets = tls::Tickets::new()?;
         let (task, reload) = reload::Task::start(plan, tickets, reload::Clock::of_machine())?;
+        let Bound { server, admin, upgrade } = match bound {
+            Some(bound) => bound,
+            None => Bound::of(&proxy, workers, &admin, &mut inheritance)?,
+        };
         Ok(Self {
             task,
             reload,
-            server: proxy::Server::bind(&proxy, workers, inherited)?,
-            admin: admin::Server::bind(&admin)?,
+            server,
+            admin,
             access_log,
             reconfigure,
             running,
             process,
+            predecessor: inheritance.predecessor,
+            upgrade,
+            sandbox: None,
         })
+    }
+
+    /// Does without what the process has needed to start. To be called before anything is served: threads that there are
+    /// already, which write logs and hear of changed files, stay outside of the sandbox.
+    fn harden(&mut self, hardening: &Hardening) -> Result<(), Error> {
+        hardening::warn_of_key_log(&self.running.current());
+        privileges::warn_if_root();
+        if !hardening.core_dumps {
+            privileges::forbid_core_dumps();
+        }
+        if self
+            .predecessor
+            .as_ref()
+            .is_some_and(|predecessor| predecessor.is_sandboxed)
+        {
+            tracing::info!("files that the last process could not reach stay out of reach: its sandbox is inherited");
+        } else if hardening.sandbox {
+            let config = self.running.current();
+            let sandbox = Sandbox::of(&config, self.task.directories().iter().cloned());
+            sandbox.enter().map_err(Error::Sandbox)?;
+            self.sandbox = Some(sandbox);
+        } else {
+            return Ok(());
+        }
+        self.upgrade.is_sandboxed = true;
+        Ok(())
     }
 
     /// Where the listeners are.
@@ -146,10 +212,14 @@ impl App {
             reconfigure,
             running,
             process,
+            predecessor,
+            mut upgrade,
+            sandbox,
         } = self;
         let handshaker = tls::Handshaker::new(Arc::clone(task.snapshot()));
         let readiness = Readiness::new();
-        if let Some(admin) = admin {
+        let reporting = Reporting::new(ServiceManager::of_process(), Arc::clone(task.generation()));
+        let admin = admin.map(|admin| {
             let generation = Arc::clone(task.generation());
             let metrics = admin::Metrics {
                 process,
@@ -165,8 +235,8 @@ impl App {
             tokio::spawn(async move {
                 let Err(error) = admin.run(sources).await;
                 tracing::error!(%error, "the admin listener has ended");
-            });
-        }
+            })
+        });
         let reconfigurer = server.reconfigurer().clone();
         let asked = Arc::new(Notify::new());
         tokio::spawn(server_trust::follow(
@@ -175,7 +245,8 @@ impl App {
             Arc::clone(&asked),
         ));
         tokio::task::spawn_local(reconfigurer.clone().check_health());
-        let reconfigure = reconfigure::whole(reconfigure, Arc::clone(&running), reconfigurer, asked);
+        let reconfigure = hardening::remarking(reconfigure, sandbox);
+        let reconfigure = reconfigure::whole(reconfigure, Arc::clone(&running), reconfigurer.clone(), asked);
         let reloading = tokio::spawn(task.run(reconfigure));
         let failing = readiness.clone();
         tokio::spawn(async move {
@@ -185,17 +256,40 @@ impl App {
             }
         });
         let (draining, watch) = proxy::drain::channel();
-        let workers = server
-            .run(Arc::new(handshaker), access_log.clone(), watch)
+        let mut workers = server
+            .run(Arc::new(handshaker), access_log.clone(), watch.clone())
             .map_err(Error::Runtime)?;
         readiness.ready();
         say_where(&addresses);
+        if let Some(predecessor) = predecessor {
+            predecessor.relieve().await;
+        }
+        reporting.ready();
+        tokio::task::spawn_local(reporting.clone().keep(workers.pulse(), watch));
 
-        until_told_to_end(&mut signals, &reload, &access_log).await;
+        let mut commands = Commands {
+            reload: &reload,
+            access_log: &access_log,
+            reporting: &reporting,
+            upgrade: &mut upgrade,
+        };
+        let successor = commands.until_told_to_end(&mut signals).await;
         readiness.drain();
-        let drain = running.current().drain;
+        let mut drain = running.current().drain;
+        if let Some(successor) = successor {
+            tracing::info!(id = successor.id, "a new process serves in the place of this one");
+            workers.leave_files();
+            reporting.hand_over(successor.id);
+            // Its clients are the new process' from now on, and nobody has to notice first.
+            admin.inspect(JoinHandle::abort);
+            drain.delay = Duration::ZERO;
+            successor.take_over();
+        }
+        let draining_reported = reporting.drain(&drain, || reconfigurer.connections());
         let finish = async {
             tokio::time::sleep(drain.delay).await;
+            // Held on to, they would take connections that nobody accepts.
+            drop(upgrade);
             draining.start();
             workers.finish(drain.grace).await
         };
@@ -206,27 +300,37 @@ impl App {
                 cut => tracing::warn!(cut, "ended: connections were cut after the grace period"),
             },
             () = signals.end() => tracing::warn!("ended at once, as told twice"),
+            () = draining_reported => {}
         }
         Ok(())
     }
 }
 
-/// Reloads and reopens when told to; returns when told to end.
-async fn until_told_to_end(signals: &mut Signals, reload: &reload::Handle, access_log: &AccessOutput) {
-    loop {
-        match signals.next().await {
-            Signal::Reload => {
-                let reload = reload.clone();
-                // The outcome is in the log; a storm of signals ends up as one reload running and one waiting.
-                tokio::spawn(async move { reload.reload(false).await });
-            }
-            Signal::Reopen => {
-                if let Some(lines) = access_log.lines() {
-                    lines.reopen();
-                }
-            }
-            Signal::End => return,
-        }
+/// Everything that listens.
+struct Bound {
+    server: proxy::Server,
+    admin: Option<admin::Server>,
+    upgrade: Upgrade,
+}
+
+impl Bound {
+    fn of(
+        proxy: &proxy::Settings,
+        workers: NonZeroUsize,
+        admin: &admin::Settings,
+        inheritance: &mut Inheritance,
+    ) -> Result<Self, Error> {
+        let address = admin.address().map(|address| address.to_string());
+        let passed = address.as_ref().and_then(|address| inheritance.admin(address));
+        let server = proxy::Server::bind(proxy, workers, std::mem::take(&mut inheritance.sockets))?;
+        let admin = match passed {
+            Some(listener) => Some(admin::Server::of_listener(listener).map_err(Error::Inheritance)?),
+            None => admin::Server::bind(admin)?,
+        };
+        let socket = admin.as_ref().map(admin::Server::socket).transpose();
+        let socket = address.zip(socket.map_err(Error::Runtime)?);
+        let upgrade = Upgrade::new(server.sockets().map_err(Error::Runtime)?, socket);
+        Ok(Self { server, admin, upgrade })
     }
 }
 

@@ -99,7 +99,7 @@ fn changed(before: &Config, next: &Config) -> Vec<(&'static str, bool)> {
     proxy.into_iter().chain(others).collect()
 }
 
-fn needs_restart(running: &Config, next: &Config) -> [(&'static str, bool); 5] {
+fn needs_restart(running: &Config, next: &Config) -> [(&'static str, bool); 6] {
     let (proxy, next_proxy) = (&running.proxy, &next.proxy);
     [
         ("listeners", proxy.listeners != next_proxy.listeners),
@@ -110,6 +110,7 @@ fn needs_restart(running: &Config, next: &Config) -> [(&'static str, bool); 5] {
             running.log != next.log || proxy.access_log != next_proxy.access_log,
         ),
         ("workers", running.workers != next.workers),
+        ("user, sandbox or core_dumps", running.hardening != next.hardening),
     ]
 }
 
@@ -121,6 +122,7 @@ fn in_force(running: &Config, next: Config) -> Config {
         log: running.log,
         access_file: running.access_file,
         workers: running.workers,
+        hardening: running.hardening,
         proxy: crate::proxy::Settings {
             listeners: running.proxy.listeners,
             takeover: running.proxy.takeover,

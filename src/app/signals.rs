@@ -12,6 +12,8 @@ pub enum Signal {
     Reload,
     /// Open the access log's file anew.
     Reopen,
+    /// Start a new process in the place of this one.
+    Upgrade,
     /// End, in order; told twice, at once.
     End,
 }
@@ -30,7 +32,7 @@ impl Signals {
         self.sender.clone()
     }
 
-    /// SIGHUP reloads; SIGUSR1 reopens; SIGTERM and SIGINT end. Must be called on a tokio runtime.
+    /// SIGHUP reloads; SIGUSR1 reopens; SIGUSR2 upgrades; SIGTERM and SIGINT end. Must be called on a tokio runtime.
     ///
     /// # Errors
     ///
@@ -41,6 +43,7 @@ impl Signals {
         let meanings = [
             (SignalKind::hangup(), Signal::Reload),
             (SignalKind::user_defined1(), Signal::Reopen),
+            (SignalKind::user_defined2(), Signal::Upgrade),
             (SignalKind::terminate(), Signal::End),
             (SignalKind::interrupt(), Signal::End),
         ];

@@ -13,7 +13,7 @@ use rustls_pki_types::CertificateDer;
 
 use super::certificates::Certificates;
 use super::contents::{Contents, StoredKey};
-use super::files::Files;
+use super::files::{Exposure, Files};
 use super::key::{KeyReader, PrivateKey};
 use super::password::Password;
 use super::work::Work;
@@ -34,6 +34,8 @@ pub struct Bundle {
     pub properties: Option<Vec<u8>>,
     /// The OCSP response for the leaf, as it lies on disk: nothing of it is checked.
     pub staple: Option<Vec<u8>>,
+    /// Whether the file with the key is open to more than those who need it.
+    pub exposure: Option<Exposure>,
     /// The files that all this is from.
     pub sources: Vec<PathBuf>,
 }
@@ -94,6 +96,7 @@ impl Bundle {
             beside,
             properties,
             staple: staple(settings, files, problems),
+            exposure: Exposure::of(settings.key.as_ref().unwrap_or(&settings.certificate)),
             sources: sources(settings),
         })
     }

@@ -45,7 +45,7 @@ pub use client_trust::{ClientTrust, LoadedClientTrust};
 pub use contents::ContentsError;
 pub use directories::{Gaps, Listing};
 pub use error::Error;
-pub use files::{Files, Look, ReadError};
+pub use files::{Exposure, Files, Look, ReadError};
 pub use format::FormatError;
 pub use host::HostName;
 pub use inventory::{Change, Inventory, LoadedBundle};

@@ -14,6 +14,8 @@ pub(super) const PREFIX: &str = "FULLCHAIN_";
 /// Set by systemd where the unit has `CacheDirectory=`; several directories are separated by colons
 /// (systemd.exec(5)).
 const CACHE_DIRECTORY: &str = "CACHE_DIRECTORY";
+/// Set by systemd where the unit has `LoadCredential=` or its like (systemd.exec(5)).
+const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 /// From the XDG Base Directory Specification: where a user's caches are, `.cache` in the home directory by default.
 const XDG_CACHE_HOME: &str = "XDG_CACHE_HOME";
 const HOME: &str = "HOME";
@@ -39,6 +41,11 @@ impl Environment {
             .or_else(|| Some(absolute(HOME)?.join(".cache/fullchain")))
     }
 
+    /// Where the service manager has put credentials, if it has any for this process.
+    pub(super) fn credentials_directory(&self) -> Option<PathBuf> {
+        self.value(CREDENTIALS_DIRECTORY).map(PathBuf::from)
+    }
+
     /// The names of all variables that have a value, without `FULLCHAIN_`, sorted.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         self.0
@@ -49,11 +56,12 @@ impl Environment {
 }
 
 impl<K: Into<OsString>, V: Into<OsString>> FromIterator<(K, V)> for Environment {
-    /// Keeps the variables whose name starts with `FULLCHAIN_` and those that say where caches are; what is not UTF-8
+    /// Keeps the variables whose name starts with `FULLCHAIN_` and those that say where caches and credentials are; what is not UTF-8
     /// in a value is replaced.
     fn from_iter<I: IntoIterator<Item = (K, V)>>(variables: I) -> Self {
         let is_kept = |name: &String| {
-            name.starts_with(PREFIX) || [CACHE_DIRECTORY, XDG_CACHE_HOME, HOME].contains(&name.as_str())
+            const KEPT: [&str; 4] = [CACHE_DIRECTORY, CREDENTIALS_DIRECTORY, XDG_CACHE_HOME, HOME];
+            name.starts_with(PREFIX) || KEPT.contains(&name.as_str())
         };
         let ours = variables.into_iter().filter_map(|(name, value)| {
             let name = name.into().into_string().ok().filter(is_kept)?;

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
 
+use super::base::Base;
 use super::choices::{CacheDirectory, Root};
 use super::environment::{Environment, PREFIX};
 use super::error::{Error, Fault, Place, Problem};
@@ -39,6 +40,8 @@ pub(super) struct Layer {
     /// Whether nothing could be read for those faults.
     pub(super) broken: bool,
     origin: Origin,
+    /// Where the service manager has put credentials.
+    pub(super) credentials: Option<PathBuf>,
 }
 
 #[derive(Debug)]
@@ -63,13 +66,13 @@ impl Default for Origin {
 pub(super) struct Given<T> {
     pub(super) value: T,
     pub(super) place: Place,
-    directory: PathBuf,
+    base: Base,
 }
 
 impl Given<PathBuf> {
-    /// The path, from the directory it starts at: that of the config file, or the current one.
+    /// The path, from where it starts: the directory of the config file, the current one, or that of credentials.
     pub(super) fn path(self) -> PathBuf {
-        self.directory.join(self.value)
+        self.base.path(self.value)
     }
 }
 
@@ -77,7 +80,7 @@ impl Given<ListenAddress> {
     /// The address, a path starting where [`Given::path`] says.
     pub(super) fn address(self) -> ListenAddress {
         match self.value {
-            ListenAddress::Unix(path) => ListenAddress::Unix(self.directory.join(path)),
+            ListenAddress::Unix(path) => ListenAddress::Unix(self.base.directory.join(path)),
             other => other,
         }
     }
@@ -87,7 +90,7 @@ impl Given<Root> {
     /// The path, if the root is a file: see [`Given::path`].
     pub(super) fn file(self) -> Option<PathBuf> {
         match self.value {
-            Root::File(path) => Some(self.directory.join(path)),
+            Root::File(path) => Some(self.base.path(path)),
             Root::System | Root::None => None,
         }
     }
@@ -97,7 +100,7 @@ impl Given<CacheDirectory> {
     /// The directory, if there is to be one: see [`Given::path`]. `auto` is the one that the environment names.
     pub(super) fn directory(self, auto: Option<PathBuf>) -> Option<PathBuf> {
         match self.value {
-            CacheDirectory::At(path) => Some(self.directory.join(path)),
+            CacheDirectory::At(path) => Some(self.base.directory.join(path)),
             CacheDirectory::Auto => auto,
             CacheDirectory::Off => None,
         }
@@ -154,6 +157,7 @@ impl Layer {
                 keys: sieve.places,
                 text,
             },
+            credentials: None,
         }
     }
 
@@ -238,10 +242,25 @@ impl Layer {
             Ok(value) => Ok(Given {
                 value: value.clone(),
                 place,
-                directory: self.directory(),
+                base: Base {
+                    directory: self.directory(),
+                    credentials: self.credentials.clone(),
+                },
             }),
             Err(problem) => Err(problem.clone().at(place)),
         }
+    }
+
+    /// The files that its values were read from: its own, and those with secrets.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        let own = match &self.origin {
+            Origin::File { path, .. } => Some(path.clone()),
+            Origin::Names(_) => None,
+        };
+        let backends = self.raw.backend.iter().map(Spanned::get_ref);
+        let secrets = backends.filter_map(|backend| backend.sticky_secret_file.read());
+        let secrets = secrets.filter_map(|read| self.given(read).ok()).map(Given::path);
+        own.into_iter().chain(secrets).collect()
     }
 
     /// What a span of this layer is called.

@@ -8,6 +8,7 @@
 mod access_log;
 mod addresses;
 mod balancing;
+mod base;
 mod choices;
 mod cookies;
 mod delivery;
@@ -32,6 +33,7 @@ mod value;
 mod words;
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::{admin, certs, fetch, proxy, reload, telemetry, tls};
@@ -70,6 +72,30 @@ pub struct Config {
     pub workers: NonZeroUsize,
     /// How the process ends.
     pub drain: Drain,
+    /// What the process may do.
+    pub hardening: Hardening,
+    /// The files that the configuration itself was read from.
+    pub files: Vec<PathBuf>,
+}
+
+/// What the process may do once it serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hardening {
+    /// Who it becomes where it is started as root.
+    pub account: Option<Account>,
+    /// Whether files that are not configured are out of reach.
+    pub sandbox: bool,
+    /// Whether its memory may be written to disk.
+    pub core_dumps: bool,
+}
+
+/// A user of the machine, by name or number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The user.
+    pub user: String,
+    /// The group; the user's own where there is none.
+    pub group: Option<String>,
 }
 
 /// How long the process goes on after it was told to end.

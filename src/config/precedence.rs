@@ -35,6 +35,9 @@ impl Layers {
             .or_else(|| environment.value(FILE_VARIABLE).map(PathBuf::from));
         let default = || Some(PathBuf::from(DEFAULT_FILE)).filter(|path| !layers.name_certificate() && path.exists());
         layers.file = named.or_else(default).map(|path| Layer::of_file(&path)).transpose()?;
+        for layer in layers.all_mut() {
+            layer.credentials = environment.credentials_directory();
+        }
         layers.gather()
     }
 
@@ -75,6 +78,11 @@ impl Layers {
         Some(given.into_iter().filter_map(|given| self.note(given)).collect())
     }
 
+    /// The files that the configuration was read from.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        self.in_order().flat_map(Layer::files).collect()
+    }
+
     /// What there is of `given`; its fault is noted.
     pub(super) fn note<T>(&mut self, given: Result<T, Fault>) -> Option<T> {
         given.map_err(|fault| self.faults.push(fault)).ok()
@@ -84,15 +92,17 @@ impl Layers {
         [&self.flags, &self.environment].into_iter().chain(&self.file)
     }
 
+    fn all_mut(&mut self) -> impl Iterator<Item = &mut Layer> {
+        [&mut self.flags, &mut self.environment]
+            .into_iter()
+            .chain(&mut self.file)
+    }
+
     /// Takes the layers' own faults. A file that is not TOML says nothing, so that nothing can be missed in it either.
     fn gather(mut self) -> Result<Self, Error> {
         let broken = self.file.as_ref().is_some_and(|file| file.broken);
-        for layer in [Some(&mut self.flags), Some(&mut self.environment), self.file.as_mut()]
-            .into_iter()
-            .flatten()
-        {
-            self.faults.append(&mut layer.faults);
-        }
+        let mut faults: Vec<_> = self.all_mut().flat_map(|layer| layer.faults.drain(..)).collect();
+        self.faults.append(&mut faults);
         if broken {
             Err(Error::Faults(self.faults))
         } else {

@@ -18,6 +18,8 @@ use super::stream::Observer;
 pub(super) struct Activity {
     phase: Cell<Phase>,
     in_progress: Cell<usize>,
+    /// HTTP/1.1: the head of the response to the request in progress is on its way, and can say nothing more.
+    answered: Cell<bool>,
     /// HTTP/1.1: part of a header section has come, perhaps behind a request that is still in progress.
     in_header: Cell<bool>,
     /// Bytes wait that the client does not take.
@@ -50,6 +52,7 @@ impl Activity {
         Rc::new(Self {
             phase: Cell::new(Phase::Opened(now)),
             in_progress: Cell::new(0),
+            answered: Cell::new(false),
             in_header: Cell::new(false),
             blocked: Cell::new(false),
             last_progress: Cell::new(now),
@@ -79,9 +82,22 @@ impl Activity {
 
     /// A request begins.
     pub(super) fn begin(self: &Rc<Self>) -> InProgress {
+        if self.in_progress.get() == 0 {
+            self.answered.set(false);
+        }
         self.in_progress.set(self.in_progress.get() + 1);
         self.phase.set(Phase::Busy);
         InProgress(Rc::clone(self))
+    }
+
+    /// The head of the response to the request in progress goes on its way.
+    pub(super) fn answered(&self) {
+        self.answered.set(true);
+    }
+
+    /// Whether a request is in progress whose response can still say that it is the last.
+    pub(super) fn is_unanswered(&self) -> bool {
+        self.phase.get() == Phase::Busy && !self.answered.get()
     }
 
     /// When the connection has been doing the same for too long. While requests are in progress they have deadlines of

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -30,7 +31,7 @@ use super::peer::Peer;
 use super::response;
 use super::scanned::{Scanned, Verdict};
 use super::service::{self, Context};
-use super::settings::{Listener, Service};
+use super::settings::{Listener, Service, Timeouts};
 use super::socket::Socket;
 use super::stream::Stream;
 use super::worker::Worker;
@@ -133,11 +134,17 @@ where
     let activity = &entry.activity;
     let scanner = Rc::new(Verdict::default());
     let io = Scanned::new(io, Rc::clone(activity), Rc::clone(&scanner));
+    let answering = Rc::clone(activity);
     let service = service_fn(move |mut request: Request<Incoming>| {
         if let Some(doubt) = scanner.about_next() {
             request.extensions_mut().insert(doubt);
         }
-        hyper_service::Service::call(&service, request)
+        let (answer, activity) = (hyper_service::Service::call(&service, request), Rc::clone(&answering));
+        async move {
+            let answer = answer.await;
+            activity.answered();
+            answer
+        }
     });
     let mut connection = http1(&context.settings).serve_connection(TokioIo::new(io), service);
     let ended = drive(&mut connection, activity, context).await;
@@ -186,7 +193,7 @@ where
         }
         // A request may just have begun on a connection that was waiting for its first.
         tell_if_ending(connection);
-        let deadline = activity.deadline(Instant::now(), &context.settings.timeouts);
+        let deadline = deadline(&context.worker.connections, activity, &context.settings.timeouts);
         alarm.poll(cx, deadline).map(|()| None)
     })
     .await
@@ -236,10 +243,23 @@ where
 /// hyper's own minimum for its buffer.
 const MIN_BUFFER: usize = 8192;
 
-/// Whether a connection is to be told that its next response is the last. One that has yet to send its first request,
-/// or is sending one, is told when that is complete: its client would take a close for a failure.
+/// How long a connection lasts after a response while the process ends: a client that goes on at once has a request on its
+/// way, and would take a close for a failure. More than the longest round trip.
+const LAST_WORD: Duration = Duration::from_secs(1);
+
+/// When a connection has been doing the same for too long.
+fn deadline(connections: &Connections, activity: &Activity, timeouts: &Timeouts) -> Instant {
+    let deadline = activity.deadline(Instant::now(), timeouts);
+    match activity.phase() {
+        Phase::Idle(since) if connections.draining() && !activity.is_blocked() => deadline.min(since + LAST_WORD),
+        _ => deadline,
+    }
+}
+
+/// Whether a connection is to be told that its next response is the last. One that has yet to send a request, or is
+/// sending one, is told when that is complete; one whose response is on its way already, with the next one.
 fn ends_now(connections: &Connections, activity: &Activity) -> bool {
-    connections.draining() && matches!(activity.phase(), Phase::Idle(_) | Phase::Busy)
+    connections.draining() && activity.is_unanswered()
 }
 
 /// Whether the response's body ended with an error.

@@ -90,6 +90,11 @@ impl Reconfigurer {
         self.blueprint.subscribe()
     }
 
+    /// How many connections of clients there are.
+    pub fn connections(&self) -> usize {
+        places(&self.current().settings).saturating_sub(self.room().available_permits())
+    }
+
     /// One permit for each connection of a client that the process may have.
     pub(super) fn room(&self) -> &Arc<Semaphore> {
         let [room, _] = &self.rooms;

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -11,8 +12,9 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 use super::blueprint::Blueprint;
-use super::listener::{BindError, Binding, Inherited, Listener, SocketFile};
+use super::listener::{self, BindError, Binding, Inherited, Listener, SocketFile};
 use super::metrics::Metrics;
+use super::pulse::Pulse;
 use super::reconfigurer::Reconfigurer;
 use super::settings::{ListenAddress, Service};
 use super::upstream::BackendError;
@@ -56,6 +58,7 @@ pub struct Workers {
     threads: Vec<JoinHandle<()>>,
     ended: Vec<oneshot::Receiver<usize>>,
     cut: watch::Sender<bool>,
+    pulse: Pulse,
     /// Files of sockets, which go in the end.
     files: Vec<SocketFile>,
 }
@@ -79,9 +82,15 @@ impl Server {
             takeover: settings.takeover,
             inherited,
         };
-        let bind = |listener| Listener::bind(listener, &mut binding);
+        let names = listener::names(&settings.listeners);
+        let bind = |(listener, name): (_, &String)| Listener::bind(listener, name, &mut binding);
         Ok(Self {
-            listeners: settings.listeners.iter().map(bind).collect::<Result<_, _>>()?,
+            listeners: settings
+                .listeners
+                .iter()
+                .zip(&names)
+                .map(bind)
+                .collect::<Result<_, _>>()?,
             settings: Arc::clone(&blueprint.settings),
             workers,
             reconfigurer: Reconfigurer::new(blueprint),
@@ -98,6 +107,23 @@ impl Server {
     /// What is counted.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
+    }
+
+    /// The sockets of all listeners once more, each with the name by which [`Inherited::with_passed`] knows it: for a process
+    /// that is to take the place of this one. As long as they are open, connections to them are taken, so they are to be
+    /// closed before the drain.
+    ///
+    /// # Errors
+    ///
+    /// Where there are no more descriptors.
+    pub fn sockets(&self) -> io::Result<Vec<(String, OwnedFd)>> {
+        let mut all = Vec::new();
+        let names = listener::names(&self.settings.listeners);
+        for ((bound, listener), name) in self.listeners.iter().zip(&self.settings.listeners).zip(names) {
+            let sockets = bound.sockets(listener)?.into_iter();
+            all.extend(sockets.map(|socket| (name.clone(), socket)));
+        }
+        Ok(all)
     }
 
     /// Where the listeners are, in the order of the settings.
@@ -134,6 +160,7 @@ impl Server {
             threads: Vec::new(),
             ended: Vec::new(),
             cut,
+            pulse: Pulse::new(),
             files: Vec::new(),
         };
         let mut sockets: Vec<Vec<_>> = (0..self.workers.get()).map(|_| Vec::new()).collect();
@@ -141,9 +168,10 @@ impl Server {
             for (worker, of_worker) in sockets.iter_mut().zip(bound.sockets) {
                 worker.extend(of_worker.into_iter().map(|socket| (listener.clone(), socket)));
             }
-            workers.files.extend(bound.file);
+            workers.files.extend(bound.file.map(SocketFile::taken));
         }
         for (number, sockets) in sockets.into_iter().enumerate() {
+            let heart = workers.pulse.heart();
             workers.start(
                 number,
                 Start {
@@ -155,6 +183,7 @@ impl Server {
                     upstream_room: Arc::clone(self.reconfigurer.upstream_room()),
                     sockets,
                     drain: drain.clone(),
+                    heart,
                     cut: workers.cut.subscribe(),
                 },
             )?;
@@ -184,6 +213,16 @@ impl Workers {
         self.threads.push(thread);
         self.ended.push(when_ended);
         Ok(())
+    }
+
+    /// Takes what tells whether every worker still turns.
+    pub fn pulse(&mut self) -> Pulse {
+        std::mem::replace(&mut self.pulse, Pulse::new())
+    }
+
+    /// Leaves the files of Unix sockets where they are: another process listens there by now.
+    pub fn leave_files(&mut self) {
+        self.files.drain(..).for_each(SocketFile::left);
     }
 
     /// Waits until every connection has ended, at most for `grace`, then cuts the rest; how many were cut. Meant to

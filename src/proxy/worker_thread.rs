@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::access_log::Writer;
 use super::blueprint::Blueprint;
 use super::listener::{ListeningSocket, accept};
+use super::pulse::Heart;
 use super::upstream::Backends;
 use super::worker::{Setup, Worker};
 use super::{AccessOutput, drain, settings};
@@ -38,6 +39,8 @@ pub(super) struct Start {
     pub(super) upstream_room: Arc<Semaphore>,
     pub(super) sockets: Vec<(settings::Listener, ListeningSocket)>,
     pub(super) drain: drain::Watch,
+    /// What answers whoever asks whether it still turns.
+    pub(super) heart: Heart,
     /// True once what is left is to be cut.
     pub(super) cut: watch::Receiver<bool>,
 }
@@ -86,6 +89,7 @@ async fn serve(start: Start) -> usize {
             Err(error) => tracing::error!(%error, "a worker cannot use its socket"),
         }
     }
+    tokio::task::spawn_local(start.heart.beat());
     tokio::task::spawn_local(sweep(Rc::clone(&worker)));
     tokio::task::spawn_local(Arc::clone(&worker.metrics).watch_lag());
     let mut drain = start.drain;

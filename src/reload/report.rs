@@ -103,6 +103,10 @@ fn remark(served: &Served) {
             "the certificate is not for the host that its file is named after: it is served for its own names"
         );
     }
+    if let Some(exposure) = &served.bundle.exposure {
+        let file = served.source.key.as_ref().unwrap_or(&served.source.certificate);
+        tracing::warn!(%names, file = %file.display(), %exposure, "the file with the private key is not private");
+    }
     if let Some(wanted) = &assembly.wanted {
         tracing::warn!(
             %names, serial, %sha256, %wanted,

@@ -1,6 +1,7 @@
 //! The reload task: waits for a reason, prepares aside, publishes by one store, and tells what came of it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -163,6 +164,12 @@ impl Task {
     /// What handshakes see.
     pub fn snapshot(&self) -> &Arc<Live<tls::Snapshot>> {
         &self.snapshot
+    }
+
+    /// The directories in which its files were found, those that links lead through among them.
+    pub fn directories(&self) -> BTreeSet<PathBuf> {
+        let surveyor = self.surveyor.as_ref();
+        surveyor.map_or_else(BTreeSet::new, |surveyor| surveyor.directories_to_watch().clone())
     }
 
     /// What is served, for people.
@@ -452,6 +459,7 @@ mod tests {
             tls: tls::Settings {
                 handshake_timeout: Duration::from_secs(10),
                 strict_sni: false,
+                key_log: false,
             },
             reload: Settings {
                 strict: false,

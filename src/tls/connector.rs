@@ -18,7 +18,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::anyone::Anyone;
 use super::distrust::ConnectError;
-use super::server_config::GROUPS;
+use super::server_config::groups;
 use super::verifier::Verifier;
 use super::{ApplicationProtocol, public_key};
 use crate::certs::{self, BundleSettings, Files, Inventory, Look, Origin, Roots};
@@ -212,7 +212,7 @@ impl Sources {
         let mut inventory = Inventory::read(&self.settings, &self.files, &|key| public_key(key).ok());
         self.files.forget();
         let provider = Arc::new(CryptoProvider {
-            kx_groups: GROUPS.to_vec(),
+            kx_groups: groups(),
             ..default_provider()
         });
         let verifier: Arc<dyn ServerCertVerifier> = match &self.trust {

@@ -310,6 +310,7 @@ mod tests {
         let settings = crate::tls::Settings {
             handshake_timeout: limit,
             strict_sni: false,
+            key_log: false,
         };
         let live = Live::new(Snapshot::foreign(alter(server), &settings));
         (Handshaker::new(Arc::new(live)), Arc::new(client))

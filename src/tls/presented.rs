@@ -15,7 +15,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::version::{TLS12, TLS13};
 use rustls::{AlertDescription, ClientConfig, ClientConnection, SignatureAlgorithm, SignatureScheme};
 
-use super::server_config::GROUPS;
+use super::server_config::groups;
 use super::wire::{Failure, Wire};
 use super::witness::Witness;
 
@@ -163,7 +163,7 @@ pub fn presented(
 fn client_config(offer: Offer, witness: Arc<Witness>) -> Result<ClientConfig, rustls::Error> {
     // As browsers offer them: what a server makes of the post-quantum group is worth seeing.
     let mut provider = CryptoProvider {
-        kx_groups: GROUPS.to_vec(),
+        kx_groups: groups(),
         ..default_provider()
     };
     let version = match offer.version {

@@ -184,6 +184,7 @@ pub(super) fn settings() -> Settings {
     Settings {
         handshake_timeout: Duration::from_secs(10),
         strict_sni: false,
+        key_log: false,
     }
 }
 

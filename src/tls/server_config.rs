@@ -2,25 +2,33 @@
 
 use std::sync::Arc;
 
-use rustls::ServerConfig;
 use rustls::compress::CompressionCache;
 use rustls::crypto::aws_lc_rs::{default_provider, kx_group};
 use rustls::crypto::{CryptoProvider, SupportedKxGroup};
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{NoServerSessionStorage, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::version::{TLS12, TLS13};
+use rustls::{KeyLogFile, ServerConfig};
 
 use super::compression::compressors;
 use super::{Error, Tickets};
 
-/// The configuration of a server that shows clients what `resolver` finds and resumes sessions by `tickets`.
+/// The configuration of a server that shows clients what `resolver` finds and resumes sessions by `tickets`. Where it `logs_keys`,
+/// the secrets of connections go to the file that `SSLKEYLOGFILE` names, if it does.
 ///
 /// # Errors
 ///
 /// [`Error::ServerConfig`] where the provider cannot speak the versions asked for.
-pub(super) fn server_config(resolver: Arc<dyn ResolvesServerCert>, tickets: &Tickets) -> Result<ServerConfig, Error> {
+pub(super) fn server_config(
+    resolver: Arc<dyn ResolvesServerCert>,
+    tickets: &Tickets,
+    logs_keys: bool,
+) -> Result<ServerConfig, Error> {
     let mut config = base(Arc::new(provider()), resolver, WebPkiClientVerifier::no_client_auth())?;
     config.ticketer = tickets.ticketer();
+    if logs_keys {
+        config.key_log = Arc::new(KeyLogFile::new());
+    }
     Ok(config)
 }
 
@@ -37,6 +45,7 @@ pub(super) fn examining(
 ) -> Result<ServerConfig, Error> {
     let mut config = base(Arc::clone(common.crypto_provider()), resolver, verifier)?;
     config.send_tls13_tickets = 0;
+    config.key_log = Arc::clone(&common.key_log);
     Ok(config)
 }
 
@@ -67,13 +76,19 @@ fn base(
 /// Made here and not taken from the process-wide default, which any dependency may set.
 fn provider() -> CryptoProvider {
     CryptoProvider {
-        kx_groups: GROUPS.to_vec(),
+        kx_groups: groups(),
         ..default_provider()
     }
 }
 
+/// The groups that keys are agreed on in; with the feature `fips`, those that it stands for.
+pub(super) fn groups() -> Vec<&'static dyn SupportedKxGroup> {
+    let is_allowed = |group: &&dyn SupportedKxGroup| !cfg!(feature = "fips") || group.fips();
+    GROUPS.iter().copied().filter(is_allowed).collect()
+}
+
 /// Post-quantum first: what is recorded today may be opened in ten years.
-pub(super) const GROUPS: &[&dyn SupportedKxGroup] = &[
+const GROUPS: &[&dyn SupportedKxGroup] = &[
     kx_group::X25519MLKEM768,
     kx_group::X25519,
     kx_group::SECP256R1,
@@ -133,6 +148,12 @@ mod tests {
                 .unwrap();
             assert_eq!(agreed.protocol.as_deref(), chosen.map(str::as_bytes));
         }
+    }
+
+    #[test]
+    fn everything_is_of_fips_where_it_was_built_so() {
+        let snapshot = snapshot([Pki::new().identity(&["a.test"])]);
+        assert_eq!(snapshot.server_config().fips(), cfg!(feature = "fips"));
     }
 
     #[test]

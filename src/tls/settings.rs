@@ -10,4 +10,6 @@ pub struct Settings {
     /// Refuse a client that names no host, or one that no identity answers for, instead of serving the default
     /// identity.
     pub strict_sni: bool,
+    /// Write the secrets of every connection to the file that `SSLKEYLOGFILE` names.
+    pub key_log: bool,
 }

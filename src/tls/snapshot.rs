@@ -91,7 +91,7 @@ impl Snapshot {
     ) -> Result<Self, Error> {
         let resolver = Arc::new(resolver);
         Ok(Self {
-            server_config: Arc::new(server_config(Arc::clone(&resolver) as _, tickets)?),
+            server_config: Arc::new(server_config(Arc::clone(&resolver) as _, tickets, settings.key_log)?),
             resolver,
             client_auth,
             handshake_timeout: settings.handshake_timeout,

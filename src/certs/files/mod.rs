@@ -9,6 +9,7 @@
 
 mod content;
 mod directory;
+mod exposure;
 mod links;
 mod plan;
 mod read;
@@ -25,6 +26,7 @@ use rustls_pki_types::CertificateDer;
 use zeroize::Zeroizing;
 
 use self::content::Content;
+pub use self::exposure::Exposure;
 use self::plan::Plan;
 pub use self::read::ReadError;
 use super::{Error, Roots, Settings};

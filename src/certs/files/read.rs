@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ReadError {
     /// The permissions forbid it.
-    #[error("permission denied: this process runs as uid {uid} gid {gid}{}", mode_text(file))]
+    #[error("permission denied: this process runs as uid {uid} gid {gid}{}", mode_text(file, *uid))]
     Denied {
         /// The effective user id of this process.
         uid: u32,
@@ -44,11 +44,23 @@ pub enum ReadError {
     Unstable(u32),
 }
 
-fn mode_text(file: &Option<(u32, u32, u32)>) -> String {
-    match file {
-        Some((mode, uid, gid)) => format!(", the file has mode {mode:04o}, owner {uid} and group {gid}"),
-        None => ", which may not enter a directory above the file".to_owned(),
-    }
+fn mode_text(file: &Option<(u32, u32, u32)>, process: u32) -> String {
+    let Some((mode, uid, gid)) = file else {
+        return ", which may not enter a directory above the file".to_owned();
+    };
+    let is_allowed = mode & 0o004 != 0 || *uid == process && mode & 0o400 != 0 || process == 0;
+    let hint = match is_allowed {
+        true => "; that would do, so that a sandbox (`sandbox`, AppArmor, SELinux) forbids it".to_owned(),
+        false if mode & 0o040 != 0 => {
+            format!(
+                "; a process of group {gid} may (in Kubernetes `fsGroup: {gid}`, for systemd `SupplementaryGroups=`)"
+            )
+        }
+        false => "; give it to a group of this process, mode 0640 (in Kubernetes `fsGroup`, for systemd \
+                  `SupplementaryGroups=`)"
+            .to_owned(),
+    };
+    format!(", the file has mode {mode:04o}, owner {uid} and group {gid}{hint}")
 }
 
 /// File systems tell when a file changed to a few milliseconds; FAT and old NFS to two seconds.
@@ -186,8 +198,18 @@ mod tests {
         };
         assert_eq!(
             error.to_string(),
-            "permission denied: this process runs as uid 65534 gid 100, the file has mode 0600, owner 0 and group 0"
+            "permission denied: this process runs as uid 65534 gid 100, the file has mode 0600, owner 0 and group 0; \
+             give it to a group of this process, mode 0640 (in Kubernetes `fsGroup`, for systemd `SupplementaryGroups=`)"
         );
+        for (uid, mode, hint) in [
+            (65_534, 0o640, "`fsGroup: 7`"),
+            (65_534, 0o644, "a sandbox"),
+            (0, 0o600, "a sandbox"),
+        ] {
+            let (gid, file) = (100, Some((mode, 1, 7)));
+            let error = ReadError::Denied { uid, gid, file }.to_string();
+            assert!(error.contains(hint), "{error}");
+        }
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("x");
         fs::write(&path, "x").unwrap();

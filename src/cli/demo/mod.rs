@@ -25,10 +25,9 @@ use self::pki::Pki;
 use super::arguments::DemoArguments;
 use super::tree::{View, tree};
 use super::{Ending, complain};
-use crate::app::{App, Control, Signal};
+use crate::app::{App, Control, Inheritance, Signal};
 use crate::chain::Certificate;
 use crate::config::{self, Config, Environment, Machine};
-use crate::proxy;
 use crate::reload::Surveyor;
 use crate::telemetry::log;
 
@@ -63,7 +62,7 @@ fn demonstrate(arguments: &DemoArguments) -> Result<(), Box<dyn Error>> {
         Box::new(move || Ok(config.clone()))
     };
     let control = Control::of_process()?;
-    let app = App::build(config, reconfigure, proxy::Inherited::default())?;
+    let app = App::build(config, reconfigure, Inheritance::default())?;
     let address = app
         .addresses()
         .proxy

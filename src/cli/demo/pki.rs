@@ -1,7 +1,8 @@
 //! The certificates of the demo, as a small private PKI has them after a few years, and the files they are in.
 
-use std::fs;
-use std::io;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -122,7 +123,15 @@ impl Pki {
             if let Some(parent) = path.parent() {
                 fs::create_dir_all(parent)?;
             }
-            fs::write(&beside, text)?;
+            // For its owner alone: keys are among them.
+            let mut options = OpenOptions::new();
+            let mut file = options
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&beside)?;
+            file.write_all(text.as_bytes())?;
             fs::rename(&beside, &path)
         };
         write().map_err(|source| Error::Write {

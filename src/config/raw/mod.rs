@@ -39,7 +39,8 @@ use crate::telemetry::log::{Filter, Format};
 /// Every key can also be given as a flag of `fullchain serve` (`timeouts.header` is `--timeouts-header`) or as an
 /// environment variable (`FULLCHAIN_TIMEOUTS_HEADER`; several values separated by commas, header fields by line
 /// breaks). A flag goes before a
-/// variable, a variable before this file. A relative path in this file starts at the directory of the file.
+/// variable, a variable before this file. A relative path in this file starts at the directory of the file;
+/// `credential:NAME` is a credential that systemd passes (`LoadCredential=`).
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(title = "fullchain.toml")]
@@ -114,6 +115,34 @@ pub(in crate::config) struct Raw {
     #[schemars(extend("default" = false))]
     pub(in crate::config) takeover: Setting<bool>,
 
+    /// The user that a process becomes that is started as root, once its addresses are bound.
+    ///
+    /// A name or a number. Certificates are read as that user, so that what it may not read is told at the start and
+    /// not at the first renewal.
+    pub(in crate::config) user: Setting<Name>,
+
+    /// The group that goes with `user`; without it, the user's own.
+    pub(in crate::config) group: Setting<Name>,
+
+    /// Put files that are not configured out of reach once everything is open (Landlock).
+    ///
+    /// The log lists what can be reached. A path that a reload names elsewhere needs a restart, and so does a directory
+    /// that was replaced by another of its name.
+    #[schemars(extend("default" = true))]
+    pub(in crate::config) sandbox: Setting<bool>,
+
+    /// Let a crash write the memory of the process to disk, keys included.
+    ///
+    /// Without it, debuggers and profilers of other users than root cannot attach either.
+    #[schemars(extend("default" = false))]
+    pub(in crate::config) core_dumps: Setting<bool>,
+
+    /// Write the secrets of clients' connections to the file that $SSLKEYLOGFILE names.
+    ///
+    /// Whoever has that file and the traffic can read all of it. The variable alone does nothing.
+    #[schemars(extend("default" = false))]
+    pub(in crate::config) key_log: Setting<bool>,
+
     /// Refuse to start or reload unless every chain is complete.
     ///
     /// Without it the best chain there is gets served and the log says what is missing. In a certificate directory only
@@ -175,7 +204,7 @@ pub(in crate::config) struct Raw {
     /// Directory in which what was fetched survives a restart: "auto", "off" or a path.
     ///
     /// "auto" is $CACHE_DIRECTORY as systemd sets it, else fullchain in $XDG_CACHE_HOME, else .cache/fullchain in
-    /// $HOME. It is made when there is something to keep; where it cannot be written, what was fetched ends with the
+    /// $HOME. It is made at the start, or when there is something to keep; where it cannot be written, what was fetched ends with the
     /// process.
     #[schemars(extend("default" = "auto"))]
     pub(in crate::config) cache_dir: Setting<CacheDirectory>,

@@ -38,7 +38,7 @@ use super::raw::Raw;
 use super::setting::{List, Setting};
 use super::units::{BodyLimit, ByteSize, duration_text};
 use super::value::Automatic;
-use super::{Config, Drain};
+use super::{Account, Config, Drain, Hardening};
 use crate::certs::{self, Roots};
 use crate::chain::Policy;
 use crate::fetch::{self, Aia, Ocsp};
@@ -77,6 +77,7 @@ pub(super) fn config(mut layers: Layers, environment: &Environment, machine: Mac
         tls: tls::Settings {
             handshake_timeout: timeout(said, |raw| &raw.timeouts.handshake, 10),
             strict_sni: one(said, |raw| &raw.strict_sni, false),
+            key_log: one(said, |raw| &raw.key_log, false),
         },
         client_auth,
         proxy: proxy::Settings {
@@ -100,8 +101,27 @@ pub(super) fn config(mut layers: Layers, environment: &Environment, machine: Mac
             delay: duration(said, |raw| &raw.drain.delay, Duration::ZERO, Duration::ZERO),
             grace: duration(said, |raw| &raw.drain.grace, Duration::from_secs(30), Duration::ZERO),
         },
+        hardening: hardening(said),
+        files: said.files(),
     };
     done(layers, config)
+}
+
+fn hardening(said: &mut Layers) -> Hardening {
+    let user = said.one(|raw| &raw.user);
+    let group = said.one(|raw| &raw.group);
+    if let (None, Some(group)) = (&user, &group) {
+        let problem = Problem::new("a group without a user").hint("give user with it");
+        said.faults.push(problem.at(group.place.clone()));
+    }
+    Hardening {
+        account: user.map(|user| Account {
+            user: user.value.0.into(),
+            group: group.map(|group| group.value.0.into()),
+        }),
+        sandbox: one(said, |raw| &raw.sandbox, true),
+        core_dumps: one(said, |raw| &raw.core_dumps, false),
+    }
 }
 
 /// Resolves where the admin listener is, and nothing else: what is wrong elsewhere is for `serve` and `check` to say.

@@ -1,6 +1,8 @@
-//! Sockets that systemd listens on and hands over (`sd_listen_fds(3)`).
+//! Sockets that listen already: those that systemd hands over (`sd_listen_fds(3)`), and those of the process that this
+//! one takes the place of.
 
 use std::io;
+use std::os::fd::OwnedFd;
 
 use listenfd::ListenFd;
 use socket2::SockRef;
@@ -12,6 +14,8 @@ use crate::proxy::socket::probe_silent_peer;
 #[derive(Debug, Default)]
 pub struct Inherited {
     sockets: Vec<(String, io::Result<ListeningSocket>)>,
+    /// Those of the last process, by the name of their listener.
+    passed: Vec<(String, ListeningSocket)>,
 }
 
 impl Inherited {
@@ -29,7 +33,32 @@ impl Inherited {
         };
         Self {
             sockets: (0..count).map(named).collect(),
+            passed: Vec::new(),
         }
+    }
+
+    /// The same with those that the last process has passed, as [`Server::sockets`](super::super::Server::sockets) has
+    /// named them.
+    ///
+    /// # Errors
+    ///
+    /// Where one is no socket.
+    pub fn with_passed(mut self, passed: Vec<(String, OwnedFd)>) -> io::Result<Self> {
+        for (name, socket) in passed {
+            let is_unix = SockRef::from(&socket).local_addr()?.is_unix();
+            let socket = match is_unix {
+                true => ListeningSocket::Unix(socket.into()),
+                false => ListeningSocket::Tcp(socket.into()),
+            };
+            self.passed.push((name, socket));
+        }
+        Ok(self)
+    }
+
+    /// Takes the sockets that the last process had for the listener of this name, if it had one.
+    pub(super) fn take_passed(&mut self, name: &str) -> Vec<ListeningSocket> {
+        let passed = self.passed.extract_if(.., |(its_name, _)| its_name == name);
+        passed.map(|(_, socket)| socket).collect()
     }
 
     /// Takes the sockets of this name: there are several where one unit has several addresses.

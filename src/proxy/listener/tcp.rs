@@ -88,7 +88,7 @@ mod tests {
             takeover,
             inherited: Inherited::default(),
         };
-        Listener::bind(&settings::Listener::new(address, Service::Tls), &mut binding)
+        Listener::bind(&settings::Listener::new(address, Service::Tls), "", &mut binding)
     }
 
     fn address_of(listener: &Listener) -> SocketAddr {

@@ -18,6 +18,8 @@ use crate::proxy::settings::LONGEST_PATH;
 pub(in crate::proxy) struct SocketFile {
     path: PathBuf,
     mark: Mark,
+    /// Whether it goes with this value.
+    is_ours: bool,
 }
 
 /// What tells a file from another of the same name, which may even get the same inode.
@@ -46,8 +48,32 @@ pub(super) fn bind(path: &Path, mode: u32, takeover: bool) -> io::Result<(UnixLi
     let file = SocketFile {
         path: path.to_owned(),
         mark: mark(&placed),
+        is_ours: true,
     };
     Ok((socket.into(), file))
+}
+
+impl SocketFile {
+    /// The file at `path` that belongs to another process until [`taken`](Self::taken); `None` where there is none.
+    pub(super) fn of_another(path: &Path) -> Option<Self> {
+        let metadata = fs::symlink_metadata(path).ok()?;
+        Some(Self {
+            path: path.to_owned(),
+            mark: mark(&metadata),
+            is_ours: false,
+        })
+    }
+
+    /// It goes with this value from now on.
+    pub(in crate::proxy) fn taken(mut self) -> Self {
+        self.is_ours = true;
+        self
+    }
+
+    /// It stays: another process has it from now on.
+    pub(in crate::proxy) fn left(mut self) {
+        self.is_ours = false;
+    }
 }
 
 /// Whether somebody listens at `path`.
@@ -95,7 +121,7 @@ fn mark(metadata: &fs::Metadata) -> Mark {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let ours = fs::symlink_metadata(&self.path).is_ok_and(|there| mark(&there) == self.mark);
+        let ours = self.is_ours && fs::symlink_metadata(&self.path).is_ok_and(|there| mark(&there) == self.mark);
         if ours {
             // Whoever comes next replaces what cannot be removed.
             let _ = fs::remove_file(&self.path);

@@ -151,6 +151,7 @@ fn plan(directory: &Path) -> Plan {
         tls: tls::Settings {
             handshake_timeout: Duration::from_secs(10),
             strict_sni: false,
+            key_log: false,
         },
         reload: Settings {
             strict: false,

@@ -44,12 +44,53 @@ fn a_request_in_progress_is_finished_and_the_last_on_its_connection() {
 }
 
 #[test]
-fn idle_connections_are_closed_at_once() {
+fn a_client_that_goes_on_is_served_once_more_and_one_that_is_idle_is_not_waited_for() {
     let mut proxy = Proxy::of(&Upstream::answering(OK));
     let mut client = Client::of(&proxy);
-    assert_eq!(client.send(GET).response().status, 200);
+    let mut idle = Client::of(&proxy);
+    for client in [&mut client, &mut idle] {
+        assert_eq!(client.send(GET).response().status, 200);
+    }
     proxy.drain();
-    assert_eq!(client.end(), (Vec::new(), End::Proper));
+    eventually("the listener is closed", || TcpStream::connect(proxy.address).is_err());
+    let response = client.send(GET).response();
+    assert!(
+        response.status == 200 && response.has("connection: close"),
+        "{}",
+        response.head
+    );
+    for mut client in [client, idle] {
+        assert_eq!(client.end(), (Vec::new(), End::Proper));
+    }
+    assert_eq!(proxy.finish(PATIENCE), 0);
+}
+
+#[test]
+fn a_client_whose_response_had_begun_is_told_with_the_next_one() {
+    let (go, may_go) = channel::<()>();
+    let may_go = Mutex::new(may_go);
+    let upstream = Upstream::scripted(move |connection| {
+        connection.head();
+        connection.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no");
+        may_go.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        connection.send("k");
+        connection.head();
+        connection.send(OK);
+    });
+    let mut proxy = Proxy::of(&upstream);
+    let mut client = Client::of(&proxy);
+    let head = client.send(GET).head();
+    assert!(!head.has("connection: close"), "{}", head.head);
+    proxy.drain();
+    eventually("the listener is closed", || TcpStream::connect(proxy.address).is_err());
+    go.send(()).unwrap();
+    assert_eq!(client.bytes(2), b"ok");
+    let response = client.send(GET).response();
+    assert!(
+        response.status == 200 && response.has("connection: close"),
+        "{}",
+        response.head
+    );
     drop(client);
     assert_eq!(proxy.finish(PATIENCE), 0);
 }

@@ -87,6 +87,14 @@ impl House {
         self
     }
 
+    /// Without a flag that is there, and its value.
+    pub(crate) fn without(mut self, flag: &str) -> Self {
+        if let Some(place) = self.arguments.iter().position(|argument| argument == flag) {
+            self.arguments.drain(place..place + 2);
+        }
+        self
+    }
+
     /// One more flag that has its value in it.
     pub(crate) fn switch(mut self, flag: &str) -> Self {
         self.arguments.push(flag.to_owned());
@@ -179,6 +187,7 @@ impl House {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             house: self,
             child,
+            successor: None,
             log,
             reader: Some(reader),
         }
@@ -196,6 +205,8 @@ pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     house: House,
     child: Child,
+    /// Who has taken the place of the child.
+    successor: Option<Pid>,
     log: Arc<Mutex<Vec<String>>>,
     reader: Option<JoinHandle<()>>,
 }
@@ -316,7 +327,28 @@ impl Running {
 
     /// Sends it a signal.
     pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
+        kill_process(self.id(), signal).unwrap();
+    }
+
+    /// The process that serves.
+    pub(crate) fn id(&self) -> Pid {
+        self.successor.unwrap_or_else(|| Pid::from_child(&self.child))
+    }
+
+    /// Has a new process take the place of the one that runs, and waits until it has; the old one may still drain.
+    pub(crate) fn upgrade(&mut self) {
+        let before = self.id();
+        self.signal(Signal::USR2);
+        eventually("another process serves", || {
+            let lines = self.log();
+            let mut ids = lines.iter().filter_map(|line| {
+                let line: Value = serde_json::from_str(line).ok()?;
+                let is_it = line["message"] == "a new process serves in the place of this one";
+                is_it.then(|| Pid::from_raw(line["id"].as_i64()?.try_into().ok()?))?
+            });
+            self.successor = ids.next_back();
+            self.id() != before
+        });
     }
 
     /// Waits until it has ended.
@@ -350,6 +382,9 @@ impl Drop for Running {
     fn drop(&mut self) {
         // It may have ended already.
         let _ = self.child.kill();
+        if let Some(successor) = self.successor {
+            let _ = kill_process(successor, Signal::KILL);
+        }
         let _ = self.child.wait();
         if thread::panicking() {
             eprintln!("fullchain serve {}", self.house.arguments().join(" "));

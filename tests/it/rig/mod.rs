@@ -22,6 +22,7 @@ pub(crate) mod plain;
 pub(crate) mod proxy;
 pub(crate) mod responder;
 pub(crate) mod scrape;
+pub(crate) mod service_manager;
 pub(crate) mod strict;
 pub(crate) mod upstream;
 pub(crate) mod web_server;

@@ -200,6 +200,7 @@ fn handshaker(certificate: CertificateDer<'static>, key: PrivateKeyDer<'static>,
     let settings = tls::Settings {
         handshake_timeout: timeout,
         strict_sni: false,
+        key_log: false,
     };
     Handshaker::new(Arc::new(Live::new(Snapshot::foreign(config, &settings))))
 }
