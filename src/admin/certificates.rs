@@ -2,12 +2,14 @@
 //!
 //! `docs/JSON.md` names every field; a test holds the two together.
 
+use std::path::{Path, PathBuf};
+
 use serde_json::{Value, json};
 
 use super::client_auth::in_force;
 use super::tickets;
-use crate::certs::HostName;
-use crate::chain::{Alternative, Assembly, Certificate, Chain, End, Policy, Step, Verdict, hexadecimal, rfc3339};
+use crate::certs::{BundleSettings, HostName};
+use crate::chain::{Alternative, Assembly, Certificate, Chain, End, Name, Policy, Step, Verdict, hexadecimal, rfc3339};
 use crate::reload::{Generation, Stapled};
 use crate::tls::OutOfReach;
 
@@ -20,6 +22,7 @@ pub fn certificates(generation: &Generation) -> Value {
     let served = generation.served.iter().map(|served| {
         let mut value = assembly(&served.assembly);
         value["file"] = json!(served.source.certificate);
+        value["files"] = json!(files(&served.source));
         value["host"] = json!(served.source.host().map(HostName::as_str));
         value["staple"] = staple(&served.stapled);
         value["served_since"] = json!(rfc3339(served.since));
@@ -37,6 +40,19 @@ pub fn certificates(generation: &Generation) -> Value {
         "problems": generation.problems,
         "out_of_reach_of_old_windows": OutOfReach::of(leaves).names().collect::<Vec<_>>(),
     })
+}
+
+/// Every file that it is made of.
+pub(super) fn files(source: &BundleSettings) -> Vec<&Path> {
+    let BundleSettings {
+        certificate,
+        key,
+        password_file,
+        staple,
+        ..
+    } = source;
+    let others = [key, password_file, staple].into_iter().flatten();
+    [certificate].into_iter().chain(others).map(PathBuf::as_path).collect()
 }
 
 /// The OCSP response that is stapled, if any.
@@ -108,6 +124,20 @@ fn chain(chain: &Chain) -> Value {
 pub fn names(leaf: &Certificate) -> Vec<String> {
     let addresses = leaf.ip_addresses().map(|address| address.to_string());
     leaf.dns_names().map(str::to_owned).chain(addresses).collect()
+}
+
+/// What a leaf is called in a sentence: its first name.
+pub(super) fn name(leaf: &Certificate) -> String {
+    names(leaf)
+        .into_iter()
+        .next()
+        .unwrap_or_else(|| common_name(leaf.subject()))
+}
+
+/// What people call somebody of this name.
+pub(super) fn common_name(name: &Name) -> String {
+    let brief = name.brief();
+    brief.strip_prefix("CN=").map(str::to_owned).unwrap_or(brief)
 }
 
 /// A certificate: what tells it from others, and how long it is valid.

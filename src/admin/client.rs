@@ -4,6 +4,8 @@ use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use super::Token;
+
 /// What the admin listener answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
@@ -38,27 +40,56 @@ pub enum Error {
     TooLong,
 }
 
-/// Asks for `path` (such as `/readyz`) at `address` and waits `patience` at most for the whole answer.
-///
-/// # Errors
-///
-/// [`Error`]; an answer with an error status is an [`Answer`].
-pub fn get(address: SocketAddr, path: &str, patience: Duration) -> Result<Answer, Error> {
-    exchange(
-        address,
-        &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"),
-        patience,
-    )
+/// An admin listener, and the token that it takes, if it takes one.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Where it is.
+    pub address: SocketAddr,
+    /// What it takes.
+    pub token: Option<Token>,
 }
 
-/// Posts nothing to `path` (such as `/reload?force=1`) at `address` and waits `patience` at most for the whole answer.
+impl From<SocketAddr> for Target {
+    /// One that takes no token.
+    fn from(address: SocketAddr) -> Self {
+        Self { address, token: None }
+    }
+}
+
+/// Asks for `path` (such as `/readyz`) at `target` and waits `patience` at most for the whole answer.
 ///
 /// # Errors
 ///
 /// [`Error`]; an answer with an error status is an [`Answer`].
-pub fn post(address: SocketAddr, path: &str, patience: Duration) -> Result<Answer, Error> {
-    let head = format!("POST {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
-    exchange(address, &head, patience)
+pub fn get(target: impl Into<Target>, path: &str, patience: Duration) -> Result<Answer, Error> {
+    let target = target.into();
+    exchange(target.address, &format!("GET {path} {}\r\n", target.fields()), patience)
+}
+
+/// Posts nothing to `path` (such as `/reload?force=1`) at `target` and waits `patience` at most for the whole answer.
+///
+/// # Errors
+///
+/// [`Error`]; an answer with an error status is an [`Answer`].
+pub fn post(target: impl Into<Target>, path: &str, patience: Duration) -> Result<Answer, Error> {
+    let target = target.into();
+    let head = format!("POST {path} {}Content-Length: 0\r\n\r\n", target.fields());
+    exchange(target.address, &head, patience)
+}
+
+impl Target {
+    /// What stands behind the path in every request.
+    fn fields(&self) -> String {
+        let authorization = self
+            .token
+            .as_ref()
+            .map(|token| format!("Authorization: {}\r\n", token.bearer()));
+        let authorization = authorization.unwrap_or_default();
+        format!(
+            "HTTP/1.1\r\nHost: {}\r\n{authorization}Connection: close\r\n",
+            self.address
+        )
+    }
 }
 
 /// Ten thousand certificates, which is what this is made for: a reload answers with a sentence for each that changed, and
@@ -146,13 +177,13 @@ mod tests {
 
     use super::*;
     use crate::admin::endpoints::tests::sources;
-    use crate::admin::{Server, Settings};
+    use crate::admin::{Address, Server, Settings};
     use crate::reload::Outcome;
 
     #[tokio::test]
     async fn the_admin_listener_is_understood() {
         let kept = Outcome::Kept(vec!["expired".to_owned()]);
-        let server = Server::bind(&Settings::Asked(([0, 0, 0, 0], 0).into()))
+        let server = Server::bind(&Settings::at(Address::Asked(([0, 0, 0, 0], 0).into())))
             .unwrap()
             .unwrap();
         let address = server.local_address();

@@ -1,34 +1,52 @@
 //! What each endpoint answers.
 
 use std::fmt;
-use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderName, ORIGIN};
-use http::uri::Authority;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
+use rustls::pki_types::UnixTime;
 use serde_json::{Value, json};
 
-use super::Readiness;
-use crate::reload::{Handle, Outcome};
+use super::access::{self, Denied};
+use super::certificates::certificates;
+use super::readiness::ready;
+use super::status::Status;
+use super::{Readiness, Settings, page};
+use crate::live::Live;
+use crate::proxy::Observation;
+use crate::reload::{Generation, Handle, History, Outcome};
 
-/// What `/certificates` shows, made anew for each request. It runs on the control runtime, so it must not wait.
-pub type CertificatesView = Arc<dyn Fn() -> Value + Send + Sync>;
+/// The configuration in force, as `/config` shows it.
+pub type ConfigurationView = Arc<dyn Fn() -> String + Send + Sync>;
 
 /// What `/metrics` shows, likewise.
 pub type MetricsView = Arc<dyn Fn() -> String + Send + Sync>;
 
-/// Where the endpoints get their answers.
+/// How the proxy fares.
+pub type ProxyView = Arc<dyn Fn() -> Observation + Send + Sync>;
+
+/// Where the endpoints get their answers. What is a view runs on the control runtime for each request: it must not wait.
 #[derive(Clone)]
 pub struct Sources {
-    /// For `/readyz`.
+    /// Who may ask, and what counts as ready.
+    pub settings: Arc<Live<Settings>>,
+    /// When the process began.
+    pub started_at: UnixTime,
+    /// Whether it takes connections.
     pub readiness: Readiness,
-    /// For `/certificates`.
-    pub certificates: CertificatesView,
     /// For `/metrics`.
     pub metrics: MetricsView,
+    /// What is served.
+    pub generation: Arc<Live<Generation>>,
+    /// What came of the latest reloads.
+    pub history: History,
+    /// Listeners and servers.
+    pub proxy: ProxyView,
+    /// For `/config`.
+    pub configuration: ConfigurationView,
     /// For `/reload`.
     pub reload: Handle,
 }
@@ -36,6 +54,7 @@ pub struct Sources {
 impl fmt::Debug for Sources {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sources")
+            .field("settings", &self.settings)
             .field("readiness", &self.readiness)
             .field("reload", &self.reload)
             .finish_non_exhaustive()
@@ -44,13 +63,14 @@ impl fmt::Debug for Sources {
 
 /// Answers `request`, whose body nobody needs.
 pub(super) async fn answer<B>(request: &Request<B>, sources: &Sources) -> Response<Full<Bytes>> {
-    if is_of_a_web_page(request) {
-        return text(StatusCode::FORBIDDEN, "not for web pages");
+    let endpoint = Endpoint::at(request.uri().path());
+    if !endpoint.is_some_and(Endpoint::is_open) {
+        let is_page = matches!(endpoint, Some(Endpoint::Page));
+        if let Err(denied) = access::check(request, &sources.settings.current(), is_page) {
+            return refused(denied);
+        }
     }
-    if !is_for_an_address(request) {
-        return text(StatusCode::FORBIDDEN, "ask by address or as localhost");
-    }
-    let Some(endpoint) = Endpoint::at(request.uri().path()) else {
+    let Some(endpoint) = endpoint else {
         return text(StatusCode::NOT_FOUND, "no such endpoint");
     };
     if !endpoint.allows(request.method()) {
@@ -58,12 +78,15 @@ pub(super) async fn answer<B>(request: &Request<B>, sources: &Sources) -> Respon
     }
     match endpoint {
         Endpoint::Livez => text(StatusCode::OK, "ok"),
-        Endpoint::Readyz => match sources.readiness.check() {
+        Endpoint::Readyz => match is_ready(sources) {
             Ok(()) => text(StatusCode::OK, "ok"),
-            Err(reason) => text(StatusCode::SERVICE_UNAVAILABLE, reason),
+            Err(reason) => text(StatusCode::SERVICE_UNAVAILABLE, &reason),
         },
-        Endpoint::Certificates => object(StatusCode::OK, &(sources.certificates)()),
+        Endpoint::Certificates => object(StatusCode::OK, &certificates(&sources.generation.current())),
+        Endpoint::Config => response(StatusCode::OK, "application/toml", (sources.configuration)()),
         Endpoint::Metrics => response(StatusCode::OK, EXPOSITION, (sources.metrics)()),
+        Endpoint::Page => page::answer(&Status::of(sources, UnixTime::now()), request.uri().query()),
+        Endpoint::Status => object(StatusCode::OK, &Status::of(sources, UnixTime::now()).json()),
         Endpoint::Reload => match force(request.uri().query()) {
             Some(force) => reloaded(sources.reload.reload(force).await),
             None => text(StatusCode::BAD_REQUEST, "the only parameter is force=1"),
@@ -71,40 +94,38 @@ pub(super) async fn answer<B>(request: &Request<B>, sources: &Sources) -> Respon
     }
 }
 
-/// Whether a browser says that a page made `request`: `Origin` is in those that write or cross origins, Fetch
-/// Metadata (W3C) in all to loopback; there `none` is a person who typed the address.
-fn is_of_a_web_page<B>(request: &Request<B>) -> bool {
-    let headers = request.headers();
-    headers.contains_key(ORIGIN) || headers.get_all(SEC_FETCH_SITE).iter().any(|site| site != "none")
+fn is_ready(sources: &Sources) -> Result<(), String> {
+    ready(
+        &sources.readiness,
+        &(sources.proxy)(),
+        &sources.generation.current(),
+        sources.settings.current().ready_days,
+        UnixTime::now(),
+    )
 }
 
-const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
-
-/// Whether `request` goes to an address or localhost. A page whose name was rebound to this listener's address is of
-/// one origin with it, reads its answers and sends no `Origin`: it is known by the name alone. A request that names no
-/// host is none of a browser's.
-fn is_for_an_address<B>(request: &Request<B>) -> bool {
-    let hosts = request
-        .headers()
-        .get_all(HOST)
-        .iter()
-        .map(|host| host.to_str().unwrap_or_default());
-    let authority = request.uri().authority().map(Authority::as_str);
-    hosts.chain(authority).all(is_address_or_localhost)
-}
-
-fn is_address_or_localhost(authority: &str) -> bool {
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-        _ => authority,
-    };
-    match host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
-        // Our own client writes a zone of a link-local address into it as well.
-        Some(address) => address
-            .split('%')
-            .next()
-            .is_some_and(|address| address.parse::<Ipv6Addr>().is_ok()),
-        None => host.eq_ignore_ascii_case("localhost") || host.parse::<Ipv4Addr>().is_ok(),
+fn refused(denied: Denied) -> Response<Full<Bytes>> {
+    match denied {
+        Denied::WebPage => text(StatusCode::FORBIDDEN, "not for web pages"),
+        Denied::Host => text(
+            StatusCode::FORBIDDEN,
+            "ask by address or as localhost, or name this host in admin_hosts",
+        ),
+        Denied::Token => {
+            let mut response = text(
+                StatusCode::UNAUTHORIZED,
+                "this takes the token of admin_token_file: as Authorization: Bearer TOKEN, or as a browser's password",
+            );
+            // The one that browsers ask their users for comes first.
+            for challenge in [
+                "Basic realm=\"fullchain\", charset=\"UTF-8\"",
+                "Bearer realm=\"fullchain\"",
+            ] {
+                let challenge = HeaderValue::from_static(challenge);
+                response.headers_mut().append(WWW_AUTHENTICATE, challenge);
+            }
+            response
+        }
     }
 }
 
@@ -114,30 +135,40 @@ const EXPOSITION: &str = "text/plain; version=0.0.4; charset=utf-8";
 #[derive(Clone, Copy)]
 enum Endpoint {
     Certificates,
+    Config,
     Livez,
     Metrics,
+    Page,
     Readyz,
     Reload,
+    Status,
 }
 
 impl Endpoint {
     fn at(path: &str) -> Option<Self> {
         match path {
+            "/" => Some(Self::Page),
             "/certificates" => Some(Self::Certificates),
+            "/config" => Some(Self::Config),
             "/livez" => Some(Self::Livez),
             "/metrics" => Some(Self::Metrics),
             "/readyz" => Some(Self::Readyz),
             "/reload" => Some(Self::Reload),
+            "/status" => Some(Self::Status),
             _ => None,
         }
+    }
+
+    /// Whether anybody may ask, by any name. Probes of orchestrators and balancers cannot keep a secret, and ask by whatever
+    /// name leads here; they hear a line that says nothing which a client of the proxy would not see.
+    fn is_open(self) -> bool {
+        matches!(self, Self::Livez | Self::Readyz)
     }
 
     fn allows(self, method: &Method) -> bool {
         match self {
             Self::Reload => method == Method::POST,
-            Self::Certificates | Self::Livez | Self::Metrics | Self::Readyz => {
-                method == Method::GET || method == Method::HEAD
-            }
+            _ => method == Method::GET || method == Method::HEAD,
         }
     }
 }
@@ -152,21 +183,21 @@ fn force(query: Option<&str>) -> Option<bool> {
 }
 
 fn reloaded(outcome: Option<Outcome>) -> Response<Full<Bytes>> {
-    let (status, outcome, details) = match outcome {
-        Some(Outcome::Unchanged) => (StatusCode::OK, "unchanged", Vec::new()),
-        Some(Outcome::Changed(details)) => (StatusCode::OK, "changed", details),
-        Some(Outcome::Kept(details)) => (StatusCode::CONFLICT, "kept", details),
-        Some(Outcome::Refused(details)) => (StatusCode::CONFLICT, "refused", details),
-        None => (StatusCode::SERVICE_UNAVAILABLE, "ended", Vec::new()),
+    let status = match &outcome {
+        Some(Outcome::Unchanged | Outcome::Changed(_)) => StatusCode::OK,
+        Some(Outcome::Kept(_) | Outcome::Refused(_)) => StatusCode::CONFLICT,
+        None => StatusCode::SERVICE_UNAVAILABLE,
     };
-    object(status, &json!({ "outcome": outcome, "details": details }))
+    let word = outcome.as_ref().map_or("ended", Outcome::as_str);
+    let details = outcome.as_ref().map_or(&[][..], Outcome::sentences);
+    object(status, &json!({ "outcome": word, "details": details }))
 }
 
 fn not_allowed(endpoint: Endpoint) -> Response<Full<Bytes>> {
     let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "method not allowed");
     let allowed = match endpoint {
         Endpoint::Reload => "POST",
-        Endpoint::Certificates | Endpoint::Livez | Endpoint::Metrics | Endpoint::Readyz => "GET, HEAD",
+        _ => "GET, HEAD",
     };
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     response
@@ -181,12 +212,14 @@ fn object(status: StatusCode, value: &Value) -> Response<Full<Bytes>> {
     response(status, "application/json", format!("{value}\n"))
 }
 
-fn response(status: StatusCode, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
+/// An answer that nobody keeps and nobody takes for anything but what it says it is.
+pub(super) fn response(status: StatusCode, content_type: &'static str, body: String) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::from(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 
@@ -194,6 +227,7 @@ fn response(status: StatusCode, content_type: &'static str, body: String) -> Res
 pub(super) mod tests {
     use http_body_util::BodyExt;
 
+    use super::super::{Address, Token};
     use super::*;
 
     /// Sources whose reload task answers with `outcome` each time, or has ended.
@@ -209,9 +243,14 @@ pub(super) mod tests {
             });
         }
         Sources {
+            settings: Arc::new(Live::new(Settings::at(Address::Off))),
+            started_at: UnixTime::now(),
             readiness: Readiness::new(),
-            certificates: Arc::new(|| json!([{ "names": ["a.test"] }])),
             metrics: Arc::new(|| "# nothing\n".to_owned()),
+            generation: Arc::new(Live::new(Generation::empty(UnixTime::now()))),
+            history: History::default(),
+            proxy: Arc::new(Observation::default),
+            configuration: Arc::new(|| "workers = 1\n".to_owned()),
             reload,
         }
     }
@@ -241,12 +280,15 @@ pub(super) mod tests {
     }
 
     #[tokio::test]
-    async fn certificates_are_json() {
-        let (status, body) = get("/certificates", &sources(None)).await;
-        assert_eq!(
-            (status, body.as_str()),
-            (StatusCode::OK, "[{\"names\":[\"a.test\"]}]\n")
-        );
+    async fn certificates_and_status_are_json_and_the_configuration_is_toml() {
+        let sources = sources(None);
+        for path in ["/certificates", "/status"] {
+            let (status, body) = get(path, &sources).await;
+            let shown: Value = serde_json::from_str(&body).unwrap();
+            assert_eq!((status, &shown["version"]), (StatusCode::OK, &json!(1)), "{path}");
+        }
+        let configuration = get("/config", &sources).await;
+        assert_eq!(configuration, (StatusCode::OK, "workers = 1\n".to_owned()));
     }
 
     #[tokio::test]
@@ -314,72 +356,60 @@ pub(super) mod tests {
 
     #[tokio::test]
     async fn other_paths_are_not_found() {
-        for path in ["/", "/livez/", "/Livez", "//reload", "/metrics/"] {
+        for path in [
+            "/index.html",
+            "/livez/",
+            "/Livez",
+            "//reload",
+            "/metrics/",
+            "/favicon.ico",
+        ] {
             assert_eq!(get(path, &sources(None)).await.0, StatusCode::NOT_FOUND, "{path}");
         }
     }
 
     #[tokio::test]
-    async fn a_web_page_is_refused() {
-        let mut request = request(Method::POST, "/reload");
-        request
-            .headers_mut()
-            .insert(ORIGIN, HeaderValue::from_static("http://evil.test:9180"));
-        let (status, _) = ask(request, &sources(Some(Outcome::Unchanged))).await;
-        assert_eq!(status, StatusCode::FORBIDDEN);
-    }
-
-    #[tokio::test]
-    async fn a_browser_may_ask_only_where_a_person_typed_the_address() {
-        let sources = sources(None);
-        for (site, status) in [
-            ("none", StatusCode::OK),
-            ("same-origin", StatusCode::FORBIDDEN),
-            ("same-site", StatusCode::FORBIDDEN),
-            ("cross-site", StatusCode::FORBIDDEN),
-        ] {
-            let mut request = request(Method::GET, "/certificates");
-            request
-                .headers_mut()
-                .insert(SEC_FETCH_SITE, HeaderValue::from_static(site));
-            assert_eq!(ask(request, &sources).await.0, status, "{site}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_name_that_leads_here_by_rebinding_is_refused() {
-        let sources = sources(None);
-        let certificates = |host: &'static [u8]| {
-            let mut request = request(Method::GET, "/certificates");
-            let host = HeaderValue::from_bytes(host).unwrap();
-            request.headers_mut().insert(HOST, host);
-            ask(request, &sources)
+    async fn who_is_refused_hears_why() {
+        let sources = sources(Some(Outcome::Unchanged));
+        let refused = async |path: &str, name: &'static str, value: &'static str| {
+            let mut request = request(Method::GET, path);
+            request.headers_mut().insert(name, HeaderValue::from_static(value));
+            ask(request, &sources).await
         };
-        for host in [
-            "127.0.0.1",
-            "10.0.0.7:9180",
-            "localhost",
-            "LOCALHOST:1",
-            "[::1]",
-            "[::1]:9180",
-            "[fe80::1%2]:9180",
-        ] {
-            assert_eq!(certificates(host.as_bytes()).await.0, StatusCode::OK, "{host}");
-        }
-        for host in [
-            "evil.test:9180",
-            "localhost.evil.test",
-            "127.0.0.1.evil.test",
-            "evil.test:[::1]",
-            "::1",
-            "a@127.0.0.1",
-            "",
-            "\u{ff}",
-        ] {
-            assert_eq!(certificates(host.as_bytes()).await.0, StatusCode::FORBIDDEN, "{host}");
-        }
-        let (status, _) = get("http://evil.test/certificates", &sources).await;
+        let (status, _) = refused("/reload", "origin", "http://evil.test").await;
         assert_eq!(status, StatusCode::FORBIDDEN);
+        let (status, body) = refused("/", "host", "evil.test").await;
+        assert_eq!(status, StatusCode::FORBIDDEN);
+        assert!(body.contains("admin_hosts"), "{body}");
+        // Where there is nothing is nobody's business either.
+        assert_eq!(refused("/nothing", "host", "evil.test").await.0, StatusCode::FORBIDDEN);
+    }
+
+    #[tokio::test]
+    async fn without_the_token_there_are_probes_alone() {
+        let sources = sources(None);
+        sources.readiness.ready();
+        let token = Token::first_line(b"0123456789abcdef").unwrap();
+        sources.settings.publish(Settings {
+            token: Some(token.clone()),
+            ..Settings::at(Address::Off)
+        });
+        for path in ["/livez", "/readyz"] {
+            let mut probe = request(Method::GET, path);
+            probe
+                .headers_mut()
+                .insert("host", HeaderValue::from_static("proxy.test"));
+            assert_eq!(ask(probe, &sources).await.0, StatusCode::OK, "{path}");
+        }
+        for path in ["/", "/certificates", "/config", "/status", "/reload", "/nothing"] {
+            let response = answer(&request(Method::GET, path), &sources).await;
+            assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{path}");
+            assert_eq!(response.headers().get_all(WWW_AUTHENTICATE).iter().count(), 2);
+        }
+        let mut shown = request(Method::GET, "/certificates");
+        let bearer = HeaderValue::try_from(token.bearer()).unwrap();
+        shown.headers_mut().insert("authorization", bearer);
+        assert_eq!(ask(shown, &sources).await.0, StatusCode::OK);
     }
 
     fn request(method: Method, uri: &str) -> Request<()> {

@@ -20,7 +20,7 @@ use tokio::task::{AbortHandle, JoinError, JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
 
 use super::endpoints::{answer, text};
-use super::{Settings, Sources};
+use super::{Address, Settings, Sources};
 
 /// The admin listener, bound but not yet served.
 #[derive(Debug)]
@@ -47,16 +47,29 @@ impl Server {
     ///
     /// [`BindError`] where an address that was asked for cannot be bound.
     pub fn bind(settings: &Settings) -> Result<Option<Self>, BindError> {
-        match *settings {
-            Settings::Asked(address) => Self::bind_to(address).map(Some),
-            Settings::Default(address) => Ok(Self::bind_to(address).map_or_else(
+        let bound = match settings.address {
+            Address::Asked(address) => Self::bind_to(address).map(Some),
+            Address::Default(address) => Ok(Self::bind_to(address).map_or_else(
                 |BindError { address, source }| {
                     tracing::warn!(%address, error = %source, "no admin listener: its default address cannot be bound");
                     None
                 },
                 Some,
             )),
-            Settings::Off => Ok(None),
+            Address::Off => Ok(None),
+        };
+        bound.inspect(|server| server.iter().for_each(|server| server.warn_if_open(settings)))
+    }
+
+    /// Says so where neither the address nor a token keeps anybody out.
+    fn warn_if_open(&self, settings: &Settings) {
+        let address = self.local_address;
+        if settings.token.is_none() && !address.ip().to_canonical().is_loopback() {
+            tracing::warn!(
+                %address,
+                "the admin listener can be asked from other machines and takes no token: whoever reaches it sees every \
+                 certificate and the configuration, and can reload; set admin_token_file, or see to it that nobody else does"
+            );
         }
     }
 
@@ -204,7 +217,6 @@ fn log_panic(ended: Result<(), JoinError>) {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
@@ -214,7 +226,7 @@ mod tests {
     #[tokio::test]
     async fn an_address_that_was_asked_for_and_is_taken_is_an_error() {
         let (address, _server) = started(sources(None));
-        let error = Server::bind(&Settings::Asked(address)).unwrap_err();
+        let error = Server::bind(&Settings::at(Address::Asked(address))).unwrap_err();
         assert_eq!(error.address, address);
         assert_eq!(error.source.kind(), io::ErrorKind::AddrInUse);
     }
@@ -222,12 +234,16 @@ mod tests {
     #[tokio::test]
     async fn a_default_address_that_is_taken_is_done_without() {
         let (address, _server) = started(sources(None));
-        assert!(Server::bind(&Settings::Default(address)).unwrap().is_none());
+        assert!(
+            Server::bind(&Settings::at(Address::Default(address)))
+                .unwrap()
+                .is_none()
+        );
     }
 
     #[test]
     fn off_binds_nothing() {
-        assert!(Server::bind(&Settings::Off).unwrap().is_none());
+        assert!(Server::bind(&Settings::at(Address::Off)).unwrap().is_none());
     }
 
     #[tokio::test]
@@ -263,10 +279,10 @@ mod tests {
     #[tokio::test]
     async fn a_request_that_panics_ends_alone() {
         let mut sources = sources(None);
-        sources.certificates = Arc::new(|| -> serde_json::Value { std::panic::resume_unwind(Box::new(json!(null))) });
+        sources.configuration = Arc::new(|| -> String { std::panic::resume_unwind(Box::new("")) });
         let (address, _server) = started(sources);
         assert_eq!(
-            exchange(address, "GET /certificates HTTP/1.1\r\nHost: localhost\r\n\r\n").await,
+            exchange(address, "GET /config HTTP/1.1\r\nHost: localhost\r\n\r\n").await,
             ""
         );
         assert!(
@@ -330,7 +346,7 @@ mod tests {
     }
 
     fn started(sources: Sources) -> (SocketAddr, JoinSet<io::Result<Infallible>>) {
-        let server = Server::bind(&Settings::Asked(([127, 0, 0, 1], 0).into()))
+        let server = Server::bind(&Settings::at(Address::Asked(([127, 0, 0, 1], 0).into())))
             .unwrap()
             .unwrap();
         let address = server.local_address();

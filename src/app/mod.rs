@@ -19,6 +19,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use rustls::pki_types::UnixTime;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
@@ -65,6 +66,7 @@ pub struct App {
     upgrade: Upgrade,
     /// What is in reach, where not everything is.
     sandbox: Option<Sandbox>,
+    started_at: UnixTime,
 }
 
 /// Where the listeners are, with ports chosen by the kernel filled in.
@@ -98,6 +100,7 @@ impl App {
     ///
     /// [`Error`] where a certificate cannot be served or an address not be bound.
     pub fn build(config: Config, reconfigure: Reconfigure, mut inheritance: Inheritance) -> Result<Self, Error> {
+        let started_at = UnixTime::now();
         let process = Process::new(SystemTime::now());
         let running = Arc::new(Live::new(config.clone()));
         let Config {
@@ -114,6 +117,7 @@ impl App {
             drain: _,
             hardening,
             files: _,
+            said: _,
         } = config;
         let mut bound = None;
         if let Some(account) = &hardening.account {
@@ -147,6 +151,7 @@ impl App {
             predecessor: inheritance.predecessor,
             upgrade,
             sandbox: None,
+            started_at,
         })
     }
 
@@ -215,20 +220,27 @@ impl App {
             predecessor,
             mut upgrade,
             sandbox,
+            started_at,
         } = self;
+        let admin_settings = Arc::new(Live::new(running.current().admin.clone()));
         let handshaker = tls::Handshaker::new(Arc::clone(task.snapshot()));
         let readiness = Readiness::new();
         let reporting = Reporting::new(ServiceManager::of_process(), Arc::clone(task.generation()));
         let admin = admin.map(|admin| {
-            let generation = Arc::clone(task.generation());
             let metrics = admin::Metrics {
                 process,
                 proxy: Arc::clone(server.metrics()),
                 reload: Arc::clone(task.metrics()),
             };
+            let (observer, config) = (server.observer(), Arc::clone(&running));
             let sources = admin::Sources {
+                settings: Arc::clone(&admin_settings),
+                started_at,
                 readiness: readiness.clone(),
-                certificates: Arc::new(move || admin::certificates(&generation.current())),
+                generation: Arc::clone(task.generation()),
+                history: task.history().clone(),
+                proxy: Arc::new(move || observer.observe()),
+                configuration: Arc::new(move || config.current().said.to_toml()),
                 metrics: Arc::new(move || metrics.text()),
                 reload: reload.clone(),
             };
@@ -246,7 +258,13 @@ impl App {
         ));
         tokio::task::spawn_local(reconfigurer.clone().check_health());
         let reconfigure = hardening::remarking(reconfigure, sandbox);
-        let reconfigure = reconfigure::whole(reconfigure, Arc::clone(&running), reconfigurer.clone(), asked);
+        let reconfigure = reconfigure::whole(
+            reconfigure,
+            Arc::clone(&running),
+            reconfigurer.clone(),
+            asked,
+            admin_settings,
+        );
         let reloading = tokio::spawn(task.run(reconfigure));
         let failing = readiness.clone();
         tokio::spawn(async move {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::Notify;
 
+use crate::admin;
 use crate::config::{Config, Error};
 use crate::live::Live;
 use crate::proxy::Reconfigurer;
@@ -21,6 +22,7 @@ pub(super) fn whole(
     running: Arc<Live<Config>>,
     proxy: Reconfigurer,
     asked: Arc<Notify>,
+    admin: Arc<Live<admin::Settings>>,
 ) -> reload::Reconfigure {
     Box::new(move || {
         asked.notify_one();
@@ -35,12 +37,14 @@ pub(super) fn whole(
             reload: config.reload,
             fetch: config.fetch.clone(),
         };
-        let running = Arc::clone(&running);
+        let (running, admin) = (Arc::clone(&running), Arc::clone(&admin));
         let commit = move || {
             prepared.commit();
             let before = running.current();
             let sentences = tell(&before, &config);
-            running.publish(in_force(&before, config));
+            let next = in_force(&before, config);
+            admin.publish(next.admin.clone());
+            running.publish(next);
             sentences
         };
         Ok(Reconfiguration {
@@ -79,8 +83,11 @@ fn named(keys: &[(&'static str, bool)]) -> String {
 
 /// What takes effect at once, besides what the reload room tells of itself.
 fn changed(before: &Config, next: &Config) -> Vec<(&'static str, bool)> {
+    let admin = |config: &Config| (config.admin.token.clone(), config.admin.hosts.clone());
     let others = [
         ("drain", before.drain != next.drain),
+        ("who may ask the admin listener", admin(before) != admin(next)),
+        ("ready_days", before.admin.ready_days != next.admin.ready_days),
         ("strict_sni", before.tls.strict_sni != next.tls.strict_sni),
         ("aia and ocsp", before.fetch != next.fetch),
         ("how files are watched and judged", before.reload != next.reload),
@@ -104,7 +111,7 @@ fn needs_restart(running: &Config, next: &Config) -> [(&'static str, bool); 6] {
     [
         ("listeners", proxy.listeners != next_proxy.listeners),
         ("takeover", proxy.takeover != next_proxy.takeover),
-        ("admin", running.admin != next.admin),
+        ("admin", running.admin.address != next.admin.address),
         (
             "log",
             running.log != next.log || proxy.access_log != next_proxy.access_log,
@@ -114,11 +121,29 @@ fn needs_restart(running: &Config, next: &Config) -> [(&'static str, bool); 6] {
     ]
 }
 
+/// The keys of what [`needs_restart`] is about; a table by its name.
+const WAIT_FOR_A_RESTART: [&str; 10] = [
+    "admin",
+    "listen",
+    "listener",
+    "log",
+    "proxy_protocol_from",
+    "redirect_from",
+    "redirect_port",
+    "redirect_status",
+    "takeover",
+    "workers",
+];
+
 /// `next`, with what needs a restart as it was.
 fn in_force(running: &Config, next: Config) -> Config {
     let running = running.clone();
     Config {
-        admin: running.admin,
+        said: Arc::new(next.said.with(&WAIT_FOR_A_RESTART, &running.said)),
+        admin: admin::Settings {
+            address: running.admin.address,
+            ..next.admin
+        },
         log: running.log,
         access_file: running.access_file,
         workers: running.workers,

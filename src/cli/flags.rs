@@ -12,7 +12,7 @@ pub(super) struct ConfigArguments {
     pub(super) flags: Flags,
 }
 
-/// Where the admin listener is.
+/// Where the admin listener is, and what it takes.
 #[derive(Clone, Debug)]
 pub(super) struct AdminArguments {
     pub(super) flags: Flags,
@@ -63,7 +63,9 @@ impl FromArgMatches for AdminArguments {
 }
 
 fn admin_keys() -> impl Iterator<Item = &'static Key> {
-    keys().iter().filter(|key| key.flag == "admin")
+    keys()
+        .iter()
+        .filter(|key| matches!(key.flag.as_str(), "admin" | "admin-token-file"))
 }
 
 const FILE: &str = "config";

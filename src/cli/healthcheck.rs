@@ -6,11 +6,11 @@ use crate::admin::client::{self, Answer};
 use crate::config::Environment;
 
 pub(super) fn run(arguments: &HealthcheckArguments, environment: &Environment) -> Ending {
-    let address = match admin::address(&arguments.admin, environment) {
-        Ok(address) => address,
+    let admin = match admin::target(&arguments.admin, environment) {
+        Ok(admin) => admin,
         Err(ending) => return ending,
     };
-    match client::get(address, "/readyz", arguments.timeout) {
+    match client::get(admin, "/readyz", arguments.timeout) {
         Ok(Answer { status: 200, .. }) => print(b"ready\n"),
         Ok(Answer { status, body }) => {
             eprintln!("not ready: {} ({status})", body.lines().next().unwrap_or_default());

@@ -3,7 +3,6 @@
 //! The names, the flags and the exit codes are a contract: scripts rely on them.
 
 mod admin;
-mod advice;
 mod aia;
 mod arguments;
 mod assembling;

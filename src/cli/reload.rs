@@ -8,12 +8,12 @@ use crate::admin::client::{self, Answer};
 use crate::config::Environment;
 
 pub(super) fn run(arguments: &ReloadArguments, environment: &Environment) -> Ending {
-    let address = match admin::address(&arguments.admin, environment) {
-        Ok(address) => address,
+    let admin = match admin::target(&arguments.admin, environment) {
+        Ok(admin) => admin,
         Err(ending) => return ending,
     };
     let path = if arguments.force { "/reload?force=1" } else { "/reload" };
-    match client::post(address, path, arguments.timeout) {
+    match client::post(admin, path, arguments.timeout) {
         Ok(answer) => {
             let said = sentence(&answer);
             if answer.status == 200 {

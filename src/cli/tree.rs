@@ -5,9 +5,8 @@ use std::fmt::{self, Write};
 
 use rustls_pki_types::UnixTime;
 
-use super::advice;
 use super::moment::{date, left};
-use crate::admin;
+use crate::admin::{self, advice};
 use crate::chain::{Alternative, Assembly, Certificate, Chain, End, Step, Verdict, hexadecimal};
 
 /// Lines are broken beyond this, where there is a place to break them.

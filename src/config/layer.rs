@@ -22,6 +22,7 @@ use super::keys::{Key, Kind, keys, nearest, schema};
 use super::raw::Raw;
 use super::setting::Read;
 use super::sieve::Sieve;
+use super::written::Written;
 use crate::proxy::settings::ListenAddress;
 
 /// A config file is some kilobytes; whatever is larger is another file, named by mistake.
@@ -35,6 +36,8 @@ pub(super) const FILE_VARIABLE: &str = "FULLCHAIN_CONFIG";
 pub(super) struct Layer {
     /// Every key, as far as it was given.
     pub(super) raw: Raw,
+    /// The same as it was written.
+    pub(super) written: Written,
     /// What is wrong with the layer as a whole.
     pub(super) faults: Vec<Fault>,
     /// Whether nothing could be read for those faults.
@@ -133,9 +136,11 @@ impl Layer {
     /// Reads the text of a config file.
     pub(super) fn of_text(path: &Path, text: String) -> Self {
         let mut sieve = Sieve::default();
+        let mut written = Written::default();
         let raw = DeTable::parse(&text).and_then(|document| {
             let span = document.span();
             let table = sieve.table(document.into_inner(), schema().as_value(), "");
+            written = Written::of(&table);
             Raw::deserialize(Deserializer::from(Spanned::new(span, table)))
         });
         let at = |(span, key, problem): (Range<usize>, String, Problem)| {
@@ -150,6 +155,7 @@ impl Layer {
         });
         Self {
             raw,
+            written,
             faults,
             broken,
             origin: Origin::File {
@@ -226,10 +232,12 @@ impl Layer {
             };
             root.insert(Spanned::new(0..0, name.into()), Spanned::new(0..0, value));
         }
+        let written = Written::of(&root);
         // Every key comes from the schema and every value is text, so nothing is left for serde to refuse.
         let raw = Raw::deserialize(Deserializer::from(Spanned::new(0..0, root))).unwrap_or_default();
         Self {
             raw,
+            written,
             origin: Origin::Names(names),
             ..Self::default()
         }
@@ -279,7 +287,7 @@ impl Layer {
     }
 
     /// Where a relative path in this layer starts.
-    fn directory(&self) -> PathBuf {
+    pub(super) fn directory(&self) -> PathBuf {
         match &self.origin {
             Origin::Names(_) => PathBuf::new(),
             Origin::File { path, .. } => path.parent().map(Path::to_owned).unwrap_or_default(),

@@ -25,15 +25,18 @@ mod precedence;
 mod raw;
 mod resolve;
 mod rewriting;
+mod said;
 mod setting;
 mod sieve;
 mod tables;
 mod units;
 mod value;
 mod words;
+mod written;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::{admin, certs, fetch, proxy, reload, telemetry, tls};
@@ -43,6 +46,7 @@ pub use error::{Error, Fault, Place, Problem};
 pub use flags::Flags;
 pub use keys::{Key, Kind, keys, schema};
 pub use machine::Machine;
+pub use said::Said;
 pub use units::{parse_duration, parse_time_ahead};
 
 use precedence::Layers;
@@ -76,6 +80,8 @@ pub struct Config {
     pub hardening: Hardening,
     /// The files that the configuration itself was read from.
     pub files: Vec<PathBuf>,
+    /// All of that in the words of the config file.
+    pub said: Arc<Said>,
 }
 
 /// What the process may do once it serves.
@@ -121,11 +127,11 @@ pub fn load(flags: &Flags, environment: &Environment, machine: Machine) -> Resul
     resolve::config(layers, environment, machine)
 }
 
-/// Like [`load`], but resolves only where the admin listener is: the rest may be absent.
+/// Like [`load`], but resolves only what there is to know of the admin listener: the rest may be absent.
 ///
 /// # Errors
 ///
-/// [`Error`]: the file cannot be read, or the faults of its syntax and of the admin address.
+/// [`Error`]: the file cannot be read, or the faults of its syntax and of what concerns the admin listener.
 pub fn load_admin(flags: &Flags, environment: &Environment) -> Result<admin::Settings, Error> {
     resolve::admin(Layers::read(flags, environment)?)
 }

@@ -88,7 +88,7 @@ impl Layers {
         given.map_err(|fault| self.faults.push(fault)).ok()
     }
 
-    fn in_order(&self) -> impl Iterator<Item = &Layer> {
+    pub(super) fn in_order(&self) -> impl Iterator<Item = &Layer> {
         [&self.flags, &self.environment].into_iter().chain(&self.file)
     }
 

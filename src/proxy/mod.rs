@@ -17,6 +17,7 @@
 //! error       every way it can fail, the one table of statuses, and the words for causes
 //! access_log  one line for each request
 //! metrics     what is counted, apart for each worker
+//! observer    how listeners (vitals) and servers fare, for people and probes
 //! ```
 
 mod access_log;
@@ -43,6 +44,7 @@ mod introductions;
 mod listener;
 mod metrics;
 mod network;
+mod observer;
 mod path;
 mod peer;
 mod proxy_protocol;
@@ -61,6 +63,7 @@ mod socket;
 mod stream;
 mod upgrade;
 mod upstream;
+mod vitals;
 mod windows_auth;
 mod worker;
 mod worker_thread;
@@ -69,8 +72,9 @@ pub use self::access_log::{AccessFormat, AccessLog, Output as AccessOutput, Reda
 pub use self::body::Spool;
 pub use self::delivery::{Buffering, Delivery, Expect};
 pub use self::listener::{BindError, Inherited};
-pub use self::metrics::{Metrics, Totals};
+pub use self::metrics::{Metrics, State, Totals};
 pub use self::network::{Network, NetworkError};
+pub use self::observer::{BackendState, ListenerState, Observation, Observer, ServerState};
 pub use self::pulse::Pulse;
 pub use self::reconfigurer::{Reconfiguration, Reconfigurer};
 pub use self::server::{LocalAddress, Server, StartError, Workers};

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::blueprint::Blueprint;
 use super::listener::{self, BindError, Binding, Inherited, Listener, SocketFile};
 use super::metrics::Metrics;
+use super::observer::Observer;
 use super::pulse::Pulse;
 use super::reconfigurer::Reconfigurer;
 use super::settings::{ListenAddress, Service};
@@ -140,6 +141,24 @@ impl Server {
         listeners.flat_map(local).collect()
     }
 
+    /// What tells how its listeners and the servers of its backends fare.
+    pub fn observer(&self) -> Observer {
+        let local = |(bound, listener): (&Listener, &settings::Listener)| {
+            let (service, vitals) = (listener.service.clone(), bound.vitals.clone());
+            let addresses = bound.addresses.clone().into_iter();
+            addresses.map(move |address| {
+                let service = service.clone();
+                (LocalAddress { address, service }, vitals.clone())
+            })
+        };
+        let listeners = self.listeners.iter().zip(&self.settings.listeners);
+        Observer {
+            listeners: listeners.flat_map(local).collect(),
+            reconfigurer: self.reconfigurer.clone(),
+            metrics: Arc::clone(&self.metrics),
+        }
+    }
+
     /// Starts the workers, each on a thread of its own, and returns at once. They write their lines to `access_log` and
     /// serve until `drain` is given.
     ///
@@ -166,7 +185,12 @@ impl Server {
         let mut sockets: Vec<Vec<_>> = (0..self.workers.get()).map(|_| Vec::new()).collect();
         for (bound, listener) in self.listeners.into_iter().zip(&self.settings.listeners) {
             for (worker, of_worker) in sockets.iter_mut().zip(bound.sockets) {
-                worker.extend(of_worker.into_iter().map(|socket| (listener.clone(), socket)));
+                let vitals = &bound.vitals;
+                worker.extend(
+                    of_worker
+                        .into_iter()
+                        .map(|socket| (listener.clone(), socket, vitals.enter())),
+                );
             }
             workers.files.extend(bound.file.map(SocketFile::taken));
         }

@@ -16,6 +16,7 @@ use super::blueprint::Blueprint;
 use super::listener::{ListeningSocket, accept};
 use super::pulse::Heart;
 use super::upstream::Backends;
+use super::vitals::Presence;
 use super::worker::{Setup, Worker};
 use super::{AccessOutput, drain, settings};
 use crate::tls::Handshaker;
@@ -37,7 +38,7 @@ pub(super) struct Start {
     pub(super) room: Arc<Semaphore>,
     /// One permit for each upstream connection the process may have.
     pub(super) upstream_room: Arc<Semaphore>,
-    pub(super) sockets: Vec<(settings::Listener, ListeningSocket)>,
+    pub(super) sockets: Vec<(settings::Listener, ListeningSocket, Presence)>,
     pub(super) drain: drain::Watch,
     /// What answers whoever asks whether it still turns.
     pub(super) heart: Heart,
@@ -80,10 +81,16 @@ async fn serve(start: Start) -> usize {
     drop(first);
     tokio::task::spawn_local(follow(Rc::clone(&worker), blueprint));
     let mut accepting = Vec::new();
-    for (listener, socket) in start.sockets {
+    for (listener, socket, presence) in start.sockets {
         match socket.try_into() {
             Ok(socket) => {
-                let accept = accept(socket, listener.into(), Rc::clone(&worker), start.drain.clone());
+                let accept = accept(
+                    socket,
+                    listener.into(),
+                    Rc::clone(&worker),
+                    start.drain.clone(),
+                    presence,
+                );
                 accepting.push(tokio::task::spawn_local(accept));
             }
             Err(error) => tracing::error!(%error, "a worker cannot use its socket"),

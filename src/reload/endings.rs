@@ -122,6 +122,12 @@ fn endings(served: &[Arc<Served>], at: UnixTime) -> (HashMap<Sha256, Ending<'_>>
     (endings, next)
 }
 
+/// Whether the end of `certificate` is near at the instant `at`, or past: 30 days before it, but in the last third of its life
+/// at most.
+pub fn is_near(certificate: &Certificate, at: UnixTime) -> bool {
+    notice_from(certificate) <= at.as_secs()
+}
+
 /// The second from which the end of `certificate` is near.
 pub(super) fn notice_from(certificate: &Certificate) -> u64 {
     let (begin, end) = (certificate.not_before().as_secs(), certificate.not_after().as_secs());

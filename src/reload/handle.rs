@@ -38,6 +38,24 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// What there is to say of it.
+    pub fn sentences(&self) -> &[String] {
+        match self {
+            Self::Unchanged => &[],
+            Self::Changed(sentences) | Self::Kept(sentences) | Self::Refused(sentences) => sentences,
+        }
+    }
+
+    /// What it is called in JSON: `unchanged`, `changed`, `kept` or `refused`.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Unchanged => "unchanged",
+            Self::Changed(_) => "changed",
+            Self::Kept(_) => "kept",
+            Self::Refused(_) => "refused",
+        }
+    }
+
     /// The same, where the rest of the configuration has `changed` too.
     pub(super) fn with(self, changed: Vec<String>) -> Self {
         match self {

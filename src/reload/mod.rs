@@ -11,6 +11,7 @@ mod endings;
 mod error;
 mod guard;
 mod handle;
+mod history;
 mod judge;
 mod lack;
 mod metrics;
@@ -35,8 +36,10 @@ mod watch;
 
 pub use client_auth::{ClientAuth, ClientAuthSettings, PolicyInForce};
 pub use clock::Clock;
+pub use endings::is_near;
 pub use error::{Error, Unservable};
 pub use handle::{Handle, Outcome};
+pub use history::{Cause, History, Record};
 pub use lack::Lack;
 pub use metrics::Metrics;
 pub use served::{Generation, Served};

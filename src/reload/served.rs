@@ -104,6 +104,19 @@ pub struct Generation {
 }
 
 impl Generation {
+    /// Nothing at all, as of the instant `at`.
+    #[cfg(test)]
+    pub(crate) fn empty(at: UnixTime) -> Self {
+        let own = tls::Tickets::new().unwrap();
+        Self {
+            served: Vec::new(),
+            client_auth: Arc::default(),
+            tickets: super::tickets::first(None, &own, &super::Clock::of_machine(), at).unwrap(),
+            problems: Vec::new(),
+            read_at: at,
+        }
+    }
+
     /// When the first of the staples ends that are good after the instant `now`.
     pub(super) fn next_staple_end(&self, now: UnixTime) -> Option<UnixTime> {
         let staples = self.served.iter().filter_map(|served| served.stapled.staple.as_ref());

@@ -12,6 +12,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::clock::Clock;
 use super::endings::Endings;
 use super::handle::{Handle, Outcome, Request, Requests};
+use super::history::{Cause, History};
 use super::metrics::Metrics;
 use super::prepare;
 use super::publish::{FIRST_RETRY, identities, warn_if_none};
@@ -65,6 +66,8 @@ pub struct Task {
     pub(super) snapshot: Arc<Live<tls::Snapshot>>,
     pub(super) generation: Arc<Live<Generation>>,
     metrics: Arc<Metrics>,
+    /// What came of the latest reloads.
+    history: History,
     requests: Requests,
     watch: Watch,
     /// How long to wait after a reload that kept something or failed; `None` after one that did not.
@@ -85,6 +88,19 @@ enum Trigger {
     Staples,
     /// An instant has come from which the same files may give another answer.
     Time,
+}
+
+impl Trigger {
+    /// Why there is a reload; `None` where there is none.
+    fn cause(&self) -> Option<Cause> {
+        match self {
+            Self::Asked(_) => Some(Cause::Asked),
+            Self::Files(_) => Some(Cause::Files),
+            Self::Found(_) => Some(Cause::Found),
+            Self::Staples => None,
+            Self::Time => Some(Cause::Time),
+        }
+    }
 }
 
 impl Task {
@@ -154,6 +170,7 @@ impl Task {
             plan,
             tickets,
             clock,
+            history: History::default(),
             requests,
             watch,
             retry_after: None,
@@ -182,11 +199,18 @@ impl Task {
         &self.metrics
     }
 
+    /// What came of the latest reloads, for people.
+    pub fn history(&self) -> &History {
+        &self.history
+    }
+
     /// Reloads whenever there is a reason to, until the last [`Handle`] is gone. Who asks for it has the configuration read
     /// again by `reconfigure`.
     pub async fn run(mut self, mut reconfigure: Reconfigure) {
         self.repair.start(self.lack.take());
         while let Some(trigger) = self.next().await {
+            let cause = trigger.cause();
+            let mut asked = None;
             let outcome = match trigger {
                 Trigger::Files(_) if self.awaited.is_some() => {
                     Some(self.reconfigure_and_reload(&mut reconfigure, false).await)
@@ -200,12 +224,16 @@ impl Task {
                 Trigger::Time => Some(self.reload(Look::Nowhere, false).await),
                 Trigger::Asked(request) => {
                     let outcome = self.reconfigure_and_reload(&mut reconfigure, request.force).await;
-                    request.answer(&outcome);
+                    asked = Some(request);
                     Some(outcome)
                 }
             };
-            if let Some(outcome) = outcome {
-                self.metrics.reloaded(&outcome, self.clock.now());
+            if let Some((cause, outcome)) = cause.zip(outcome) {
+                let now = self.clock.now();
+                self.metrics.reloaded(&outcome, now);
+                self.history.note(now, cause, &outcome);
+                // Whoever asked finds it noted.
+                asked.into_iter().for_each(|request: Request| request.answer(&outcome));
             }
         }
     }

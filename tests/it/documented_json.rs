@@ -167,6 +167,15 @@ fn the_admin_listener_shows_what_is_documented() {
     Page::read().describes(&shown, "GET /certificates", "/certificates");
     assert_eq!(shown["client_auth"][0]["mode"], "optional");
     assert_eq!(shown["client_auth"][0]["crls"][0]["issuer"], "CN=Root");
+
+    house.directory().replace("tls.crt", "torn");
+    house.reload(&[]);
+    let answer = client::get(house.admin(), "/status", PATIENCE).unwrap();
+    let shown = read(&answer.body);
+    Page::read().describes(&shown, "GET /status", "/status");
+    assert_eq!(shown["reloads"][0]["outcome"], "kept");
+    assert_eq!(shown["troubles"][0]["severity"], "warning");
+    assert_eq!(shown["backends"][0]["servers"][0]["state"], "up");
 }
 
 #[test]

@@ -7,6 +7,7 @@
 )]
 
 mod access_log;
+mod admin;
 mod aia;
 mod certificate_directory;
 mod chain;

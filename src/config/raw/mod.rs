@@ -78,12 +78,30 @@ pub(in crate::config) struct Raw {
     /// The `name` of the backend that answers ACME's http-01 on every listener, redirecting ones too.
     pub(in crate::config) acme_backend: Setting<Name>,
 
-    /// Address of the admin listener (health, certificates, reload), or "off".
+    /// Address of the admin listener (health, status page, reload), or "off".
     ///
     /// Where it is given and cannot be bound, fullchain does not start; the default that cannot be bound is only
     /// warned about.
     #[schemars(extend("default" = "127.0.0.1:9180"))]
     pub(in crate::config) admin: Setting<AdminAddress>,
+
+    /// File whose first line is the token that the admin listener takes, 16 characters or more.
+    ///
+    /// Programs send it as "Authorization: Bearer TOKEN", a browser asks for it as a password. /livez and /readyz are for
+    /// anybody.
+    pub(in crate::config) admin_token_file: Setting<PathBuf>,
+
+    /// Names by which the admin listener may be asked, besides addresses and localhost.
+    ///
+    /// Where there is no token, any other name is refused: a web page may have led it here.
+    #[schemars(extend("default" = []))]
+    pub(in crate::config) admin_hosts: List<Name>,
+
+    /// Days before the end of a certificate from which /readyz fails, or "off".
+    ///
+    /// For who would rather have no instance than one whose certificate is about to end.
+    #[schemars(extend("default" = "off"))]
+    pub(in crate::config) ready_days: Setting<Ceiling>,
 
     /// Where requests go, such as http://127.0.0.1:8080; several are taken in turn.
     ///

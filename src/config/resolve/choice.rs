@@ -1,13 +1,11 @@
 //! How one of a backend's servers is chosen, and what becomes of those that fail.
 
-use std::fs::File;
-use std::io::{self, Read as _};
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::alone::{alone, departure, place};
-use super::{MOST_CONNECTIONS, SHORTEST_TIMEOUT};
+use super::{MOST_CONNECTIONS, SHORTEST_TIMEOUT, secret_file};
 use crate::config::balancing::{BalanceKind, RetryKind, StickyKind};
 use crate::config::error::{Fault, Place, Problem};
 use crate::config::layer::Given;
@@ -22,8 +20,6 @@ const SHORTEST_INTERVAL: Duration = Duration::from_millis(100);
 const SHORTEST_COOKIE: Duration = Duration::from_secs(1);
 /// Nobody waits for more attempts.
 const MOST_RETRIES: usize = 100;
-/// A secret is some dozens of bytes; whatever is larger is another file, named by mistake.
-const LARGEST_SECRET: u64 = 64 << 10;
 /// One failure may be chance; browsers give up a page after a handful.
 const EJECT_AFTER: u32 = 3;
 
@@ -115,7 +111,7 @@ fn sticky(table: &Said<'_>, faults: &mut Vec<Fault>) -> Option<Sticky> {
 fn secret(file: Given<PathBuf>, faults: &mut Vec<Fault>) -> Option<Secret> {
     let place = file.place.clone();
     let path = file.path();
-    let problem = match read_secret(&path) {
+    let problem = match secret_file::read(&path) {
         Ok(bytes) => match Secret::new(&bytes) {
             Some(secret) => return Some(secret),
             None => Problem::new(format!(
@@ -123,22 +119,12 @@ fn secret(file: Given<PathBuf>, faults: &mut Vec<Fault>) -> Option<Secret> {
                 path.display(),
                 Secret::SHORTEST
             ))
-            .hint("make one with: openssl rand -hex 32"),
+            .hint(secret_file::HOW_TO_MAKE_ONE),
         },
         Err(error) => Problem::new(format!("{} cannot be read: {error}", path.display())),
     };
     faults.push(problem.at(place));
     None
-}
-
-fn read_secret(path: &Path) -> io::Result<Vec<u8>> {
-    // A pipe would be waited for.
-    if !path.metadata()?.is_file() {
-        return Err(io::Error::other("it is no file"));
-    }
-    let mut bytes = Vec::new();
-    File::open(path)?.take(LARGEST_SECRET).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 fn health(table: &Said<'_>, faults: &mut Vec<Fault>) -> Option<HealthCheck> {

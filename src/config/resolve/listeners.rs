@@ -2,9 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use super::admin::admin;
 use super::one;
-use crate::admin;
-use crate::config::addresses::AdminAddress;
 use crate::config::choices::{RedirectStatus, ServiceKind};
 use crate::config::error::{Fault, Place, Problem};
 use crate::config::layer::Given;
@@ -17,13 +16,11 @@ use crate::proxy::settings::{ListenAddress, Listener, Peers, Redirect, Service};
 
 /// Any address of this machine, on a port that needs no privilege.
 const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8443);
-/// For this machine alone: it answers without asking who is there.
-const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9180);
 
 /// Every address this process binds.
 pub(super) struct Addresses {
     pub(super) listeners: Vec<Listener>,
-    pub(super) admin: admin::Settings,
+    pub(super) admin: crate::admin::Settings,
 }
 
 type Placed = (Listener, Place);
@@ -68,7 +65,7 @@ pub(super) fn addresses(said: &mut Layers, takeover: bool) -> Addresses {
     listeners.extend(placed(redirecting, &Service::Redirect(redirect), &common));
     listeners.extend(tables);
     said.faults.extend(too_long(&listeners));
-    let (admin, admin_place) = admin_address(said);
+    let (admin, admin_place) = admin(said);
     let bound = listeners
         .iter()
         .map(|(listener, place)| Bound {
@@ -86,22 +83,6 @@ pub(super) fn addresses(said: &mut Layers, takeover: bool) -> Addresses {
     Addresses {
         listeners: listeners.into_iter().map(|(listener, _)| listener).collect(),
         admin,
-    }
-}
-
-/// The admin listener, and its address with its place if it has one.
-pub(super) fn admin_address(said: &mut Layers) -> (admin::Settings, Option<(SocketAddr, Place)>) {
-    match said.one(|raw| &raw.admin) {
-        Some(Given {
-            value: AdminAddress::At(address),
-            place,
-            ..
-        }) => (admin::Settings::Asked(address), Some((address, place))),
-        Some(Given {
-            value: AdminAddress::Off,
-            ..
-        }) => (admin::Settings::Off, None),
-        None => (admin::Settings::Default(ADMIN), Some((ADMIN, Place::Missing("admin")))),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What was said -> what each room is told: defaults, ranges and cross-checks, every fault noted.
 
 mod acme;
+mod admin;
 mod alone;
 mod backends;
 mod bundles;
@@ -14,10 +15,12 @@ mod log;
 mod profile;
 mod protocol;
 mod routes;
+mod secret_file;
 
 use std::num::NonZeroUsize;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use self::acme::acme;
@@ -25,7 +28,7 @@ use self::backends::backends;
 use self::bundles::bundles;
 use self::client_auth::client_auth;
 use self::client_limits::client_limits;
-use self::listeners::{addresses, admin_address};
+use self::listeners::addresses;
 use self::routes::routes;
 use super::choices::Root;
 use super::environment::Environment;
@@ -38,12 +41,12 @@ use super::raw::Raw;
 use super::setting::{List, Setting};
 use super::units::{BodyLimit, ByteSize, duration_text};
 use super::value::Automatic;
-use super::{Account, Config, Drain, Hardening};
+use super::{Account, Config, Drain, Hardening, Said};
 use crate::certs::{self, Roots};
 use crate::chain::Policy;
 use crate::fetch::{self, Aia, Ocsp};
 use crate::proxy::settings::{Limits, Timeouts};
-use crate::{admin, proxy, reload, tls};
+use crate::{proxy, reload, tls};
 
 /// Zero would refuse every request.
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(1);
@@ -62,6 +65,7 @@ const MOST_CONNECTIONS: usize = 1 << 28;
 
 /// Resolves everything.
 pub(super) fn config(mut layers: Layers, environment: &Environment, machine: Machine) -> Result<Config, Error> {
+    let in_words = Arc::new(Said::of(&layers));
     let said = &mut layers;
     let takeover = one(said, |raw| &raw.takeover, false);
     let addresses = addresses(said, takeover);
@@ -103,6 +107,7 @@ pub(super) fn config(mut layers: Layers, environment: &Environment, machine: Mac
         },
         hardening: hardening(said),
         files: said.files(),
+        said: in_words,
     };
     done(layers, config)
 }
@@ -124,10 +129,11 @@ fn hardening(said: &mut Layers) -> Hardening {
     }
 }
 
-/// Resolves where the admin listener is, and nothing else: what is wrong elsewhere is for `serve` and `check` to say.
-pub(super) fn admin(mut layers: Layers) -> Result<admin::Settings, Error> {
+/// Resolves what there is to know of the admin listener, and nothing else: what is wrong elsewhere is for `serve` and
+/// `check` to say.
+pub(super) fn admin(mut layers: Layers) -> Result<crate::admin::Settings, Error> {
     layers.faults.clear();
-    let (admin, _) = admin_address(&mut layers);
+    let (admin, _) = admin::admin(&mut layers);
     done(layers, admin)
 }
 

@@ -13,6 +13,7 @@ use crate::proxy::metrics::Delay;
 use crate::proxy::peer::Peer;
 use crate::proxy::settings::{ListenAddress, Listener, Service};
 use crate::proxy::socket::Socket;
+use crate::proxy::vitals::Presence;
 use crate::proxy::worker::Worker;
 use crate::proxy::{connection, contain, drain};
 
@@ -36,8 +37,8 @@ pub(in crate::proxy) async fn accept(
     listener: Rc<Listener>,
     worker: Rc<Worker>,
     mut drain: drain::Watch,
+    mut presence: Presence,
 ) {
-    let mut failing = false;
     let mut full = false;
     let mut waiting = Vec::new();
     loop {
@@ -48,7 +49,7 @@ pub(in crate::proxy) async fn accept(
         };
         match accepted {
             Ok(accepted) => {
-                failing = false;
+                presence.set_failing(false);
                 let place = tokio::select! {
                     biased;
                     place = turn(&worker, &listener, &mut full) => place,
@@ -61,14 +62,15 @@ pub(in crate::proxy) async fn accept(
             }
             Err(error) if is_about_one_connection(&error) => {}
             Err(error) => {
-                if !failing {
+                if !presence.is_failing() {
                     tracing::error!(%error, "cannot accept connections for now");
                 }
-                failing = true;
+                presence.set_failing(true);
                 tokio::time::sleep(PAUSE).await;
             }
         }
     }
+    presence.leave();
     match listener.address {
         // systemd keeps the socket, and what waits there waits for the next process.
         ListenAddress::Systemd(_) => drop(socket),

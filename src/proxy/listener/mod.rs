@@ -14,6 +14,7 @@ pub(super) use self::accept::accept;
 pub use self::inherited::Inherited;
 pub(super) use self::unix::SocketFile;
 use super::settings::{self, ListenAddress};
+use super::vitals::Vitals;
 
 /// Connections the kernel holds between two turns of the accept loop; it caps this at `net.core.somaxconn` (4096).
 const BACKLOG: i32 = 4096;
@@ -27,6 +28,8 @@ pub(super) struct Listener {
     pub(super) sockets: Vec<Vec<ListeningSocket>>,
     /// What is to be removed in the end.
     pub(super) file: Option<SocketFile>,
+    /// How it fares.
+    pub(super) vitals: Vitals,
 }
 
 /// A socket that connections are accepted from.
@@ -81,6 +84,7 @@ impl Listener {
                 addresses: sockets.iter().take(1).filter_map(local_address).collect(),
                 sockets: sockets.into_iter().map(|socket| vec![socket]).collect(),
                 file: None,
+                vitals: Vitals::default(),
             }),
             ListenAddress::Unix(path) => {
                 unix::bind(path, settings.unix_mode, binding.takeover).and_then(|(socket, file)| {
@@ -88,6 +92,7 @@ impl Listener {
                         addresses: vec![ListenAddress::Unix(path.clone())],
                         sockets: shared(vec![ListeningSocket::Unix(socket)], binding.workers)?,
                         file: Some(file),
+                        vitals: Vitals::default(),
                     })
                 })
             }
@@ -96,6 +101,7 @@ impl Listener {
                     addresses: sockets.iter().filter_map(local_address).collect(),
                     sockets: shared(sockets, binding.workers)?,
                     file: None,
+                    vitals: Vitals::default(),
                 })
             }),
         }
@@ -129,6 +135,7 @@ impl Listener {
             addresses,
             sockets,
             file,
+            vitals: Vitals::default(),
         })
     }
 

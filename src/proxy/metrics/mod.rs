@@ -18,7 +18,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 pub(super) use self::request::Meter;
 pub(super) use self::routes::RouteMetrics;
-pub(super) use self::servers::{ServerMetrics, State};
+pub(super) use self::servers::ServerMetrics;
+pub use self::servers::State;
 pub(super) use self::worker::{Delay, Refusal, WorkerMetrics};
 use super::blueprint::Blueprint;
 use super::settings::{Backend, Route};

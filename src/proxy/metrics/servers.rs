@@ -72,7 +72,7 @@ const STATUSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// What may be sent to a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::proxy) enum State {
+pub enum State {
     /// Requests.
     Up,
     /// Nothing: health checks say that it is not well.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::roster::Roster;
 use crate::proxy::metrics::{Metrics, ServerMetrics, State};
+use crate::proxy::observer::{BackendState, ServerState};
 use crate::proxy::settings::{Backend, HttpVersion};
 use crate::telemetry::Causes;
 use crate::telemetry::metrics::PerWorker;
@@ -100,6 +101,20 @@ impl Shared {
     /// What logs call it.
     pub(in crate::proxy) fn log_name(&self) -> &str {
         self.settings.log_name()
+    }
+
+    /// How its servers fare.
+    pub(in crate::proxy) fn state(&self) -> BackendState {
+        let is_checked = self.settings.choice.health.is_some();
+        let server = |(address, state): (Box<str>, _)| ServerState {
+            address: address.into(),
+            state,
+            is_checked,
+        };
+        BackendState {
+            name: self.log_name().to_owned(),
+            servers: self.roster.states().into_iter().map(server).collect(),
+        }
     }
 
     /// Says loudly where nobody verifies its servers.

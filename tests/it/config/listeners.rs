@@ -196,13 +196,13 @@ fn two_listeners_on_one_address_are_a_fault_whichever_they_are() {
 
 #[test]
 fn the_admin_listener_is_default_asked_for_or_off() {
-    assert!(matches!(load(LEAST).unwrap().admin, admin::Settings::Default(_)));
+    assert!(matches!(load(LEAST).unwrap().admin.address, admin::Address::Default(_)));
     let at = |text: &str| load(&format!("admin = {text}\n{LEAST}"));
     assert_eq!(
-        at("\"[::1]:1\"").unwrap().admin,
-        admin::Settings::Asked("[::1]:1".parse().unwrap())
+        at("\"[::1]:1\"").unwrap().admin.address,
+        admin::Address::Asked("[::1]:1".parse().unwrap())
     );
-    assert_eq!(at("\"off\"").unwrap().admin, admin::Settings::Off);
+    assert_eq!(at("\"off\"").unwrap().admin.address, admin::Address::Off);
     assert!(at("false").unwrap_err().contains("write \"off\""));
 }
 
@@ -210,7 +210,7 @@ fn the_admin_listener_is_default_asked_for_or_off() {
 fn the_admin_address_alone_needs_neither_certificate_nor_upstream() {
     let environment = environment(&[("FULLCHAIN_ADMIN", "127.0.0.1:7")]);
     let admin = config::load_admin(&Flags::default(), &environment).unwrap();
-    assert_eq!(admin, admin::Settings::Asked("127.0.0.1:7".parse().unwrap()));
+    assert_eq!(admin.address, admin::Address::Asked("127.0.0.1:7".parse().unwrap()));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 pub(crate) mod browser;
+pub(crate) mod chromium;
 pub(crate) mod client;
 pub(crate) mod command;
 pub(crate) mod curl;

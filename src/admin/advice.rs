@@ -1,9 +1,9 @@
-//! What to do about what is wrong with a chain.
+//! What to do about what is wrong with a chain: on the command line and on the page.
 
 use crate::chain::{Certificate, End, Flaw, Refusal, Status, Wanted, Warning};
 
 /// On an issuer that is not there; `hint` is another way to get it.
-pub(super) fn on_missing(wanted: &Wanted, status: Status, hint: Option<&str>) -> String {
+pub fn on_missing(wanted: &Wanted, status: Status, hint: Option<&str>) -> String {
     let published = match wanted.ca_issuers.first() {
         Some(url) => format!(" (published at {})", url.escape_default()),
         None => String::new(),
@@ -19,7 +19,7 @@ pub(super) fn on_missing(wanted: &Wanted, status: Status, hint: Option<&str>) ->
 }
 
 /// On what makes a chain invalid.
-pub(super) fn on_flaw(flaw: &Flaw, leaf: &Certificate) -> Option<String> {
+pub fn on_flaw(flaw: &Flaw, leaf: &Certificate) -> Option<String> {
     let Flaw::Certificate { certificate, refusal } = flaw else {
         return Some("have the leaf issued anew: clients refuse it as it is".to_owned());
     };
@@ -42,7 +42,7 @@ pub(super) fn on_flaw(flaw: &Flaw, leaf: &Certificate) -> Option<String> {
 }
 
 /// On what some clients stumble over in a chain that ends so.
-pub(super) fn on_warning(warning: &Warning, end: &End) -> Option<String> {
+pub fn on_warning(warning: &Warning, end: &End) -> Option<String> {
     let advice = match warning {
         Warning::AnchorExpired { .. } => {
             "have the leaf issued below a root that is valid, or add a cross-certificate to one"
