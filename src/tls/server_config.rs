@@ -111,6 +111,8 @@ mod tests {
         assert_eq!(agreed.group, Some(NamedGroup::X25519MLKEM768));
     }
 
+    // X25519 alone is none of FIPS.
+    #[cfg(not(feature = "fips"))]
     #[test]
     fn classical_groups_remain_for_other_clients() {
         let pki = Pki::new();
